@@ -1,0 +1,166 @@
+"""Plain views on ``evidence.json``: which output, which group, which comparison.
+
+Nothing is computed here; the functions only find and name what the run holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.words import humanised
+
+Evidence = Mapping[str, Any]
+VERDICTS = ("disparity", "inconclusive", "equivalent", "not_evaluable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputKey:
+    """Names one output of one model in a run; ``model`` is None for a table of predictions."""
+
+    model: str | None
+    name: str
+
+    @property
+    def label(self) -> str:
+        """Return the words shown in pickers."""
+        return humanised(self.name)
+
+
+def model_keys(evidence: Evidence) -> list[str]:
+    """Return ``id@version`` of each model, in the order of the run."""
+    return [f"{m['id']}@{m['version']}" for m in evidence.get("models", [])]
+
+
+def model_label(key: str | None) -> str:
+    """Return the words for a model key.
+
+    Example:
+        >>> model_label("chest-xray@1.0"), model_label(None)
+        ('chest-xray, version 1.0', 'table of predictions')
+    """
+    if key is None:
+        return "table of predictions"
+    name, _, version = key.partition("@")
+    return f"{name}, version {version}" if version else name
+
+
+def output_keys(evidence: Evidence, model: str | None = None) -> list[OutputKey]:
+    """Return the outputs of a model, or all of them where no model is given."""
+    return [
+        OutputKey(model=out.get("model"), name=out["name"])
+        for out in evidence.get("outputs", [])
+        if model is None or _is_model(out, model, evidence)
+    ]
+
+
+def find_output(evidence: Evidence, model: str | None, name: str) -> dict[str, Any] | None:
+    """Return the entry of ``outputs`` for a model's output, or None."""
+    for out in evidence.get("outputs", []):
+        if out["name"] == name and (model is None or _is_model(out, model, evidence)):
+            return dict(out)
+    return None
+
+
+def _is_model(output: Mapping[str, Any], key: str, evidence: Evidence) -> bool:
+    named = output.get("model")
+    if named is None or named == key:
+        return named == key
+    same_id = [k for k in model_keys(evidence) if k.partition("@")[0] == named]
+    return same_id == [key]
+
+
+def group_label(attributes: Mapping[str, str]) -> str:
+    """Return a group in words; the empty mapping is everybody.
+
+    Example:
+        >>> group_label({"sex": "F", "age_band": "60-<80"})
+        'Sex F · Age band 60–<80'
+    """
+    if not attributes:
+        return "Everybody"
+    return " · ".join(
+        f"{humanised(name)} {level.replace('-<', '–<')}" for name, level in attributes.items()
+    )
+
+
+def is_intersection(group: Mapping[str, Any]) -> bool:
+    """Return whether a group is defined by more than one attribute."""
+    return len(group.get("attributes", {})) > 1
+
+
+def group_entry(output: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return a group's entry, ``overall`` for the empty mapping, or None."""
+    if not attributes:
+        return dict(output["overall"]) | {"attributes": {}}
+    for group in output.get("groups", []):
+        if dict(group["attributes"]) == dict(attributes):
+            return dict(group)
+    return None
+
+
+def metrics_of(output: Mapping[str, Any]) -> list[str]:
+    """Return the metrics of an output, those with verdicts first."""
+    declared = list(dict.fromkeys(c["metric"] for c in comparisons(output) if c.get("verdict")))
+    rest = [name for name in output["overall"]["metrics"] if name not in declared]
+    return declared + rest
+
+
+def comparisons(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the output's comparisons in the order of the run."""
+    yield from output.get("comparisons", [])
+
+
+def verdict_counts(outputs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how often each verdict occurs; exploratory comparisons have none."""
+    counted = Counter(c["verdict"] for out in outputs for c in comparisons(out) if c.get("verdict"))
+    return {name: counted.get(name, 0) for name in VERDICTS}
+
+
+def by_concern(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return comparisons, disparities first and among them the largest differences."""
+    order = {"disparity": 0, "inconclusive": 1, "equivalent": 2, "not_evaluable": 3}
+
+    def rank(item: Mapping[str, Any]) -> tuple[int, int, float]:
+        value = (item.get("difference") or {}).get("value")
+        weak = 0 if item.get("strength") == "confirmed" else 1
+        return order.get(item.get("verdict") or "", 4), weak, -abs(value or 0.0)
+
+    return sorted(items, key=rank)
+
+
+def disparities(evidence: Evidence) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return (output, comparison) of every disparity to the disadvantage of somebody."""
+    found = [
+        (out, c)
+        for out in evidence.get("outputs", [])
+        for c in comparisons(out)
+        if c.get("verdict") == "disparity"
+    ]
+    ranked = by_concern([c for _, c in found])
+    owner = {id(c): out for out, c in found}
+    return [(owner[id(c)], c) for c in ranked]
+
+
+def comparison_of(
+    output: Mapping[str, Any], attributes: Mapping[str, str], metric: str
+) -> Mapping[str, Any] | None:
+    """Return the comparison of a group in a metric.
+
+    A two-level attribute is compared once; the other level then finds the same comparison.
+    """
+    exact = [
+        c
+        for c in comparisons(output)
+        if c["metric"] == metric and dict(c["group"]) == dict(attributes)
+    ]
+    if exact:
+        return exact[0]
+    if len(attributes) != 1:
+        return None
+    (name,) = attributes
+    levels = [g for g in output.get("groups", []) if list(g["attributes"]) == [name]]
+    same = [c for c in comparisons(output) if c["metric"] == metric and c["attribute"] == name]
+    return same[0] if len(levels) <= 2 and len(same) == 1 else None  # noqa: PLR2004 - two levels

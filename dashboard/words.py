@@ -1,0 +1,108 @@
+"""Labels, units and definitions from ``audits/glossary.toml``, the one source of words."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Section = Literal[
+    "metric",
+    "verdict",
+    "strength",
+    "check",
+    "shortcut",
+    "outcome",
+    "scope",
+    "state",
+    "method",
+    "term",
+    "notice",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One entry of the glossary.
+
+    Attributes:
+        name: Key in the glossary, as it stands in ``evidence.json``.
+        label: What people read.
+        symbol: Shape that stands for it, so that colour never stands alone.
+        colour: Streamlit's name of its colour.
+        unit: ``percent``, ``number`` or ``ratio`` for metrics.
+        better: ``higher``, ``lower``, ``one``, ``zero`` or empty.
+        denominator: What the metric is a share of.
+        definition: One or two sentences.
+        formula: Plain-text formula.
+        reference: Source.
+        text: A whole notice.
+    """
+
+    name: str
+    label: str = ""
+    symbol: str = ""
+    colour: str = "gray"
+    unit: str = "number"
+    better: str = ""
+    denominator: str = ""
+    definition: str = ""
+    formula: str = ""
+    reference: str = ""
+    text: str = ""
+
+    @property
+    def badge(self) -> str:
+        """Return Markdown of a badge: symbol and word on a tinted ground."""
+        return f":{self.colour}-badge[{self.symbol} {self.label}]"
+
+
+@cache
+def glossary() -> dict[str, dict[str, Word]]:
+    """Return every word by section and name."""
+    raw = tomllib.loads(files("audits").joinpath("glossary.toml").read_text(encoding="utf-8"))
+    return {
+        section: {name: Word(name=name, **entry) for name, entry in entries.items()}
+        for section, entries in raw.items()
+    }
+
+
+def word(section: Section, name: str | None) -> Word:
+    """Return the entry, or one that shows the name itself where the glossary has none."""
+    found = glossary().get(section, {}).get(name or "")
+    return found or Word(name=name or "", label=(name or "none").replace("_", " "))
+
+
+def label(section: Section, name: str | None) -> str:
+    """Return the label people read."""
+    return word(section, name).label
+
+
+def notice(name: str) -> str:
+    """Return a fixed sentence, for example that a page is not for primary diagnosis."""
+    return word("notice", name).text
+
+
+def humanised(name: str) -> str:
+    """Return a column or label name as words.
+
+    Example:
+        >>> humanised("age_band")
+        'Age band'
+    """
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def verdict_text(verdict: str | None, strength: str | None = None) -> str:
+    """Return a verdict with its symbol and strength, for tables without Markdown.
+
+    Example:
+        >>> verdict_text("disparity", "confirmed")
+        '◆ Disparity, confirmed'
+    """
+    entry = word("verdict", verdict or "exploratory")
+    tail = f", {label('strength', strength)}" if strength else ""
+    return f"{entry.symbol} {entry.label}{tail}"
