@@ -1,0 +1,165 @@
+"""Forest plot: one row per group, point and interval, the count beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.charts.style import GREY, VERDICT_MARKS, quiet_layout, tick_format
+from dashboard.words import label, verdict_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForestRow:
+    """One group.
+
+    Attributes:
+        label: Group in words.
+        value: Estimate, or None where it is undefined or suppressed.
+        low: Lower limit.
+        high: Upper limit.
+        text: Estimate, interval and count as printed.
+        verdict: Verdict of the group in this metric, or ``exploratory``.
+        strength: ``confirmed``, ``indicated`` or None.
+    """
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    verdict: str = "exploratory"
+    strength: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """Groups against everybody in one metric.
+
+    Attributes:
+        metric: Label of the metric.
+        unit: Unit of the glossary.
+        rows: Groups, first on top.
+        overall: Estimate of everybody, drawn as a line, or None.
+        graded: Whether marks carry verdicts; False while a threshold is being explored.
+    """
+
+    metric: str
+    unit: str
+    rows: tuple[ForestRow, ...]
+    overall: float | None = None
+    graded: bool = True
+
+    @property
+    def alt(self) -> str:
+        """Return the extremes and the groups with a disparity."""
+        known = [row for row in self.rows if row.value is not None]
+        if not known:
+            return f"{self.metric} by group: no group has an estimate."
+        low = min(known, key=lambda row: row.value or 0)
+        high = max(known, key=lambda row: row.value or 0)
+        apart = (
+            [row.label for row in self.rows if row.verdict == "disparity"] if self.graded else []
+        )
+        tail = f" Disparity: {'; '.join(apart)}." if apart else ""
+        return (
+            f"{self.metric} by group with 95 % intervals, {len(self.rows)} groups. "
+            f"Lowest {low.label}: {low.text}. Highest {high.label}: {high.text}.{tail}"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return group, estimate, limits, count and verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "Group": [row.label for row in self.rows],
+                self.metric: [row.value for row in self.rows],
+                "Lower": [row.low for row in self.rows],
+                "Upper": [row.high for row in self.rows],
+                "As printed": [row.text for row in self.rows],
+                "Verdict": [
+                    verdict_text(row.verdict if self.graded else "exploratory", row.strength)
+                    for row in self.rows
+                ],
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """Return the figure; marks differ by verdict in shape and colour."""
+        import plotly.graph_objects as go
+
+        figure = go.Figure()
+        shown = "exploratory"
+        for verdict in VERDICT_MARKS:
+            rows = [
+                (i, row)
+                for i, row in enumerate(self.rows)
+                if row.value is not None and (row.verdict if self.graded else shown) == verdict
+            ]
+            if rows:
+                figure.add_trace(_marks(rows, verdict))
+        if self.overall is not None:
+            figure.add_vline(x=self.overall, line={"color": GREY, "width": 1, "dash": "dot"})
+            figure.add_annotation(
+                x=self.overall, y=1.0, yref="paper", yanchor="bottom", text="everybody",
+                showarrow=False, font={"size": 11},
+            )  # fmt: skip
+        for i, row in enumerate(self.rows):
+            figure.add_annotation(
+                x=1.02, xref="paper", xanchor="left", y=i, yref="y", text=row.text,
+                showarrow=False, align="left", font={"size": 12},
+            )  # fmt: skip
+        ticks = list(range(len(self.rows)))
+        quiet_layout(
+            figure,
+            height=92 + 27 * max(len(self.rows), 2),
+            margin={"l": 8, "r": 260, "t": 58, "b": 34},
+            legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+        )
+        figure.update_yaxes(
+            tickvals=ticks,
+            ticktext=[row.label for row in self.rows],
+            range=[len(self.rows) - 0.4, -0.6],
+            showgrid=False,
+            zeroline=False,
+        )
+        figure.update_xaxes(tickformat=tick_format(self.unit), zeroline=False)
+        return figure
+
+
+def _marks(rows: list[tuple[int, ForestRow]], verdict: str) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    colour, symbol = VERDICT_MARKS[verdict]
+    return go.Scatter(
+        x=[row.value for _, row in rows],
+        y=[i for i, _ in rows],
+        mode="markers",
+        name=label("verdict", verdict),
+        marker={
+            "color": colour,
+            "symbol": symbol,
+            "size": 10,
+            "line": {"width": 2, "color": colour},
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [_reach(row.high, row.value) for _, row in rows],
+            "arrayminus": [_reach(row.value, row.low) for _, row in rows],
+            "color": colour,
+            "thickness": 1.8,
+            "width": 4,
+        },
+        text=[f"{row.label}<br>{row.text}" for _, row in rows],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _reach(upper: float | None, lower: float | None) -> float:
+    return 0.0 if upper is None or lower is None else upper - lower

@@ -1,0 +1,133 @@
+"""Map of two crossed attributes: estimate, n and verdict in every cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.charts.style import quiet_layout, tick_format
+from dashboard.words import verdict_text, word
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One crossed group; ``text`` is estimate and count as printed."""
+
+    row: str
+    column: str
+    value: float | None
+    text: str
+    n: str
+    verdict: str = "exploratory"
+    strength: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMap:
+    """Crossed groups in one metric.
+
+    Attributes:
+        metric: Label of the metric.
+        unit: Unit of the glossary.
+        row_name: Attribute along the rows.
+        column_name: Attribute along the columns.
+        cells: Every crossed group that the run holds.
+        overall: Estimate of everybody, the middle of the colour scale.
+    """
+
+    metric: str
+    unit: str
+    row_name: str
+    column_name: str
+    cells: tuple[Cell, ...]
+    overall: float | None = None
+
+    @property
+    def alt(self) -> str:
+        """Return the extremes of the map and its disparities."""
+        known = [cell for cell in self.cells if cell.value is not None]
+        if not known:
+            return f"{self.metric} by {self.row_name} and {self.column_name}: no estimate."
+        low = min(known, key=lambda cell: cell.value or 0)
+        high = max(known, key=lambda cell: cell.value or 0)
+        apart = [f"{c.row}, {c.column}" for c in self.cells if c.verdict == "disparity"]
+        tail = f" Disparity: {'; '.join(apart)}." if apart else ""
+        return (
+            f"{self.metric} by {self.row_name} and {self.column_name}, {len(self.cells)} cells. "
+            f"Lowest {low.row}, {low.column}: {low.text}. "
+            f"Highest {high.row}, {high.column}: {high.text}.{tail}"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return every cell in long form."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                self.row_name: [c.row for c in self.cells],
+                self.column_name: [c.column for c in self.cells],
+                self.metric: [c.value for c in self.cells],
+                "As printed": [c.text for c in self.cells],
+                "Verdict": [verdict_text(c.verdict, c.strength) for c in self.cells],
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """Return the map; an empty cell stays empty and says so on hover."""
+        import plotly.graph_objects as go
+
+        rows = list(dict.fromkeys(c.row for c in self.cells))
+        columns = list(dict.fromkeys(c.column for c in self.cells))
+        found = {(c.row, c.column): c for c in self.cells}
+        grid = [[found.get((r, c)) for c in columns] for r in rows]
+        values = [c.value for c in self.cells if c.value is not None]
+        middle = self.overall if self.overall is not None else sum(values) / max(len(values), 1)
+        reach = max([abs(v - middle) for v in values] + [0.02])
+        figure = go.Figure(
+            go.Heatmap(
+                z=[[cell.value if cell else None for cell in line] for line in grid],
+                x=columns,
+                y=rows,
+                zmin=middle - reach,
+                zmax=middle + reach,
+                colorscale=_SCALE,
+                xgap=3,
+                ygap=3,
+                customdata=[[cell.text if cell else "no cases" for cell in line] for line in grid],
+                hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
+                colorbar={"tickformat": tick_format(self.unit), "thickness": 10, "len": 0.9},
+            )
+        )
+        for line in grid:
+            for cell in line:
+                if cell:
+                    figure.add_annotation(
+                        x=cell.column, y=cell.row, text=self._cell_text(cell), showarrow=False,
+                        font={"size": 12, "color": "#10181C"},
+                    )  # fmt: skip
+        quiet_layout(figure, height=110 + 58 * len(rows))
+        figure.update_xaxes(side="top", showgrid=False, title={"text": self.column_name})
+        figure.update_yaxes(autorange="reversed", showgrid=False, title={"text": self.row_name})
+        return figure
+
+    def _cell_text(self, cell: Cell) -> str:
+        symbol = word("verdict", cell.verdict).symbol
+        if cell.value is None:
+            return f"{symbol} {cell.n}"
+        shown = f"{cell.value:.0%}" if self.unit == "percent" else f"{cell.value:.2f}"
+        return f"<b>{symbol} {shown}</b><br>{cell.n}"
+
+
+# Vermillion to blue over a light middle: monotone in lightness on both arms, every tint light
+# enough for dark text in the cell whatever the theme.
+_SCALE = [
+    [0.0, "#E08A5B"],
+    [0.25, "#F0BC9C"],
+    [0.5, "#EDEFEE"],
+    [0.75, "#A9CDE3"],
+    [1.0, "#6AAFD6"],
+]

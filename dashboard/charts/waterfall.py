@@ -1,0 +1,151 @@
+"""Effects of a patient's variables on the score: from the background's average to this score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.charts.style import BLUE, GREY, VERMILLION, quiet_layout
+from dashboard.numbers import signed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+SHOWN = 8
+"""Variables shown one by one; what is left is summed, so that the bars still add up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One variable's effect.
+
+    Attributes:
+        label: Variable and value in words.
+        effect: Effect in logits (or the output's own unit).
+        error: Standard error, or None where the method is exact.
+    """
+
+    label: str
+    effect: float
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waterfall:
+    """Effects that lead from the base value to the score.
+
+    Attributes:
+        base: Average score of the background cohort.
+        score: Score of this patient.
+        effects: Every variable; ordered by size when drawn.
+        unit: Words for the axis.
+    """
+
+    base: float
+    score: float
+    effects: tuple[Effect, ...]
+    unit: str = "logits"
+
+    def bars(self) -> tuple[Effect, ...]:
+        """Return the largest effects and, last, the sum of all the others."""
+        ranked = sorted(self.effects, key=lambda item: -abs(item.effect))
+        if len(ranked) <= SHOWN + 1:
+            return tuple(ranked)
+        rest = ranked[SHOWN:]
+        total = sum(item.effect for item in rest)
+        return (*ranked[:SHOWN], Effect(label=f"{len(rest)} other variables", effect=total))
+
+    @property
+    def alt(self) -> str:
+        """Return base, score and the strongest effects in both directions."""
+        up = [e for e in self.bars() if e.effect > 0][:3]
+        down = [e for e in self.bars() if e.effect < 0][:3]
+
+        def told(items: list[Effect]) -> str:
+            return "; ".join(f"{e.label} {signed(e.effect)}" for e in items) or "none"
+
+        return (
+            f"From the background average {self.base:.2f} to this patient's score "
+            f"{self.score:.2f} {self.unit}. Towards: {told(up)}. Away: {told(down)}."
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return every variable with its effect and error, largest first."""
+        import pandas as pd
+
+        ranked = sorted(self.effects, key=lambda item: -abs(item.effect))
+        return pd.DataFrame(
+            {
+                "Variable": [e.label for e in ranked],
+                f"Effect ({self.unit})": [e.effect for e in ranked],
+                "Standard error": [e.error for e in ranked],
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """Return floating bars; towards is filled, away is hatched."""
+        import plotly.graph_objects as go
+
+        bars = self.bars()
+        starts, at = [], self.base
+        for item in bars:
+            starts.append(at)
+            at += item.effect
+        figure = go.Figure()
+        for towards, colour, pattern, name in (
+            (True, VERMILLION, "", "raises the score"),
+            (False, BLUE, "/", "lowers the score"),
+        ):
+            chosen = [i for i, e in enumerate(bars) if (e.effect >= 0) == towards]
+            figure.add_trace(_bars(bars, starts, chosen, colour, pattern, name))
+        for x, text, anchor in ((self.base, "background", "top"), (self.score, "patient", "top")):
+            figure.add_vline(x=x, line={"color": GREY, "width": 1, "dash": "dot"})
+            figure.add_annotation(
+                x=x, y=len(bars) - 0.45, yanchor=anchor, text=f"{text} {x:.2f}", showarrow=False,
+                font={"size": 11},
+            )  # fmt: skip
+        quiet_layout(figure, height=110 + 30 * len(bars), bargap=0.35)
+        figure.update_yaxes(
+            tickvals=list(range(len(bars))),
+            ticktext=[e.label for e in bars],
+            range=[len(bars) + 0.1, -0.6],
+            showgrid=False,
+        )
+        figure.update_xaxes(title={"text": f"score in {self.unit}"}, zeroline=False)
+        return figure
+
+
+def _bars(
+    bars: tuple[Effect, ...],
+    starts: list[float],
+    chosen: list[int],
+    colour: str,
+    pattern: str,
+    name: str,
+) -> go.Bar:
+    import plotly.graph_objects as go
+
+    return go.Bar(
+        orientation="h",
+        y=chosen,
+        x=[bars[i].effect for i in chosen],
+        base=[starts[i] for i in chosen],
+        name=name,
+        marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}},
+        error_x={
+            "type": "data",
+            "array": [bars[i].error or 0 for i in chosen],
+            "thickness": 1.2,
+            "width": 3,
+            "color": GREY,
+        },
+        text=[_effect_text(bars[i]) for i in chosen],
+        textposition="none",
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _effect_text(item: Effect) -> str:
+    error = f" ± {item.error:.3f}" if item.error else ""
+    return f"{item.label}: {signed(item.effect)}{error}"
