@@ -41,9 +41,7 @@ def test_pages_compute_nothing(path: Path):
     assert not _imports(path) & {"torch", "numpy", "scipy", "sklearn", "shap", "captum"}
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "dashboard").rglob("*.py")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "dashboard").rglob("*.py")), ids=lambda p: p.name)
 def test_every_chart_has_alternative_text_and_a_key(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
