@@ -1,0 +1,93 @@
+"""Find the layer whose output still has space: the last one before pooling."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from audits.explanations.cams.holding import differentiable, held
+from audits.explanations.cams.tap import forward_hooks, layer_named, tapped
+from model_adapters.base import TargetLayer
+
+if TYPE_CHECKING:
+    import torch
+
+    from audits.explanations.cams.tap import Forward
+
+# Token models (ViT, Swin) put attention matrices where a CNN puts feature maps; "the last spatial
+# output" is then a 197 x 197 matrix. They need a declared token grid.
+TOKEN_MODEL = re.compile(r"attention|transformer|sablock|swin|vit$", re.IGNORECASE)
+CANDIDATES = 4
+
+
+@dataclass(slots=True)
+class _Seen:
+    name: str
+    runs: int
+    order: int
+    shape: tuple[int, ...]
+
+
+def find_target_layer(
+    module: torch.nn.Module, forward: Forward, spatial: tuple[int, ...]
+) -> TargetLayer | None:
+    """Find the last module with a spatial output before global pooling.
+
+    Args:
+        module: The model.
+        forward: Runs it on one case.
+        spatial: Spatial shape of the model's input, such as (224, 224).
+
+    Returns:
+        The layer with its grid, or None for token models, for models whose output is itself
+        spatial, and for models without spatial layers.
+    """
+    if any(TOKEN_MODEL.search(type(part).__name__) for part in module.modules()):
+        return None
+    seen, outputs = _trace(module, forward)
+    if outputs.ndim > 2:  # noqa: PLR2004 - (n, outputs) is a classifier
+        return None
+    spatials = [one for one in seen if one.runs == 1 and _is_spatial(one.shape, spatial)]
+    spatials.sort(key=lambda one: one.order, reverse=True)
+    for one in spatials[:CANDIDATES]:
+        if _reaches_outputs(module, one.name, forward):
+            return TargetLayer(name=one.name, source="found", grid=one.shape[2:])
+    return None
+
+
+def _is_spatial(shape: tuple[int, ...], spatial: tuple[int, ...]) -> bool:
+    grid = shape[2:]
+    if len(grid) != len(spatial) or math.prod(grid) <= 1:
+        return False
+    return all(cells <= size for cells, size in zip(grid, spatial, strict=True))
+
+
+def _trace(module: torch.nn.Module, forward: Forward) -> tuple[list[_Seen], torch.Tensor]:
+    import torch
+
+    names = {part: name for name, part in module.named_modules() if name}
+    seen: dict[str, _Seen] = {}
+
+    def note(part: torch.nn.Module, _: Any, output: Any) -> None:
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
+        before = seen.get(names[part])
+        runs = 1 if before is None else before.runs + 1
+        order = sum(one.runs for one in seen.values())
+        seen[names[part]] = _Seen(names[part], runs, order, shape)
+
+    with held(module), differentiable(), torch.no_grad(), forward_hooks(list(names), note):
+        outputs = forward()
+    return list(seen.values()), outputs
+
+
+def _reaches_outputs(module: torch.nn.Module, name: str, forward: Forward) -> bool:
+    """Return whether any output depends on the layer (side branches do not count)."""
+    import torch
+
+    with tapped(module, layer_named(module, name), forward) as (activations, outputs):
+        if not outputs.requires_grad:
+            return False
+        (gradient,) = torch.autograd.grad(outputs.sum(), activations, allow_unused=True)
+    return gradient is not None
