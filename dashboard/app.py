@@ -1,0 +1,33 @@
+"""Entry point of the app: page settings and navigation; the pages do the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+
+st.set_page_config(
+    page_title="Auscult",
+    page_icon=str(HERE / "static" / "favicon.svg"),  # a material icon would call fonts.gstatic.com
+    layout="wide",
+    menu_items={"about": "Auscult describes models. It is not for primary diagnosis."},
+)
+st.logo(str(HERE / "static" / "logo.svg"), size="large")
+
+page = st.navigation(
+    [
+        st.Page(HERE / "app_pages" / f"{file}.py", title=title, url_path=path, default=first)
+        for file, title, path, first in (
+            ("overview", "Overview", "overview", True),
+            ("case_review", "Case review", "case", False),
+            ("bias_audit", "Bias audit", "bias", False),
+            ("compare", "Compare versions", "compare", False),
+            ("reports", "Reports", "reports", False),
+            ("about", "About", "about", False),
+        )
+    ],
+    position="top",
+)
+page.run()

@@ -1,0 +1,3 @@
+"""Components of our own, where Streamlit has none."""
+
+__all__: list[str] = []

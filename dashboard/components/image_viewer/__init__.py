@@ -1,0 +1,34 @@
+"""Image viewer: window and level, zoom, map as outline or heat, all in the browser.
+
+One ``bytes`` payload carries everything; a dictionary with bytes inside would silently arrive as
+text, and a two-dimensional array as a table with a column per pixel column.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.components.image_viewer.payload import MapLayer, Picture, Window, pack
+
+_HERE = Path(__file__).parent
+_MOUNT = st.components.v2.component(
+    "auscult_image_viewer",
+    html=(_HERE / "viewer.html").read_text(encoding="utf-8"),
+    css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
+    js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
+)
+
+
+def image_viewer(payload: bytes, *, key: str) -> None:
+    """Show a packed image with its map.
+
+    Args:
+        payload: What :func:`pack` returned.
+        key: Keep it the same from case to case: the viewer then swaps the image in place.
+    """
+    _MOUNT(data=payload, key=key, height="content")
+
+
+__all__ = ["MapLayer", "Picture", "Window", "image_viewer", "pack"]

@@ -1,0 +1,173 @@
+"""What travels to the image viewer: one block of bytes.
+
+Layout: u32 length of the JSON, JSON (UTF-8), padding to a multiple of 4, u16 pixels, padding,
+f32 map. Little endian throughout, which every browser in use is.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes of pixels sent at most; a larger volume is thinned in plane until it fits."""
+
+MAP_SIDE = 192
+"""Longest side of the map that is sent: far finer than any convolutional layer."""
+
+_LEVELS = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A named display window, in modality units."""
+
+    label: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapLayer:
+    """A signed map on the grid of the stored image.
+
+    Attributes:
+        values: float32, (H, W) or (D, H, W), the same field of view as the image.
+        scale: Magnitude at full colour; the same for every output of the model.
+        note: What the colours mean, with method and resolution.
+        mode: How it is shown first: ``off`` where the case was not flagged.
+        failed: Draw it grey, because the explanation failed its check.
+    """
+
+    values: npt.NDArray[np.float32]
+    scale: float
+    note: str
+    mode: Literal["contour", "heat", "side", "off"] = "contour"
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image for display.
+
+    Attributes:
+        pixels: (H, W), (H, W, 3) where ``colour``, or (D, H, W); in modality units.
+        low: Value shown black at first.
+        high: Value shown white at first.
+        key: Under which the browser keeps window and zoom: the case.
+        alt: What the image is, in words.
+        note: Shown below the image where there is no map.
+        colour: True where the last axis is a colour channel.
+        inverted: True where low values are shown white (MONOCHROME1).
+        unit: Unit of the pixel values, for example HU, or empty.
+        spacing: Row and column spacing in mm, or None.
+        orientation: Letters at ``left``, ``right``, ``top`` and ``bottom``.
+        windows: Alternatives to choose from.
+    """
+
+    pixels: npt.NDArray[np.generic]
+    low: float
+    high: float
+    key: str
+    alt: str
+    note: str = ""
+    colour: bool = False
+    inverted: bool = False
+    unit: str = ""
+    spacing: tuple[float, float] | None = None
+    orientation: dict[str, str] | None = None
+    windows: tuple[Window, ...] = ()
+
+
+def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
+    """Return the viewer's payload.
+
+    Pixels are stored as 16 bits over their own range; the error is at most half of 1/65,535 of
+    that range. NaN (padding) is shown as the smallest value.
+    """
+    volume, step = _volume(picture)
+    finite = volume[np.isfinite(volume)]
+    low = float(finite.min()) if finite.size else 0.0
+    high = float(finite.max()) if finite.size else 1.0
+    slope = (high - low) / _LEVELS or 1.0
+    coded = np.rint((np.nan_to_num(volume, nan=low) - low) / slope).astype("<u2")
+    depth, height, width, channels = coded.shape
+    rows_mm, columns_mm = picture.spacing or (1.0, 1.0)
+    meta: dict[str, object] = {
+        "key": picture.key,
+        "alt": picture.alt,
+        "note": picture.note,
+        "depth": depth,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "slope": slope,
+        "intercept": low,
+        "minimum": low,
+        "maximum": high,
+        "low": picture.low,
+        "high": picture.high,
+        "inverted": picture.inverted,
+        "unit": picture.unit,
+        "aspect": rows_mm / columns_mm,
+        "spacing": columns_mm * step if picture.spacing else None,
+        "orientation": picture.orientation,
+        "windows": [{"label": w.label, "low": w.low, "high": w.high} for w in picture.windows],
+        "map": None,
+    }
+    values = b""
+    if layer is not None:
+        grid, step = _thinned(layer.values)
+        meta["map"] = {
+            "depth": grid.shape[0],
+            "rows": grid.shape[1],
+            "columns": grid.shape[2],
+            # Blocks at the far edges may reach beyond the image: by these factors of its size.
+            "span_y": grid.shape[1] * step / layer.values.shape[-2],
+            "span_x": grid.shape[2] * step / layer.values.shape[-1],
+            "scale": layer.scale or 1.0,
+            "note": layer.note,
+            "mode": layer.mode,
+            "failed": layer.failed,
+        }
+        values = np.ascontiguousarray(grid, dtype="<f4").tobytes()
+    head = json.dumps(meta, allow_nan=False).encode("utf-8")
+    return b"".join(
+        (_padded(struct.pack("<I", len(head)) + head), _padded(coded.tobytes()), values)
+    )
+
+
+def _volume(picture: Picture) -> tuple[npt.NDArray[np.float64], int]:
+    pixels = np.asarray(picture.pixels, dtype=np.float64)
+    if picture.colour:
+        volume = pixels[None]
+    elif pixels.ndim == 2:  # noqa: PLR2004 - rows and columns
+        volume = pixels[None, :, :, None]
+    else:
+        volume = pixels[:, :, :, None]
+    step = 1
+    while 2 * volume[:, ::step, ::step].size > LIMIT:
+        step += 1
+    return volume[:, ::step, ::step], step
+
+
+def _thinned(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], int]:
+    """Return (D, rows, columns) averaged in blocks until no side is too long, and the block."""
+    grid = values[None] if values.ndim == 2 else values  # noqa: PLR2004 - rows and columns
+    step = max(1, -(-max(grid.shape[1:]) // MAP_SIDE))
+    if step == 1:
+        return grid, step
+    depth, rows, columns = grid.shape
+    padded = np.pad(grid, ((0, 0), (0, -rows % step), (0, -columns % step)), mode="edge")
+    blocks = padded.reshape(depth, padded.shape[1] // step, step, padded.shape[2] // step, step)
+    thin: npt.NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return thin, step
+
+
+def _padded(block: bytes) -> bytes:
+    return block + b"\0" * (-len(block) % 4)

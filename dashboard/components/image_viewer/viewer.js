@@ -1,0 +1,637 @@
+// One image with its map, drawn on a canvas. Nothing is sent back to the server: window, zoom,
+// opacity and threshold live in the browser, and stay with the case across page switches.
+
+const VIEWS = new Map();
+const INSTANCES = new WeakMap();
+const RAISES = [242, 160, 78];
+const LOWERS = [99, 179, 237];
+const FAILED = [170, 176, 180];
+const SMALLEST_LEVEL = 384;
+
+export default function (component) {
+  const { data, parentElement } = component;
+  let viewer = INSTANCES.get(parentElement);
+  if (!viewer) {
+    viewer = new Viewer(parentElement);
+    INSTANCES.set(parentElement, viewer);
+  }
+  viewer.show(decode(data));
+  return () => {
+    viewer.dispose();
+    INSTANCES.delete(parentElement);
+  };
+}
+
+// u32 length of the JSON, JSON, padding to 4, u16 pixels, padding to 4, f32 map.
+function decode(data) {
+  const bytes = data.slice();
+  const length = new DataView(bytes.buffer).getUint32(0, true);
+  const meta = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  let at = aligned(4 + length);
+  const count = meta.depth * meta.height * meta.width * meta.channels;
+  const pixels = new Uint16Array(bytes.buffer, at, count);
+  at = aligned(at + 2 * count);
+  const map = meta.map
+    ? new Float32Array(bytes.buffer, at, meta.map.depth * meta.map.rows * meta.map.columns)
+    : null;
+  return { meta, pixels, map };
+}
+
+function aligned(offset) {
+  return (offset + 3) & ~3;
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.canvas = root.querySelector("canvas");
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.lut = new Uint32Array(65536);
+    this.frame = 0;
+    this.peek = false;
+    this.resized = new ResizeObserver(() => this.draw());
+    this.resized.observe(root.querySelector(".stage"));
+    this.listen();
+  }
+
+  dispose() {
+    cancelAnimationFrame(this.frame);
+    this.resized.disconnect();
+    window.removeEventListener("pointerup", this.released);
+  }
+
+  show(image) {
+    const { meta } = image;
+    this.image = image;
+    this.levels = new Map();
+    this.base = null;
+    this.overlay = null;
+    this.paths = null;
+    this.view = VIEWS.get(meta.key) ?? this.initialView(meta);
+    VIEWS.set(meta.key, this.view);
+    this.span = Math.max(meta.maximum - meta.minimum, 1e-9);
+    this.canvas.setAttribute("aria-label", meta.alt);
+    this.fillControls();
+    this.draw();
+  }
+
+  initialView(meta) {
+    return {
+      mode: meta.map ? meta.map.mode : "off",
+      drag: "window",
+      opacity: 0.5,
+      threshold: 0.4,
+      low: meta.low,
+      high: meta.high,
+      invert: false,
+      zoom: 1,
+      x: 0.5,
+      y: 0.5,
+      slice: Math.floor((meta.depth - 1) / 2),
+    };
+  }
+
+  // ------------------------------------------------------------------ controls
+
+  part(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  fillControls() {
+    const { meta } = this.image;
+    const hide = (selector, hidden) => {
+      for (const node of this.root.querySelectorAll(selector)) {
+        node.classList.toggle("hidden", hidden);
+      }
+    };
+    hide(".map-only", !meta.map);
+    hide(".slice-only", meta.depth === 1);
+    hide(".preset-only", meta.windows.length < 2);
+    this.part("fieldset").disabled = !meta.map;
+    this.part("[name=slice]").max = meta.depth;
+    const preset = this.part("[name=preset]");
+    preset.replaceChildren(
+      ...meta.windows.map((window, index) => {
+        const option = document.createElement("option");
+        option.value = String(index);
+        option.textContent = window.label;
+        return option;
+      }),
+    );
+    this.part(".note").textContent = meta.map ? meta.map.note : meta.note;
+    if (meta.map) {
+      this.part(".legend .low").textContent = `−${meta.map.scale.toPrecision(2)}`;
+      this.part(".legend .high").textContent = `+${meta.map.scale.toPrecision(2)}`;
+    }
+    this.reflect();
+  }
+
+  reflect() {
+    const { view } = this;
+    const { meta } = this.image;
+    for (const name of ["mode", "drag"]) {
+      for (const radio of this.root.querySelectorAll(`[name=${name}]`)) {
+        radio.checked = radio.value === view[name];
+      }
+    }
+    const middle = (view.low + view.high) / 2;
+    const width = view.high - view.low;
+    this.slider("opacity", view.opacity * 100, `${Math.round(view.opacity * 100)} %`);
+    this.slider("threshold", view.threshold * 100, `${Math.round(view.threshold * 100)} %`);
+    this.slider("level", ((middle - meta.minimum) / this.span) * 1000, short(middle));
+    this.slider("width", (width / this.span) * 1000, short(width));
+    this.slider("slice", view.slice + 1, `${view.slice + 1} of ${meta.depth}`);
+    this.part("[data-do=invert]").setAttribute("aria-pressed", String(view.invert));
+    this.canvas.style.cursor = view.drag === "pan" ? "grab" : "crosshair";
+  }
+
+  slider(name, value, text) {
+    const input = this.part(`[name=${name}]`);
+    input.value = String(value);
+    input.nextElementSibling.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+  }
+
+  listen() {
+    const { canvas, root } = this;
+    const bar = root.querySelector(".viewer");
+    bar.addEventListener("input", (event) => this.changed(event.target));
+    bar.addEventListener("click", (event) => {
+      const action = event.target.dataset?.do;
+      if (action) this.act(action);
+    });
+    canvas.addEventListener("pointerdown", (event) => this.pressed(event));
+    canvas.addEventListener("pointermove", (event) => this.moved(event));
+    this.released = () => {
+      this.grip = null;
+    };
+    window.addEventListener("pointerup", this.released);
+    canvas.addEventListener("dblclick", () => this.act("fit"));
+    canvas.addEventListener("pointerleave", () => {
+      this.part(".probe").textContent = "";
+    });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && !event.metaKey) return; // the page keeps its scrolling
+        event.preventDefault();
+        this.zoomBy(Math.exp(-event.deltaY / 300), event);
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("keydown", (event) => this.typed(event));
+    canvas.addEventListener("keyup", (event) => this.peeked(event, false));
+    canvas.addEventListener("blur", () => this.peeked({ key: "m" }, false));
+  }
+
+  changed(control) {
+    const { view } = this;
+    const { meta } = this.image;
+    const value = Number(control.value);
+    if (control.name === "mode" || control.name === "drag") view[control.name] = control.value;
+    else if (control.name === "opacity") view.opacity = value / 100;
+    else if (control.name === "threshold") view.threshold = value / 100;
+    else if (control.name === "slice") view.slice = value - 1;
+    else if (control.name === "preset") {
+      view.low = meta.windows[value].low;
+      view.high = meta.windows[value].high;
+    } else {
+      const width = control.name === "width" ? (value / 1000) * this.span : view.high - view.low;
+      const middle =
+        control.name === "level"
+          ? meta.minimum + (value / 1000) * this.span
+          : (view.low + view.high) / 2;
+      this.setWindow(middle, width);
+    }
+    if (control.name === "threshold") this.overlay = this.paths = null;
+    this.reflect();
+    this.draw();
+  }
+
+  act(action) {
+    const { view } = this;
+    if (action === "in") this.zoomBy(1.25);
+    if (action === "out") this.zoomBy(0.8);
+    if (action === "invert") view.invert = !view.invert;
+    if (action === "fit") Object.assign(view, { zoom: 1, x: 0.5, y: 0.5 });
+    if (action === "reset") {
+      Object.assign(view, this.initialView(this.image.meta), { mode: view.mode });
+      this.overlay = this.paths = null;
+    }
+    this.reflect();
+    this.draw();
+  }
+
+  pressed(event) {
+    event.preventDefault();
+    this.canvas.focus({ preventScroll: true });
+    const pan = this.view.drag === "pan" || event.shiftKey || event.button !== 0;
+    this.grip = { x: event.clientX, y: event.clientY, pan };
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  moved(event) {
+    if (!this.grip) {
+      this.probe(event);
+      return;
+    }
+    const dx = event.clientX - this.grip.x;
+    const dy = event.clientY - this.grip.y;
+    Object.assign(this.grip, { x: event.clientX, y: event.clientY });
+    if (this.grip.pan) this.pan(dx, dy);
+    else this.nudgeWindow(dx, dy);
+  }
+
+  nudgeWindow(dx, dy) {
+    const { view } = this;
+    const step = this.span / 600;
+    this.setWindow((view.low + view.high) / 2 + dy * step, view.high - view.low + dx * step);
+    this.reflect();
+    this.draw();
+  }
+
+  setWindow(middle, width) {
+    const wide = Math.max(width, this.span / 1000);
+    this.view.low = middle - wide / 2;
+    this.view.high = middle + wide / 2;
+  }
+
+  pan(dx, dy) {
+    const { scale, width, height } = this.layout();
+    this.view.x = clamp(this.view.x - dx / (scale * width), 0, 1);
+    this.view.y = clamp(this.view.y - dy / (scale * height), 0, 1);
+    this.draw();
+  }
+
+  zoomBy(factor, event) {
+    const before = event ? this.position(event) : null;
+    this.view.zoom = clamp(this.view.zoom * factor, 0.5, 20);
+    if (before) {
+      const after = this.position(event);
+      this.view.x = clamp(this.view.x + before.u - after.u, 0, 1);
+      this.view.y = clamp(this.view.y + before.v - after.v, 0, 1);
+    }
+    this.draw();
+  }
+
+  typed(event) {
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrow = arrows[event.key];
+    if (arrow && event.shiftKey) this.nudgeWindow(12 * arrow[0], 12 * arrow[1]);
+    else if (arrow) this.pan(-40 * arrow[0], -40 * arrow[1]);
+    else if (event.key === "+" || event.key === "=") this.zoomBy(1.25);
+    else if (event.key === "-") this.zoomBy(0.8);
+    else if (event.key === "0") this.act("fit");
+    else if (!this.peeked(event, true)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  peeked(event, down) {
+    if (event.key !== "m" && event.key !== "M") return false;
+    if (this.peek !== down) {
+      this.peek = down;
+      this.draw();
+    }
+    return true;
+  }
+
+  // ------------------------------------------------------------------ geometry
+
+  layout() {
+    const { meta } = this.image;
+    const box = this.part(".stage").getBoundingClientRect();
+    const panels = this.view.mode === "side" && meta.map ? 2 : 1;
+    const width = meta.width;
+    const height = meta.height * meta.aspect;
+    const shown = Math.max(box.width, 200);
+    const wide = shown / panels;
+    const tall = clamp((wide * height) / width, 240, Math.min(640, window.innerHeight * 0.72));
+    const scale = Math.min(wide / width, tall / height) * this.view.zoom;
+    return { panels, wide, tall, scale, width, height, shown };
+  }
+
+  position(event) {
+    const { wide, tall, scale, width, height, panels } = this.layout();
+    const box = this.canvas.getBoundingClientRect();
+    const px = (event.clientX - box.left) % (panels === 2 ? wide : Infinity);
+    const u = this.view.x + (px - wide / 2) / (scale * width);
+    const v = this.view.y + (event.clientY - box.top - tall / 2) / (scale * height);
+    return { u, v };
+  }
+
+  probe(event) {
+    const { meta, pixels, map } = this.image;
+    const { u, v } = this.position(event);
+    const column = Math.floor(u * meta.width);
+    const row = Math.floor(v * meta.height);
+    let text = "";
+    if (column >= 0 && row >= 0 && column < meta.width && row < meta.height) {
+      const at = ((this.view.slice * meta.height + row) * meta.width + column) * meta.channels;
+      text = `${column}, ${row}: ${short(pixels[at] * meta.slope + meta.intercept)} ${meta.unit}`;
+      if (map) {
+        const { columns, rows, span_x: across, span_y: down } = meta.map;
+        const j = clamp(Math.floor((u * columns) / across), 0, columns - 1);
+        const i = clamp(Math.floor((v * rows) / down), 0, rows - 1);
+        text += `, map ${map[this.mapOffset() + i * columns + j].toPrecision(2)}`;
+      }
+    }
+    this.part(".probe").textContent = text;
+  }
+
+  mapOffset() {
+    const { meta } = this.image;
+    if (meta.map.depth === 1) return 0;
+    const slice = Math.floor((this.view.slice * meta.map.depth) / meta.depth);
+    return slice * meta.map.rows * meta.map.columns;
+  }
+
+  // ------------------------------------------------------------------- drawing
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    if (!this.image) return;
+    const { panels, wide, tall, scale, width, height, shown } = this.layout();
+    const ratio = window.devicePixelRatio || 1;
+    const { canvas, context: c, view } = this;
+    if (canvas.width !== Math.round(shown * ratio) || canvas.height !== Math.round(tall * ratio)) {
+      canvas.width = Math.round(shown * ratio);
+      canvas.height = Math.round(tall * ratio);
+      canvas.style.height = `${tall}px`;
+    }
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.fillStyle = "#000";
+    c.fillRect(0, 0, shown, tall);
+    const base = this.baseImage(scale * ratio);
+    for (let panel = 0; panel < panels; panel += 1) {
+      c.save();
+      c.beginPath();
+      c.rect(panel * wide, 0, wide, tall);
+      c.clip();
+      const x = panel * wide + wide / 2 - view.x * width * scale;
+      const y = tall / 2 - view.y * height * scale;
+      c.imageSmoothingEnabled = scale * ratio < 6;
+      c.drawImage(base, x, y, width * scale, height * scale);
+      const plain = view.mode === "off" || (panels === 2 && panel === 0) || this.peek;
+      if (this.image.map && !plain) this.paintMap(x, y, width * scale, height * scale);
+      this.paintLetters(panel * wide, wide, tall);
+      c.restore();
+    }
+    if (panels === 2) {
+      c.fillStyle = "#33424a";
+      c.fillRect(wide - 0.5, 0, 1, tall);
+    }
+    this.paintScaleBar(tall, scale);
+    this.part(".zoom").textContent = `${Math.round(view.zoom * 100)} %`;
+  }
+
+  paintMap(x, y, width, height) {
+    const { context: c, view } = this;
+    const { meta } = this.image;
+    if (view.mode === "contour") {
+      const paths = this.contours();
+      c.translate(x, y);
+      c.scale(width / meta.width, height / meta.height);
+      const unit = meta.width / width;
+      for (const { path, colour, dash, weight } of paths) {
+        c.setLineDash(dash.map((part) => part * unit));
+        c.strokeStyle = "rgba(0,0,0,0.65)";
+        c.lineWidth = (weight + 2) * unit;
+        c.globalAlpha = clamp(view.opacity * 1.6, 0, 1);
+        c.stroke(path);
+        c.strokeStyle = `rgb(${colour})`;
+        c.lineWidth = weight * unit;
+        c.stroke(path);
+      }
+      c.globalAlpha = 1;
+      c.setLineDash([]);
+    } else {
+      c.globalAlpha = view.opacity;
+      c.imageSmoothingEnabled = true;
+      c.drawImage(this.heat(), x, y, width * meta.map.span_x, height * meta.map.span_y);
+      c.globalAlpha = 1;
+    }
+  }
+
+  paintLetters(left, wide, tall) {
+    const { orientation } = this.image.meta;
+    if (!orientation) return;
+    const c = this.context;
+    c.font = "600 14px sans-serif";
+    c.textAlign = "center";
+    c.textBaseline = "middle";
+    const places = {
+      left: [left + 14, tall / 2],
+      right: [left + wide - 14, tall / 2],
+      top: [left + wide / 2, 14],
+      bottom: [left + wide / 2, tall - 14],
+    };
+    for (const [side, [x, y]] of Object.entries(places)) {
+      const letter = orientation[side];
+      if (!letter) continue;
+      c.fillStyle = "rgba(0,0,0,0.6)";
+      c.fillText(letter, x + 1, y + 1);
+      c.fillStyle = "#f4f7f6";
+      c.fillText(letter, x, y);
+    }
+  }
+
+  paintScaleBar(tall, scale) {
+    const { spacing } = this.image.meta;
+    if (!spacing) return;
+    const perMillimetre = scale / spacing;
+    const length = [1, 2, 5, 10, 20, 50, 100, 200].findLast((mm) => mm * perMillimetre < 150) ?? 1;
+    const c = this.context;
+    c.fillStyle = "rgba(0,0,0,0.55)";
+    c.fillRect(8, tall - 32, length * perMillimetre + 62, 24);
+    c.fillStyle = "#f4f7f6";
+    c.fillRect(14, tall - 21, length * perMillimetre, 2);
+    c.fillRect(14, tall - 25, 1.5, 10);
+    c.fillRect(14 + length * perMillimetre - 1.5, tall - 25, 1.5, 10);
+    c.font = "12px sans-serif";
+    c.textAlign = "left";
+    c.textBaseline = "middle";
+    c.fillText(`${length} mm`, 20 + length * perMillimetre, tall - 20);
+  }
+
+  // The displayed image: the level of the pyramid that fits, through a 65,536-entry table.
+  baseImage(scale) {
+    const { meta } = this.image;
+    const { view } = this;
+    let step = 0;
+    while (scale * 2 ** (step + 1) <= 1 && (meta.width >> (step + 1)) >= SMALLEST_LEVEL) step += 1;
+    const key = [view.low, view.high, view.invert, view.slice, step].join();
+    if (this.base?.key === key) return this.base.canvas;
+    const level = this.level(step);
+    this.fillTable();
+    const canvas =
+      this.base?.canvas.width === level.width && this.base?.canvas.height === level.height
+        ? this.base.canvas
+        : new OffscreenCanvas(level.width, level.height);
+    const context = canvas.getContext("2d", { alpha: false });
+    const picture = context.createImageData(level.width, level.height);
+    const words = new Uint32Array(picture.data.buffer);
+    const { lut } = this;
+    if (meta.channels === 1) {
+      for (let i = 0; i < words.length; i += 1) words[i] = lut[level.pixels[i]];
+    } else {
+      for (let i = 0, p = 0; i < words.length; i += 1, p += 3) {
+        const r = lut[level.pixels[p]] & 255;
+        const g = lut[level.pixels[p + 1]] & 255;
+        const b = lut[level.pixels[p + 2]] & 255;
+        words[i] = 0xff000000 | (b << 16) | (g << 8) | r;
+      }
+    }
+    context.putImageData(picture, 0, 0);
+    this.base = { key, canvas };
+    return canvas;
+  }
+
+  fillTable() {
+    const { meta } = this.image;
+    const { view, lut } = this;
+    const factor = 255 / (view.high - view.low);
+    const flip = view.invert !== meta.inverted;
+    for (let i = 0; i < 65536; i += 1) {
+      let grey = clamp((i * meta.slope + meta.intercept - view.low) * factor, 0, 255) | 0;
+      if (flip) grey = 255 - grey;
+      lut[i] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
+    }
+  }
+
+  level(step) {
+    const name = `${this.view.slice}/${step}`;
+    if (this.levels.has(name)) return this.levels.get(name);
+    const { meta, pixels } = this.image;
+    let made;
+    if (step === 0) {
+      const size = meta.width * meta.height * meta.channels;
+      const start = this.view.slice * size;
+      made = { width: meta.width, height: meta.height, pixels: pixels.subarray(start, start + size) };
+    } else {
+      made = halved(this.level(step - 1), meta.channels);
+    }
+    this.levels.set(name, made);
+    return made;
+  }
+
+  heat() {
+    if (this.overlay?.slice === this.view.slice) return this.overlay.canvas;
+    const { meta, map } = this.image;
+    const { rows, columns, scale, failed } = meta.map;
+    const canvas = new OffscreenCanvas(columns, rows);
+    const context = canvas.getContext("2d");
+    const picture = context.createImageData(columns, rows);
+    const offset = this.mapOffset();
+    for (let i = 0; i < rows * columns; i += 1) {
+      const value = map[offset + i] / scale;
+      const size = Math.min(Math.abs(value), 1);
+      const colour = failed ? FAILED : value >= 0 ? RAISES : LOWERS;
+      picture.data.set(colour, 4 * i);
+      picture.data[4 * i + 3] = size < this.view.threshold ? 0 : Math.round(255 * (0.35 + 0.65 * size));
+    }
+    context.putImageData(picture, 0, 0);
+    this.overlay = { canvas, slice: this.view.slice };
+    return canvas;
+  }
+
+  contours() {
+    if (this.paths?.slice === this.view.slice) return this.paths.list;
+    const { meta } = this.image;
+    const { failed } = meta.map;
+    const list = [];
+    for (const [sign, colour, dash] of [
+      [1, failed ? FAILED : RAISES, []],
+      [-1, failed ? FAILED : LOWERS, [5, 4]],
+    ]) {
+      const first = this.view.threshold;
+      for (const [level, weight] of [
+        [first, 2],
+        [(1 + first) / 2, 1.1],
+      ]) {
+        list.push({ path: this.isoline(sign, level), colour, dash, weight });
+      }
+    }
+    this.paths = { list, slice: this.view.slice };
+    return list;
+  }
+
+  // Marching squares over cell centres; a ring of zeros closes outlines at the border.
+  isoline(sign, level) {
+    const { meta, map } = this.image;
+    const { rows, columns, scale } = meta.map;
+    const offset = this.mapOffset();
+    const limit = level * scale;
+    const at = (i, j) =>
+      i < 0 || j < 0 || i >= rows || j >= columns ? 0 : sign * map[offset + i * columns + j];
+    const wide = meta.width * meta.map.span_x;
+    const tall = meta.height * meta.map.span_y;
+    const x = (j) => clamp(((j + 0.5) * wide) / columns, 0, meta.width);
+    const y = (i) => clamp(((i + 0.5) * tall) / rows, 0, meta.height);
+    const path = new Path2D();
+    const between = (a, b, from, to) => from + ((limit - a) / (b - a)) * (to - from);
+    for (let i = -1; i < rows; i += 1) {
+      for (let j = -1; j < columns; j += 1) {
+        const corners = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
+        let code = 0;
+        for (let k = 0; k < 4; k += 1) if (corners[k] >= limit) code |= 1 << k;
+        if (code === 0 || code === 15) continue;
+        const [a, b, c, d] = corners;
+        const edge = [
+          () => [between(a, b, x(j), x(j + 1)), y(i)],
+          () => [x(j + 1), between(b, c, y(i), y(i + 1))],
+          () => [between(d, c, x(j), x(j + 1)), y(i + 1)],
+          () => [x(j), between(a, d, y(i), y(i + 1))],
+        ];
+        for (const [from, to] of SEGMENTS[code]) {
+          path.moveTo(...edge[from]());
+          path.lineTo(...edge[to]());
+        }
+      }
+    }
+    return path;
+  }
+}
+
+const SEGMENTS = [
+  [], [[3, 0]], [[0, 1]], [[3, 1]], [[1, 2]], [[3, 0], [1, 2]], [[0, 2]], [[3, 2]],
+  [[2, 3]], [[2, 0]], [[0, 1], [2, 3]], [[2, 1]], [[1, 3]], [[1, 0]], [[0, 3]], [],
+];
+
+function halved(level, channels) {
+  const width = level.width >> 1;
+  const height = level.height >> 1;
+  const pixels = new Uint16Array(width * height * channels);
+  const stride = level.width * channels;
+  let to = 0;
+  for (let i = 0; i < height; i += 1) {
+    for (let j = 0; j < width; j += 1) {
+      const from = 2 * i * stride + 2 * j * channels;
+      for (let k = 0; k < channels; k += 1) {
+        const a = from + k;
+        const sum =
+          level.pixels[a] +
+          level.pixels[a + channels] +
+          level.pixels[a + stride] +
+          level.pixels[a + stride + channels];
+        pixels[to] = (sum + 2) >> 2;
+        to += 1;
+      }
+    }
+  }
+  return { width, height, pixels };
+}
+
+function short(value) {
+  const size = Math.abs(value);
+  return size >= 100 ? value.toFixed(0) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+}
