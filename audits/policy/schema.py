@@ -1,0 +1,190 @@
+"""What a policy file may say, and the frozen policy that an audit runs under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from audits.types import Finding
+
+RATE_METRICS = (
+    "tpr",
+    "fpr",
+    "tnr",
+    "fnr",
+    "ppv",
+    "npv",
+    "accuracy",
+    "selection_rate",
+    "prevalence",
+)
+VERDICT_METRICS = (*RATE_METRICS, "auroc", "oe_ratio", "mae", "bias")
+"""Metrics on which a group can be compared with a margin; AUPRC is none of them on purpose."""
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+OnInconclusive = Literal["fail", "warn", "pass"]
+RuleKind = Literal["level", "change", "noninferiority", "verdict"]
+Release = Literal["internal", "restricted"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AuditSection(_Strict):
+    """``[audit]``: what is tested, at which level and from how many cases."""
+
+    alpha: Share = 0.05
+    groups: tuple[str, ...] | None = None
+    intersections: tuple[tuple[str, ...], ...] | None = None
+    required_groups: tuple[str, ...] = ()
+    verdict_metrics: tuple[str, ...] = ("tpr", "fpr", "auroc", "oe_ratio")
+    min_effective_n: float = Field(default=10, ge=1)
+    min_effective_per_class: float = Field(default=30, ge=2)
+    reference: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> AuditSection:
+        if "auprc" in self.verdict_metrics:
+            raise ValueError(
+                "auprc gets no verdict between groups, because it favours groups of higher "
+                "prevalence (McDermott et al. 2024); use auroc, tpr or net benefit instead"
+            )
+        for metric in self.verdict_metrics:
+            if metric not in VERDICT_METRICS:
+                raise ValueError(
+                    f"{metric!r} is no verdict metric; choose from {', '.join(VERDICT_METRICS)}"
+                )
+        for names in self.intersections or ():
+            if len(set(names)) < 2:  # noqa: PLR2004 - an intersection joins two attributes
+                raise ValueError(f"the intersection {list(names)} needs two different attributes")
+        return self
+
+
+class SuppressionSection(_Strict):
+    """``[suppression]``: what exports may show."""
+
+    release: Release = "restricted"
+    cell: int = Field(default=10, ge=1, le=1000)
+
+
+class GateRule(_Strict):
+    """One ``[[gate.rule]]``: a condition that a release must meet.
+
+    Attributes:
+        metric: A METRIC of the contract, or ``shortcut`` or ``explanation``.
+        scope: ``overall``, ``every group`` or a mapping such as ``{"sex": "F"}``.
+        kind: level, change, noninferiority or verdict.
+        limit: A number, or for ``verdict`` the verdict that is wanted.
+        on_inconclusive: What an inconclusive rule does to the gate.
+        output: The output the rule is about, or None for all.
+    """
+
+    metric: str
+    scope: Literal["overall", "every group"] | dict[str, str] = "every group"
+    kind: RuleKind
+    limit: float | str | None = None
+    on_inconclusive: OnInconclusive = "fail"
+    output: str | None = None
+
+    @model_validator(mode="after")
+    def _check_limit(self) -> GateRule:
+        if self.kind == "verdict":
+            if not isinstance(self.limit, str):
+                raise ValueError('a rule of kind "verdict" needs limit = "…", the verdict wanted')
+        elif isinstance(self.limit, str) or self.limit is None:
+            raise ValueError(f'a rule of kind "{self.kind}" needs a number as limit')
+        return self
+
+
+class GateSection(_Strict):
+    """``[gate]``: the rules, in order."""
+
+    rule: tuple[GateRule, ...] = ()
+
+
+class PolicyFile(_Strict):
+    """The whole file, as written."""
+
+    audit: AuditSection = AuditSection()
+    margin: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    reasons: dict[str, str] = Field(default_factory=dict)
+    suppression: SuppressionSection = SuppressionSection()
+    gate: GateSection = GateSection()
+
+    @model_validator(mode="after")
+    def _check_margins(self) -> PolicyFile:
+        for metric, margin in self.margin.items():
+            if metric not in VERDICT_METRICS:
+                raise ValueError(
+                    f"margin.{metric} is for no verdict metric; "
+                    f"choose from {', '.join(VERDICT_METRICS)}"
+                )
+            if metric == "oe_ratio" and margin <= 1:
+                raise ValueError(f"margin.oe_ratio is a ratio above 1, found {margin:g}")
+            if metric in (*RATE_METRICS, "auroc") and margin >= 1:
+                raise ValueError(f"margin.{metric} must lie between 0 and 1, found {margin:g}")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The declaration an audit runs under; fixed and hashed before any result is computed.
+
+    Attributes:
+        by: ``default policy``, a file's name, or ``policy given as data``.
+        sha256: Hash of what was declared (the file's bytes, or canonical JSON of data).
+        groups: Declared attributes, in order.
+        intersections: Declared crossings, each in the policy's order.
+        reference: Attribute to ``rest`` or one of its levels.
+        margins: Verdict metric to margin; ``oe_ratio`` is a ratio.
+        reasons: Dotted path to the reason of that number.
+        thresholds: Output name to a threshold that the policy sets.
+        gate: Rules of the release gate, in order.
+        findings: What a reader of the policy must know, such as a margin without reason.
+    """
+
+    by: str
+    sha256: str
+    alpha: float
+    groups: tuple[str, ...]
+    intersections: tuple[tuple[str, ...], ...]
+    required_groups: tuple[str, ...]
+    verdict_metrics: tuple[str, ...]
+    min_effective_n: float
+    min_effective_per_class: float
+    reference: Mapping[str, str]
+    margins: Mapping[str, float]
+    reasons: Mapping[str, str]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    release: Release = "internal"
+    cell: int = 10
+    gate: tuple[GateRule, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the effective policy as plain data, in the sections of the file."""
+        return {
+            "by": self.by,
+            "sha256": self.sha256,
+            "audit": {
+                "alpha": self.alpha,
+                "groups": list(self.groups),
+                "intersections": [list(names) for names in self.intersections],
+                "required_groups": list(self.required_groups),
+                "verdict_metrics": list(self.verdict_metrics),
+                "min_effective_n": self.min_effective_n,
+                "min_effective_per_class": self.min_effective_per_class,
+                "reference": dict(self.reference),
+            },
+            "margin": dict(self.margins),
+            "thresholds": dict(self.thresholds),
+            "reasons": dict(self.reasons),
+            "suppression": {"release": self.release, "cell": self.cell},
+            "gate": {"rule": [rule.model_dump(mode="json") for rule in self.gate]},
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
