@@ -1,1 +1,28 @@
-"""reporting package."""
+"""Reports: ``evidence.json`` and everything that is made from it."""
+
+from __future__ import annotations
+
+from audits.reporting.evidence import (
+    AuditParts,
+    Requirement,
+    build_evidence,
+    library_versions,
+    seal,
+)
+from audits.reporting.export import FORMATS, export_run
+from audits.reporting.release import restrict
+from audits.reporting.tables import Table, evidence_tables, tables_zip
+
+__all__ = [
+    "FORMATS",
+    "AuditParts",
+    "Requirement",
+    "Table",
+    "build_evidence",
+    "evidence_tables",
+    "export_run",
+    "library_versions",
+    "restrict",
+    "seal",
+    "tables_zip",
+]
