@@ -20,6 +20,35 @@ CANDIDATE: Final = "candidate"
 
 Key = Literal["run", "model", "output", "case", "metric", "candidate"]
 
+_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE)
+_SEEN: Final = "_address_seen"
+
+
+def read_address() -> None:
+    """Take over what a link, or the browser's back button, says; before any widget is drawn.
+
+    Streamlit's own binding writes the words of an option into the address and drops a value that
+    equals today's default. A link must name ids, and mean the same tomorrow.
+    """
+    seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    for key in _IN_ADDRESS:
+        value = st.query_params.get(key)
+        if value is not None and value != seen.get(key):
+            st.session_state[key] = value
+            seen[key] = value
+
+
+def write_address() -> None:
+    """Put the present choices into the address; after the widgets are drawn."""
+    seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    for key in _IN_ADDRESS:
+        value = st.session_state.get(key)
+        if value and st.query_params.get(key) != value:
+            st.query_params[key] = value
+        elif not value and key in st.query_params:
+            del st.query_params[key]
+        seen[key] = value or ""
+
 
 def choice(key: Key, options: Sequence[str]) -> str | None:
     """Return the chosen option, or None where the choice is not (or no longer) on offer."""

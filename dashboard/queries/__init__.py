@@ -1,0 +1,3 @@
+"""The only door to the audits: small frozen keys in, results out."""
+
+__all__: list[str] = []

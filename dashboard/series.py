@@ -1,0 +1,234 @@
+"""From the run's evidence to the plain data of charts and tables; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dashboard import numbers
+from dashboard.charts import Cell, Effect, Forest, ForestRow, GroupMap, PairedForest, PairedRow
+from dashboard.charts import Waterfall as WaterfallChart
+from dashboard.charts.paired import Side
+from dashboard.evidence import comparison_of, group_label, is_intersection
+from dashboard.words import humanised, label, verdict_text, word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Entry = Mapping[str, Any]
+
+
+def group_forest(output: Entry, metric: str, groups: Sequence[Entry]) -> Forest:
+    """Return the forest plot of some groups in one metric."""
+    overall = output["overall"]["metrics"].get(metric) or {}
+    return Forest(
+        metric=label("metric", metric),
+        unit=word("metric", metric).unit,
+        overall=overall.get("value"),
+        rows=tuple(_forest_row(output, metric, group) for group in groups),
+    )
+
+
+def _forest_row(output: Entry, metric: str, group: Entry) -> ForestRow:
+    estimate = group["metrics"].get(metric) or {}
+    found = comparison_of(output, group["attributes"], metric) or {}
+    return ForestRow(
+        label=group_label(group["attributes"]),
+        value=estimate.get("value"),
+        low=estimate.get("low"),
+        high=estimate.get("high"),
+        text=numbers.full(estimate, metric),
+        verdict=found.get("verdict") or "exploratory",
+        strength=found.get("strength"),
+    )
+
+
+def paired_forest(
+    base: Entry, candidate: Entry, metric: str, names: tuple[str, str], groups: Sequence[Entry]
+) -> PairedForest:
+    """Return both versions' estimates per group, everybody first."""
+    rows = [_paired_row("Everybody", base["overall"], candidate["overall"], metric)]
+    theirs = {tuple(g["attributes"].items()): g for g in candidate.get("groups", [])}
+    for group in groups:
+        other = theirs.get(tuple(group["attributes"].items()))
+        if other is not None:
+            rows.append(_paired_row(group_label(group["attributes"]), group, other, metric))
+    return PairedForest(
+        metric=label("metric", metric),
+        unit=word("metric", metric).unit,
+        base=names[0],
+        candidate=names[1],
+        rows=tuple(rows),
+    )
+
+
+def _paired_row(name: str, base: Entry, candidate: Entry, metric: str) -> PairedRow:
+    return PairedRow(label=name, base=_side(base, metric), candidate=_side(candidate, metric))
+
+
+def _side(group: Entry, metric: str) -> Side:
+    estimate = group["metrics"].get(metric) or {}
+    return Side(
+        value=estimate.get("value"),
+        low=estimate.get("low"),
+        high=estimate.get("high"),
+        text=numbers.full(estimate, metric),
+    )
+
+
+def group_map(output: Entry, metric: str, attributes: tuple[str, str]) -> GroupMap:
+    """Return the map of two crossed attributes."""
+    first, second = attributes
+    cells = []
+    for group in output.get("groups", []):
+        named = group["attributes"]
+        if set(named) != {first, second}:
+            continue
+        estimate = group["metrics"].get(metric) or {}
+        found = comparison_of(output, named, metric) or {}
+        cells.append(
+            Cell(
+                row=str(named[first]),
+                column=str(named[second]),
+                value=estimate.get("value"),
+                text=numbers.full(estimate, metric),
+                n=numbers.denominator(estimate) or numbers.MISSING,
+                verdict=found.get("verdict") or "exploratory",
+                strength=found.get("strength"),
+            )
+        )
+    overall = output["overall"]["metrics"].get(metric) or {}
+    return GroupMap(
+        metric=label("metric", metric),
+        unit=word("metric", metric).unit,
+        row_name=humanised(first),
+        column_name=humanised(second),
+        cells=tuple(cells),
+        overall=overall.get("value"),
+    )
+
+
+def crossed_attributes(output: Entry) -> list[tuple[str, str]]:
+    """Return the pairs of attributes that the run crossed."""
+    pairs = [
+        tuple(group["attributes"])
+        for group in output.get("groups", [])
+        if len(group["attributes"]) == 2  # noqa: PLR2004 - a pair
+    ]
+    return [(first, second) for first, second in dict.fromkeys(pairs)]
+
+
+def waterfall(explanation: Entry) -> WaterfallChart | None:
+    """Return the effects of a patient's variables, or None where there are none."""
+    players = explanation.get("players") or []
+    score = explanation.get("score") or {}
+    base = explanation.get("base_value")
+    if not players or base is None:
+        return None
+    logit = score.get("logit")
+    reached = logit if logit is not None else base + sum(p["effect"] for p in players)
+    return WaterfallChart(
+        base=base,
+        score=reached,
+        unit="logits" if logit is not None else "units of the output",
+        effects=tuple(
+            Effect(
+                label=f"{p['label']} {value_text(p['value'], p.get('unit'))}".strip(),
+                effect=p["effect"],
+                error=p.get("se"),
+            )
+            for p in players
+        ),
+    )
+
+
+def value_text(value: float | str | None, unit: str | None = None) -> str:
+    """Return a measured value with its unit; a missing one is "not measured".
+
+    Example:
+        >>> value_text(4.0, "mmol/L"), value_text(None), value_text("F")
+        ('4 mmol/L', 'not measured', 'F')
+    """
+    if value is None:
+        return "not measured"
+    shown = f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    return f"{shown} {unit}" if unit and shown != "not measured" else shown
+
+
+def size_frame(output: Entry) -> pd.DataFrame:
+    """Return every group's cases, patients and positives, marginal groups first."""
+    import pandas as pd
+
+    groups = sorted(output.get("groups", []), key=is_intersection)
+    total = output["overall"]["n"]
+    rows = [{"attributes": {}, **output["overall"]}, *groups]
+    return pd.DataFrame(
+        {
+            "Group": [group_label(g["attributes"]) for g in rows],
+            "Cases": [g.get("n") for g in rows],
+            "Share of cases": [(g["n"] / total if g.get("n") and total else None) for g in rows],
+            "Patients": [g.get("patients") for g in rows],
+            "With the condition": [g.get("positives") for g in rows],
+        }
+    )
+
+
+def verdict_frame(items: Iterable[Entry]) -> pd.DataFrame:
+    """Return comparisons as a table of printed text, one row each."""
+    import pandas as pd
+
+    rows = [
+        {
+            "Verdict": verdict_text(c.get("verdict"), c.get("strength")),
+            "Measure": label("metric", c["metric"]),
+            "Group": group_label(c["group"]),
+            "Compared with": reference_text(c.get("reference")),
+            "Difference (95 %)": numbers.difference_text(c.get("difference"), c["metric"]),
+            "Group count": numbers.of(c.get("group_k"), c.get("group_n")),
+            "Reference count": numbers.of(c.get("ref_k"), c.get("ref_n")),
+            "Margin": margin_text(c),
+            "q": numbers.p_text(c.get("q")),
+            "What would settle it": settle_text(c),
+        }
+        for c in items
+    ]
+    return pd.DataFrame(rows)
+
+
+def reference_text(reference: object) -> str:
+    """Return what a group is compared with, in words."""
+    if isinstance(reference, Mapping):
+        return group_label(reference)
+    return "the rest" if reference in {None, "rest"} else str(reference)
+
+
+def margin_text(comparison: Entry) -> str:
+    """Return the declared margin in the metric's unit."""
+    margin = comparison.get("margin")
+    if margin is None:
+        return numbers.MISSING
+    unit = word("metric", comparison["metric"]).unit
+    if unit == "percent":
+        return f"± {100 * margin:.0f} points"
+    return f"{1 / margin:.2f} to {margin:.2f}" if unit == "ratio" else f"± {margin:.3g}"
+
+
+def settle_text(comparison: Entry) -> str:
+    """Return how many more cases would settle an inconclusive comparison, or the reason."""
+    if comparison.get("verdict") == "equivalent" and (comparison.get("q") or 1) <= 0.05:  # noqa: PLR2004 - the declared level
+        return "differs, within the margin"
+    needed = comparison.get("n_needed") or {}
+    if comparison.get("verdict") != "inconclusive" or not needed:
+        return comparison.get("reason") or ""
+    parts = [
+        f"{value:,} more to show {name}"
+        for key, name in (("to_equivalence", "equivalence"), ("to_disparity", "a disparity"))
+        if (value := _count(needed.get(key))) is not None
+    ]
+    return "; ".join(parts) or comparison.get("reason") or ""
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, Mapping):
+        value = value.get("cases")
+    return int(value) if isinstance(value, int | float) else None

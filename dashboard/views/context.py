@@ -1,0 +1,133 @@
+"""What a page is about: run, model and output, picked once and kept across pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import numbers, state
+from dashboard.evidence import OutputKey, find_output, model_keys, model_label, output_keys
+from dashboard.queries import runs
+from dashboard.queries.runs import RunCard, RunRef
+from dashboard.settings import read_settings
+from dashboard.views import states
+from dashboard.words import humanised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The chosen run, model and output.
+
+    Attributes:
+        ref: Key of the run.
+        evidence: The run's evidence.
+        model: ``id@version``, or None for a table of predictions.
+        output: The chosen output.
+        entry: Its entry in the evidence.
+    """
+
+    ref: RunRef
+    evidence: dict[str, Any]
+    model: str | None
+    output: OutputKey
+    entry: dict[str, Any]
+
+
+def header(title: str, question: str) -> None:
+    """Show the page's title and the question it answers."""
+    st.title(title, anchor=False)
+    st.caption(question)
+
+
+def pick_run(cards: list[RunCard]) -> RunCard:
+    """Show the run picker; a link to a run that is gone falls back to the newest and says so."""
+    by_id = {card.id: card for card in cards}
+    wanted = st.session_state.get(state.RUN)
+    if wanted and wanted not in by_id:
+        st.warning(
+            f"Run {wanted} is not in this store; showing the newest one instead.",
+            icon=":material/link_off:",
+        )
+    state.keep_valid(state.RUN, list(by_id), cards[0].id)
+    chosen = st.selectbox(
+        "Run",
+        list(by_id),
+        format_func=lambda run: _run_label(by_id[run]),
+        key=state.RUN,
+        persist_state="session",
+    )
+    return by_id[chosen or cards[0].id]
+
+
+def pick(*, with_output: bool = True, with_model: bool = True) -> Context | None:
+    """Show the pickers of a page and return what they hold, or None where there is no run."""
+    state.read_address()
+    cards, broken = runs.run_cards(read_settings())
+    for item in broken:
+        states.problem("A run cannot be read", item.problem)
+    if not cards:
+        no_runs()
+        return None
+    columns = st.columns([1.5, 1.1, 1.0], vertical_alignment="bottom")
+    with columns[0]:
+        card = pick_run(cards)
+    with states.guarded("This run cannot be opened"):
+        evidence = runs.evidence(card.ref)
+        with columns[1]:
+            model = _pick_model(evidence) if with_model else None
+        with columns[2]:
+            output = _pick_output(evidence, model, shown=with_output)
+        entry = find_output(evidence, model, output.name) if output else None
+        if output is None or entry is None:
+            states.empty("No output to show", "This run audited no output of this model.")
+            return None
+        state.write_address()
+        return Context(ref=card.ref, evidence=evidence, model=model, output=output, entry=entry)
+    return None
+
+
+def no_runs() -> None:
+    """Say that the store is empty and how to fill it."""
+    states.empty(
+        "No audit yet",
+        "Audit a study with a model, or a table of predictions, and it appears here.",
+        "auscult audit --study sample_data/chest_xray --model sample_data/chest_xray/models/1.0 "
+        "--out runs/chest_xray",
+    )
+
+
+def _pick_model(evidence: dict[str, Any]) -> str | None:
+    keys = model_keys(evidence)
+    if not keys:
+        st.text_input("Model", "table of predictions", disabled=True, key="no_model")
+        return None
+    state.keep_valid(state.MODEL, keys, keys[0])
+    return st.selectbox(
+        "Model", keys, format_func=model_label, key=state.MODEL, persist_state="session"
+    )
+
+
+def _pick_output(evidence: dict[str, Any], model: str | None, *, shown: bool) -> OutputKey | None:
+    found = output_keys(evidence, model)
+    if not found:
+        return None
+    names = list(dict.fromkeys(key.name for key in found))
+    state.keep_valid(state.OUTPUT, names, names[0])
+    if shown:
+        name = st.selectbox(
+            "Finding or outcome",
+            names,
+            format_func=humanised,
+            key=state.OUTPUT,
+            persist_state="session",
+        )
+    else:
+        name = st.session_state.get(state.OUTPUT, names[0])
+    return next(key for key in found if key.name == name)
+
+
+def _run_label(card: RunCard) -> str:
+    cases = f"{card.cases:,} cases" if card.cases is not None else numbers.SUPPRESSED
+    return f"{humanised(card.study)} · {cases} · {numbers.day(card.created)}"

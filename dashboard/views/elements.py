@@ -1,0 +1,85 @@
+"""Charts with their table twin, tables with their words, downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.words import word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dashboard.charts import Chart
+
+
+def show_chart(chart: Chart, *, key: str) -> None:
+    """Show a chart, and behind a button the same numbers as a table with a CSV download."""
+    from dashboard.charts.style import CONFIG
+
+    st.plotly_chart(chart.figure(), key=key, alt=chart.alt, config=CONFIG)
+    with st.popover("Show the numbers", type="tertiary", icon=":material/table_rows:"):
+        st.caption(chart.alt)
+        frame = chart.frame()
+        show_frame(frame, key=f"{key}_table", alt=f"The numbers of the chart: {chart.alt}")
+        csv_button(frame, name=key, key=f"{key}_csv")
+
+
+def show_frame(frame: pd.DataFrame, *, key: str, alt: str, **options: Any) -> None:
+    """Show a sortable table without an index column."""
+    st.dataframe(frame, key=key, alt=alt, hide_index=True, **options)
+
+
+def show_table(rows: Sequence[Mapping[str, str]], *, alt: str) -> None:
+    """Show a small table that a screen reader reads cell by cell; cells may hold Markdown."""
+    import pandas as pd
+
+    st.table(pd.DataFrame(rows), border="horizontal", hide_index=True, alt=alt)
+
+
+def csv_button(frame: pd.DataFrame, *, name: str, key: str, label: str = "Download CSV") -> None:
+    """Offer a table as CSV; the file is made when it is asked for."""
+    st.download_button(
+        label,
+        data=lambda: frame.to_csv(index=False).encode("utf-8"),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=key,
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def verdict_badge(verdict: str | None, strength: str | None = None) -> str:
+    """Return the Markdown badge of a verdict with its strength."""
+    entry = word("verdict", verdict or "exploratory")
+    tail = f", {word('strength', strength).label}" if strength else ""
+    return f":{entry.colour}-badge[{entry.symbol} {entry.label}{tail}]"
+
+
+def verdict_line(counts: Mapping[str, int], confirmed: int = 0) -> str:
+    """Return verdict counts as badges, each with its word."""
+    parts = []
+    for name, count in counts.items():
+        entry = word("verdict", name)
+        tail = f" ({confirmed} confirmed)" if name == "disparity" and confirmed else ""
+        parts.append(f":{entry.colour}-badge[{entry.symbol} {count} {entry.label.lower()}{tail}]")
+    return " ".join(parts)
+
+
+def provenance(evidence: Mapping[str, Any]) -> None:
+    """Show where the page's numbers come from."""
+    run, study = evidence["run"], evidence["study"]
+    models = ", ".join(
+        f"{m['id']} {m['version']} ({numbers.short_hash(m.get('weights_sha256'))})"
+        for m in evidence.get("models", [])
+    )
+    st.caption(
+        f"Run `{run['id']}` · {numbers.day(run['created'])} · study {study['name']} "
+        f"{study.get('version') or ''} ({numbers.short_hash(study.get('sha256'))}) · "
+        f"{models or 'table of predictions'} · Auscult "
+        f"{run.get('versions', {}).get('auscult', '')} · release {evidence['release']}"
+    )
