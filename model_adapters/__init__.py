@@ -1,1 +1,54 @@
-"""model_adapters package."""
+"""What a model is to Auscult: a folder, an identity, typed inputs and outputs, capabilities.
+
+Importing this package loads no model library; a format's library is imported when a folder of
+that format is opened.
+"""
+
+from __future__ import annotations
+
+from model_adapters.base import (
+    Batch,
+    Capability,
+    Feature,
+    Field,
+    ImageValue,
+    ModelAdapter,
+    ModelCard,
+    OutputSpec,
+    Prepared,
+    Space,
+    TargetLayer,
+    Task,
+)
+from model_adapters.devices import select_device
+from model_adapters.errors import AdapterError, DeviceError, PackageError, UnsafeFormatError
+from model_adapters.manifest import Manifest, read_manifest
+from model_adapters.preprocessing import ImageGeometry
+from model_adapters.registry import known_formats, load_adapter
+from model_adapters.spaces import probabilities
+
+__all__ = [
+    "AdapterError",
+    "Batch",
+    "Capability",
+    "DeviceError",
+    "Feature",
+    "Field",
+    "ImageGeometry",
+    "ImageValue",
+    "Manifest",
+    "ModelAdapter",
+    "ModelCard",
+    "OutputSpec",
+    "PackageError",
+    "Prepared",
+    "Space",
+    "TargetLayer",
+    "Task",
+    "UnsafeFormatError",
+    "known_formats",
+    "load_adapter",
+    "probabilities",
+    "read_manifest",
+    "select_device",
+]

@@ -1,4 +1,4 @@
-"""Errors that a person can act on: one sentence that says what, where, what was found, what to do."""
+"""Errors that a person can act on: one sentence with what, where, what was found, what to do."""
 
 from __future__ import annotations
 
