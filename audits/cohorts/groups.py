@@ -13,6 +13,7 @@ import pandas as pd
 from audits.cohorts.spec import GroupKind
 from audits.cohorts.tables import as_numbers, column, text_codes, value_text
 from audits.errors import StudyError
+from audits.types import Finding
 
 UNKNOWN = "Unknown"
 MAX_LEVELS = 1000
@@ -187,6 +188,21 @@ def read_attribute(spec: GroupSpec, frame: pd.DataFrame, where: str) -> Attribut
         kind=spec.kind,
         levels=levels,
         codes=codes.astype(np.int32),
+    )
+
+
+def one_level_finding(attribute: Attribute) -> tuple[Finding, ...]:
+    """Say where a group has nothing to compare."""
+    if len(attribute.levels) > 1:
+        return ()
+    only = attribute.levels[0]
+    what = "no value at all" if only == UNKNOWN else f"the one level {only!r}"
+    return (
+        Finding(
+            severity="warning",
+            where=f"groups.{attribute.name}",
+            message=f"The column {attribute.column!r} has {what}, so nothing can be compared.",
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audits.cohorts.groups import Attribute, read_attribute, resolve_groups
+from audits.cohorts.groups import Attribute, one_level_finding, read_attribute, resolve_groups
 from audits.cohorts.hashes import file_sha256, frame_sha256
 from audits.cohorts.labels import LabelColumn, read_label
 from audits.cohorts.spec import LabelTask, Positive, Scope
@@ -170,6 +170,8 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         columns.append(_score(frame, score_name, read[label_name], space, where))
     specs, crossed = resolve_groups(groups, intersections, list(frame.columns))
     attributes = {spec.name: read_attribute(spec, frame, where) for spec in specs}
+    for attribute in attributes.values():
+        findings += one_level_finding(attribute)
     patients, more = _patients(frame, patient, where)
     used = [case_id, patient, *read, *(c.column for c in columns)]
     used += [a.column for a in attributes.values()]

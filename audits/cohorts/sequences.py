@@ -1,0 +1,47 @@
+"""Measurements over time: one long table, one row per measurement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
+
+from audits.cohorts.tables import as_numbers, as_text, column, read_table
+
+COLUMNS = ("time", "variable", "value")
+
+
+class SequenceTable:
+    """The measurements of a study, by case.
+
+    Args:
+        path: Table with the id column, ``time`` (a number or a date), ``variable`` and ``value``.
+        id_column: Name of the id column.
+
+    Raises:
+        StudyError: If the table or one of its columns is missing or unreadable.
+    """
+
+    def __init__(self, path: Path, id_column: str) -> None:
+        where = str(path)
+        frame = read_table(path, text=(id_column, "variable"))
+        time = column(frame, "time", where)
+        if not is_datetime64_any_dtype(time):
+            time = pd.Series(as_numbers(time, where=where, name="time", need="holds times"))
+        value = column(frame, "value", where)
+        tidy = pd.DataFrame(
+            {
+                "case": as_text(column(frame, id_column, where))[0],
+                "time": time.to_numpy(),
+                "variable": as_text(column(frame, "variable", where))[0],
+                "value": as_numbers(value, where=where, name="value", need="holds measurements"),
+            }
+        ).sort_values(["case", "time", "variable"], kind="stable", ignore_index=True)
+        self._rows = tidy
+        self._index = tidy.groupby("case", sort=False).indices
+
+    def of(self, case_id: str) -> pd.DataFrame:
+        """Return ``time``, ``variable`` and ``value`` of one case by rising time; may be empty."""
+        rows = self._index.get(case_id, [])
+        return self._rows.iloc[rows][list(COLUMNS)].reset_index(drop=True)

@@ -1,0 +1,108 @@
+"""Clinical variables: what the columns of a record mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from audits.cohorts.spec import did_you_mean
+from audits.cohorts.tables import as_numbers, column, read_table, text_codes, unique_ids
+from audits.errors import StudyError
+from model_adapters.base import Feature
+
+COLUMNS = (
+    "name",
+    "label",
+    "unit",
+    "low",
+    "high",
+    "code",
+    "protected",
+    "actionable",
+    "description",
+)
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
+
+
+def read_variables(path: Path, cases: pd.DataFrame) -> tuple[Feature, ...]:
+    """Read ``variables.csv`` and look up in the table how each variable is written.
+
+    Args:
+        path: CSV with one row per variable; ``name`` is its column in ``cases``.
+        cases: The study's table.
+
+    Raises:
+        StudyError: If a column of the file is unknown, a variable is described twice or has no
+            column, or a cell is not what it must be.
+    """
+    text = [name for name in COLUMNS if name not in ("low", "high")]
+    table = read_table(path, text=text)
+    for name in map(str, table.columns):
+        if name not in COLUMNS:
+            raise StudyError(
+                f"{path}: the column {name!r} is not one of {', '.join(COLUMNS)}"
+                f"{did_you_mean(name, COLUMNS)}; rename or remove it."
+            )
+    names = unique_ids(column(table, "name", str(path)), where=str(path), name="name")
+    limits = {
+        side: as_numbers(table[side], where=str(path), name=side, need="holds reference limits")
+        for side in ("low", "high")
+        if side in table
+    }
+    return tuple(
+        _feature(name, row, table, limits, cases, str(path)) for row, name in enumerate(names)
+    )
+
+
+def _feature(
+    name: str,
+    row: int,
+    table: pd.DataFrame,
+    limits: dict[str, npt.NDArray[np.float64]],
+    cases: pd.DataFrame,
+    where: str,
+) -> Feature:
+    values = column(cases, name, f"{where}, row {row}")
+    low, high = (_limit(limits.get(side), row) for side in ("low", "high"))
+    numeric = is_numeric_dtype(values.dtype)
+    return Feature(
+        name=name,
+        label=_text(table, row, "label") or name,
+        kind="numeric" if numeric else "category",
+        unit=_text(table, row, "unit"),
+        code=_text(table, row, "code"),
+        normal=None if low is None and high is None else (low, high),
+        levels=() if numeric else _levels(values),
+        protected=_flag(table, row, "protected", where),
+        actionable=_flag(table, row, "actionable", where),
+    )
+
+
+def _levels(values: pd.Series) -> tuple[str, ...]:
+    return tuple(sorted({text for text in text_codes(values)[2] if text.strip()}))
+
+
+def _limit(values: npt.NDArray[np.float64] | None, row: int) -> float | None:
+    if values is None or np.isnan(values[row]):
+        return None
+    return float(values[row])
+
+
+def _text(table: pd.DataFrame, row: int, name: str) -> str | None:
+    if name not in table or pd.isna(table[name].iloc[row]):
+        return None
+    return str(table[name].iloc[row]).strip() or None
+
+
+def _flag(table: pd.DataFrame, row: int, name: str, where: str) -> bool:
+    word = (_text(table, row, name) or "").casefold()
+    if word not in _WORDS:
+        raise StudyError(
+            f"{where}: {name} in row {row} (counting from 0) must be true or false, "
+            f"found {word!r}; correct it."
+        )
+    return _WORDS[word]
