@@ -1,0 +1,114 @@
+"""The gate on hand-written evidence: every kind of rule, every outcome, every exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from audits.errors import PolicyError
+from audits.policy import load_policy
+from audits.policy.gate import run_gate
+
+
+def estimate(value, low, high, **more):
+    return {"value": value, "low": low, "high": high, "n": 100} | more
+
+
+def change(value, low, high, *, low_90=None, high_90=None, p=0.5):
+    return {
+        "delta": estimate(value, low, high),
+        "delta_90": [low if low_90 is None else low_90, high if high_90 is None else high_90],
+        "p": p,
+    }
+
+
+EVIDENCE = {
+    "outputs": [
+        {
+            "model": "m@1",
+            "name": "effusion",
+            "overall": {"metrics": {"auroc": estimate(0.9, 0.85, 0.94)}},
+            "groups": [
+                {
+                    "attributes": {"sex": "F"},
+                    "metrics": {
+                        "tpr": estimate(0.7, 0.6, 0.78),
+                        "fpr": estimate(0.1, 0.05, 0.2),
+                    },
+                },
+                {"attributes": {"sex": "M"}, "metrics": {"tpr": estimate(None, None, None)}},
+            ],
+            "comparisons": [
+                {"metric": "tpr", "group": {"sex": "F"}, "declared": True, "verdict": "disparity"},
+                {"metric": "fpr", "group": {"sex": "F"}, "declared": True, "verdict": None},
+            ],
+        }
+    ],
+    "comparison": {
+        "outputs": [
+            {
+                "name": "effusion",
+                "groups": [
+                    {"attributes": {}, "metrics": {"tpr": change(0.01, -0.01, 0.03)}},
+                    {
+                        "attributes": {"sex": "F"},
+                        "metrics": {"tpr": change(-0.06, -0.12, 0.0, low_90=-0.11, high_90=-0.01)},
+                    },
+                ],
+            }
+        ]
+    },
+    "shortcuts": {
+        "outputs": [
+            {"model": "m@1", "output": "effusion", "suspect": "marker", "verdict": "used"},
+        ]
+    },
+    "explanations": {"m@1": {"checks": [{"name": "randomisation", "verdict": "not_checked"}]}},
+}
+
+
+def gate(*rules):
+    return run_gate(EVIDENCE, load_policy({"gate": {"rule": list(rules)}}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ({"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.8}, 0),
+        ({"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.95}, 1),
+        ({"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.9}, 3),
+        ({"metric": "fpr", "scope": {"sex": "F"}, "kind": "level", "limit": 0.25}, 0),
+        ({"metric": "fpr", "scope": {"sex": "F"}, "kind": "level", "limit": 0.01}, 1),
+        ({"metric": "tpr", "scope": "every group", "kind": "level", "limit": 0.5}, 3),
+        ({"metric": "tpr", "scope": "overall", "kind": "change", "limit": 0.05}, 0),
+        ({"metric": "tpr", "scope": "every group", "kind": "noninferiority", "limit": 0.05}, 3),
+        ({"metric": "tpr", "scope": "every group", "kind": "noninferiority", "limit": 0.2}, 0),
+        ({"metric": "tpr", "scope": "every group", "kind": "noninferiority", "limit": 0.005}, 1),
+        ({"metric": "tpr", "kind": "verdict", "limit": "equivalent"}, 1),
+        ({"metric": "fpr", "kind": "verdict", "limit": "equivalent"}, 3),
+        ({"metric": "shortcut", "kind": "verdict", "limit": "not_used"}, 1),
+        ({"metric": "explanation", "kind": "verdict", "limit": "reflects"}, 3),
+    ],
+)
+def test_exit_codes(rule: dict, code: int):
+    result = gate(rule)
+    assert result.exit_code == code
+    assert "\n" not in result.results[0].line()
+
+
+@pytest.mark.parametrize(("setting", "code"), [("pass", 0), ("warn", 0), ("fail", 3)])
+def test_the_rule_says_what_inconclusive_does(setting: str, code: int):
+    rule = {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.9}
+    assert gate(rule | {"on_inconclusive": setting}).exit_code == code
+
+
+def test_a_violation_outweighs_an_inconclusive_rule():
+    undecided = {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.9}
+    broken = {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.99}
+    assert gate(undecided, broken).exit_code == 1
+
+
+def test_a_gate_without_rules_or_subject_is_refused_in_a_sentence():
+    with pytest.raises(PolicyError, match=r"no \[\[gate.rule\]\]"):
+        run_gate(EVIDENCE, load_policy(None))
+    with pytest.raises(PolicyError, match="finds nothing to judge"):
+        gate({"metric": "tpr", "scope": {"sex": "X"}, "kind": "level", "limit": 0.5})
