@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 
 from audits.errors import PolicyError
 from audits.policy import load_policy
 from audits.policy.gate import run_gate
+from audits.policy.gate_reports import junit_xml, markdown_summary
 
 
 def estimate(value, low, high, **more):
@@ -112,3 +115,16 @@ def test_a_gate_without_rules_or_subject_is_refused_in_a_sentence():
         run_gate(EVIDENCE, load_policy(None))
     with pytest.raises(PolicyError, match="finds nothing to judge"):
         gate({"metric": "tpr", "scope": {"sex": "X"}, "kind": "level", "limit": 0.5})
+
+
+def test_ci_reports_count_the_rules_and_name_the_worst():
+    result = gate(
+        {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.8},
+        {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.99},
+        {"metric": "tpr", "kind": "level", "limit": 0.5, "on_inconclusive": "warn"},
+    )
+    suite = ElementTree.fromstring(junit_xml(result, run="r1"))
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    summary = markdown_summary(result, run="r1")
+    assert "Gate failed: run r1" in summary
+    assert "0.900 (0.850 to 0.940)" in summary
