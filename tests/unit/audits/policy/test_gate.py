@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -123,7 +123,7 @@ def test_ci_reports_count_the_rules_and_name_the_worst():
         {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.99},
         {"metric": "tpr", "kind": "level", "limit": 0.5, "on_inconclusive": "warn"},
     )
-    suite = ElementTree.fromstring(junit_xml(result, run="r1"))
+    suite = ET.fromstring(junit_xml(result, run="r1"))
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     summary = markdown_summary(result, run="r1")
     assert "Gate failed: run r1" in summary
