@@ -41,7 +41,7 @@ def read_dataset(path: Path) -> Any:
     try:
         dataset = pydicom.dcmread(path)
     except InvalidDicomError:
-        raise StudyError("it is not a DICOM file; export it again") from None
+        raise StudyError("it has no DICOM header; export it again") from None
     if "PixelData" not in dataset and "FloatPixelData" not in dataset:
         what = getattr(getattr(dataset.get("SOPClassUID"), "name", None), "strip", lambda: "")()
         named = f" ({what})" if what else ""
@@ -53,7 +53,7 @@ def decode(dataset: Any) -> npt.NDArray[Any]:
     """Return the stored values, colour as RGB.
 
     Raises:
-        StudyError: If no installed decoder reads the transfer syntax.
+        StudyError: If no installed decoder reads the transfer syntax, or the data are damaged.
     """
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
@@ -62,11 +62,15 @@ def decode(dataset: Any) -> npt.NDArray[Any]:
         raise StudyError("it does not say how its pixels are encoded; export it again")
     try:
         stored = pixel_array(dataset)
-    except Exception as error:  # noqa: BLE001 - a broken file can raise anything in a decoder
+    except (RuntimeError, NotImplementedError):
         name = dataset.file_meta.TransferSyntaxUID.name
         raise StudyError(
-            f"its pixels cannot be decoded ({name}, {type(error).__name__}); "
-            "export it uncompressed or as JPEG 2000"
+            f"no installed decoder reads its pixels ({name}); export it uncompressed or as "
+            "JPEG 2000"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a broken file can raise anything in a decoder
+        raise StudyError(
+            f"its pixel data are damaged or cut short ({type(error).__name__}); export it again"
         ) from None
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         coloured: npt.NDArray[Any] = apply_color_lut(stored, dataset)
