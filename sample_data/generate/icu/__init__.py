@@ -1,0 +1,1 @@
+"""Generate the sample study ``icu_deterioration``: cohort, models and measured truth."""
