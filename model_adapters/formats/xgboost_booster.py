@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,11 @@ class XGBoostAdapter(DeclaredModel):
             values = values[:, np.newaxis, :]
         base = values[0, :, -1] if len(values) else np.zeros(values.shape[1])
         return values[:, :, :-1], base
+
+    def trees(self) -> Mapping[str, Any]:
+        """Return the booster as XGBoost's own JSON, parsed: splits, leaves and categories."""
+        model: Mapping[str, Any] = json.loads(bytes(self._booster.save_raw("json")))
+        return model
 
     def _matrix(self, prepared: Prepared) -> Any:
         import xgboost
