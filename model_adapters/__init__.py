@@ -20,6 +20,13 @@ from model_adapters.base import (
     TargetLayer,
     Task,
 )
+from model_adapters.batching import (
+    batch_size_for,
+    count_rows,
+    predict_batched,
+    run_in_batches,
+    take_rows,
+)
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError, DeviceError, PackageError, UnsafeFormatError
 from model_adapters.manifest import Manifest, read_manifest
@@ -46,9 +53,14 @@ __all__ = [
     "TargetLayer",
     "Task",
     "UnsafeFormatError",
+    "batch_size_for",
+    "count_rows",
     "known_formats",
     "load_adapter",
+    "predict_batched",
     "probabilities",
     "read_manifest",
+    "run_in_batches",
     "select_device",
+    "take_rows",
 ]
