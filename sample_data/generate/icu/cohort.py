@@ -61,4 +61,4 @@ def generate_cohort(seed: int = SEED, patients: dict[str, int] | None = None) ->
 def _compact(stays: pd.DataFrame) -> pd.DataFrame:
     """Store numbers as narrow as their precision asks, so that the file stays small."""
     whole = ["age", "deprivation_index", *(condition.name for condition in CONDITIONS)]
-    return stays.astype(dict.fromkeys(whole, np.int8))
+    return stays.astype({**dict.fromkeys(whole, np.int8), "admitted": "datetime64[ms]"})

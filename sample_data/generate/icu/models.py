@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +151,7 @@ def train_xgboost(x: Matrix, y: npt.NDArray[np.int8], spec: TableInput, seed: in
     return bytes(booster.save_raw("ubj"))
 
 
-def network_layers(columns: int) -> list[dict[str, object]]:
+def network_layers(columns: int) -> list[dict[str, Any]]:
     """Return the declarative architecture of the networks, as ``[[architecture.layers]]``."""
     return [
         {

@@ -39,6 +39,16 @@ class Scorer:
         """Return the probabilities of a frame's rows, float64 (n,)."""
         return np.asarray(expit(self.logits(frame)), dtype=np.float64)
 
+    def alerts(self, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Return which rows reach the threshold (n,).
+
+        Raises:
+            ValueError: If no threshold was chosen yet.
+        """
+        if self.threshold is None:
+            raise ValueError(f"{self.key}: no threshold in model.toml; generate the study again.")
+        return self.probabilities(frame) >= self.threshold
+
 
 def open_scorer(folder: Path) -> Scorer:
     """Open a model folder on the CPU."""

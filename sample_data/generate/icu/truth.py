@@ -38,7 +38,7 @@ def measure_truth(audited: pd.DataFrame, scorers: Sequence[Scorer], seed: int) -
         Plain data, as written to ``truth.json``.
     """
     scores = {scorer.key: scorer.probabilities(audited) for scorer in scorers}
-    alerts = {scorer.key: scores[scorer.key] >= scorer.threshold for scorer in scorers}
+    alerts = {scorer.key: scorer.alerts(audited) for scorer in scorers}
     black = (audited["race"] == "Black").to_numpy()
     first = [scorer for scorer in scorers if PROXY in scorer.features]
     return {
@@ -169,7 +169,7 @@ def _swap(
     draws = np.random.default_rng(seed).choice(frame.loc[~black, PROXY], int(black.sum()))
     swapped.loc[black, PROXY] = draws
     before = _gap(alerts, truth, black)
-    after = _gap(scorer.probabilities(swapped) >= scorer.threshold, truth, black)
+    after = _gap(scorer.alerts(swapped), truth, black)
     return {
         "tpr_with_proxy_of_the_rest": after,
         "share_of_tpr_gap": 1 - after["difference"] / before["difference"],
