@@ -183,3 +183,20 @@ def test_the_new_version_is_worse_in_one_place(truth):
     base, candidate = measured["base"], measured["candidate"]
     assert candidate["group"]["auroc"] < base["group"]["auroc"] - 0.03
     assert candidate["rest"]["auroc"] > base["rest"]["auroc"]
+
+
+def test_the_documented_numbers_are_the_measured_ones(truth):
+    text = (FOLDER.parents[1] / "docs" / "sample-data.md").read_text(encoding="utf-8")
+    page = " ".join(text.split("## icu_deterioration")[1].split("\n## ")[0].split())
+    for key, measured in planted(truth, "label_access")["measured"].items():
+        true, recorded = measured["adjudicated"], measured["recorded"]
+        row = [true["group"]["value"], true["reference"]["value"]]
+        gaps = [f"{gap['difference']:+.3f}".replace("-", "−") for gap in (true, recorded)]
+        cells = " | ".join([*(f"{rate:.3f}" for rate in row), *gaps])
+        assert f"`{key.split('@')[0]}` {key.split('@')[1]} | {cells} |" in page
+    for measured in planted(truth, "proxy")["measured"].values():
+        assert f"{measured['share_of_tpr_gap']:.0%}".replace("%", " %") in page
+    pair = planted(truth, "regression")["measured"]
+    shown = [f"{pair[role]['group']['auroc']:.3f}" for role in ("candidate", "base")]
+    assert f"AUROC {shown[0]} after {shown[1]}" in page
+    assert f"{truth['cases']:,} stays of 6,000 patients, {truth['positives']:,} of which" in page
