@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from audits.cancel import Cancel, never, stop_if
 from audits.cohorts import Study
 from audits.errors import AuditError
 from audits.predictions.cache import Entry, entry_sha256, load_entry, save_entry
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 SAME_SCORE = 1e-3
 
 
-def never() -> bool:
-    """Cancel nothing."""
-    return False
-
-
 def predict_cohort(
     study: Study,
     adapter: ModelAdapter,
@@ -38,7 +33,7 @@ def predict_cohort(
     maps: MapEngine | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
-    cancel: Callable[[], bool] = never,
+    cancel: Cancel = never,
 ) -> CohortPredictions:
     """Score every case of a study's audit split.
 
@@ -99,10 +94,8 @@ def _compute(
     adapter: ModelAdapter,
     maps: MapEngine | None,
     progress: Progress,
-    cancel: Callable[[], bool],
+    cancel: Cancel,
 ) -> Entry:
-    from audits.running.cancel import stop_if
-
     scored, given = _given_scores(study, adapter)
     here = study.available(adapter.inputs)
     scores_only = all(one.modality == "case_id" for one in adapter.inputs)
