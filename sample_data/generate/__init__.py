@@ -1,0 +1,1 @@
+"""Generators of the sample studies; not installed with the package."""

@@ -1,0 +1,166 @@
+"""Train the two versions: 1.0 on what the hospital recorded, 2.0 with both faults mitigated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model_adapters.architectures import build_network
+from model_adapters.schema import ArchitectureSection
+
+from .design import FINDINGS, SEED
+from .population import Case
+from .rendering import Rendered
+
+if TYPE_CHECKING:
+    import torch
+
+Version = Literal["1.0", "2.0"]
+Logits = npt.NDArray[np.float64]
+
+ARCHITECTURE: dict[str, Any] = {
+    "name": "monai.ResNet",
+    "args": {
+        "block": "basic",
+        "layers": [1, 1, 1, 1],
+        "block_inplanes": [16, 32, 64, 104],
+        "spatial_dims": 2,
+        "n_input_channels": 1,
+        "conv1_t_size": 7,
+        "conv1_t_stride": 2,
+        "no_max_pool": True,
+        "num_classes": 3,
+    },
+    "target_layer": "layer4",
+}
+EPOCHS = 16
+BATCH = 32
+SHIFT = 6
+"""Augmentation: pixels of the 128 by which an image is moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained version and the operating points that were chosen for it."""
+
+    version: Version
+    module: torch.nn.Module
+    thresholds: tuple[float, ...]
+
+
+def recorded(cases: Sequence[Case], version: Version) -> npt.NDArray[np.float32]:
+    """Return the labels (n, 3) that a version's owner had."""
+    reads = [case.first_read if version == "1.0" else case.second_read for case in cases]
+    return np.array([[read[name] for name in FINDINGS] for read in reads], dtype=np.float32)
+
+
+def train(
+    version: Version, images: Rendered, labels: npt.NDArray[np.float32], *, threads: int
+) -> torch.nn.Module:
+    """Train one version.
+
+    Version 2.0 sees no marker where it belongs: in each epoch every image has its marker removed,
+    and half of them get another image's marker, so a marker says nothing about a finding.
+
+    Args:
+        version: Which.
+        images: The training split.
+        labels: (n, 3) as the version's owner had them.
+        threads: CPU threads of torch; with another number the last digits of the weights differ.
+    """
+    import torch
+    from torch import nn
+
+    torch.manual_seed(SEED)
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng([SEED, int(float(version))])
+    module = _network()
+    steps = EPOCHS * (len(labels) // BATCH)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=2e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    loss_of = nn.BCEWithLogitsLoss()
+    module.train()
+    for _ in range(EPOCHS):
+        order = rng.permutation(len(labels))
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            rows = order[start : start + BATCH]
+            batch = images.seen[rows] if version == "1.0" else _shuffled(rng, images, rows)
+            x = torch.from_numpy(_jitter(rng, batch))
+            loss = loss_of(module(x), torch.from_numpy(labels[rows]))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    return module.eval()
+
+
+def _network() -> torch.nn.Module:
+    import torch
+    from torch import nn
+
+    module = build_network(ArchitectureSection(**ARCHITECTURE), "training").module
+    torch.manual_seed(SEED)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.05)
+            nn.init.zeros_(layer.bias)
+    return module
+
+
+def _shuffled(
+    rng: np.random.Generator, images: Rendered, rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    batch = images.plain[rows].copy()
+    donors = rng.choice(np.flatnonzero(images.marker.any(axis=(1, 2))), len(rows))
+    donors = donors[rng.random(len(rows)) < 0.5]
+    cover = images.marker[donors].astype(np.float32)[:, None]
+    batch[: len(donors)] *= 1 - cover
+    batch[: len(donors)] += cover * images.seen[donors]
+    return batch
+
+
+def _jitter(rng: np.random.Generator, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    padded = np.pad(batch, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
+    size = batch.shape[-1]
+    out = np.empty_like(batch)
+    for i, (dy, dx) in enumerate(rng.integers(0, 2 * SHIFT + 1, (len(batch), 2))):
+        out[i] = padded[i, :, dy : dy + size, dx : dx + size]
+    gain = rng.normal(1, 0.06, (len(batch), 1, 1, 1)).astype(np.float32)
+    offset = rng.normal(0, 0.08, (len(batch), 1, 1, 1)).astype(np.float32)
+    return out * gain + offset
+
+
+def logits(module: torch.nn.Module, inputs: npt.NDArray[np.float32]) -> Logits:
+    """Return (n, 3) logits, float64."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [
+            module(torch.from_numpy(inputs[i : i + 64])).double().numpy()
+            for i in range(0, len(inputs), 64)
+        ]
+    return np.concatenate(parts)
+
+
+def choose_thresholds(scores: Logits, labels: npt.NDArray[np.float32]) -> tuple[float, ...]:
+    """Return the probability per finding with the largest sensitivity + specificity."""
+    chosen = []
+    for column in range(labels.shape[1]):
+        probability = 1 / (1 + np.exp(-scores[:, column]))
+        grid = np.round(np.linspace(0.05, 0.9, 171), 4)
+        positive = labels[:, column] == 1
+        hit = (probability[positive, None] >= grid).mean(axis=0)
+        alarm = (probability[~positive, None] >= grid).mean(axis=0)
+        best = hit - alarm
+        # The middle of the plateau: neighbouring thresholds are as good as each other.
+        chosen.append(float(np.median(grid[best >= best.max() - 0.003])))
+    return tuple(round(value, 3) for value in chosen)
