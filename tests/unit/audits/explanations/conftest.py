@@ -52,7 +52,7 @@ class TorchAdapter:
         for one in self.inputs:
             if one.modality == "table":
                 names = [feature.name for feature in one.features]
-                values = raw[one.name][names].to_numpy(dtype=np.float32)
+                values = raw[one.name][names].to_numpy(dtype=np.float32, copy=True)
                 out[one.name] = torch.as_tensor(values)
             else:
                 out[one.name] = torch.stack([self._resized(v, one) for v in raw[one.name]])

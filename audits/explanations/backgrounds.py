@@ -1,0 +1,132 @@
+"""The cohort that effects are measured against: named, hashed, never cut short in silence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from audits.errors import ExplanationError
+from audits.explanations.result import BackgroundId
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from audits.types import Skipped
+    from model_adapters.base import Batch, Field, ModelAdapter
+
+DEFAULT_ROWS = 100
+IMAGE_ROWS = 16
+
+
+class CaseSource(Protocol):
+    """What explanations need of a study; :class:`audits.cohorts.Study` is one."""
+
+    @property
+    def name(self) -> str:
+        """Return the study's name."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Return the study's version."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Return the study's hash."""
+        ...
+
+    @property
+    def case_ids(self) -> Sequence[str]:
+        """Return the ids of the audited cases."""
+        ...
+
+    def raw_batch(
+        self, fields: Sequence[Field], case_ids: Sequence[str]
+    ) -> tuple[Batch, list[str], list[Skipped]]:
+        """Return raw values of the cases that could be opened, their ids, and the others."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """Prepared rows of a cohort.
+
+    Attributes:
+        id: Name, hash and size, as they stand in every explanation.
+        case_ids: Which cases.
+        prepared: Field name -> rows as the model takes them.
+    """
+
+    id: BackgroundId
+    case_ids: tuple[str, ...]
+    prepared: Mapping[str, Any]
+
+
+def audit_background(
+    study: CaseSource, adapter: ModelAdapter, *, rows: int | None = None, seed: int = 0
+) -> Background:
+    """Draw a background from the audited cases.
+
+    Args:
+        study: The study.
+        adapter: The model that prepares the rows.
+        rows: How many; default 100 for tables, 16 for models with an image. A study with fewer
+            usable cases gives all of them, and the name says so.
+        seed: Seed of the draw.
+
+    Raises:
+        ExplanationError: If no case of the study can be used by the model.
+    """
+    spatial = any(field.modality in {"image", "signal"} for field in adapter.inputs)
+    wanted = rows or (IMAGE_ROWS if spatial else DEFAULT_ROWS)
+    order = np.random.default_rng(seed).permutation(len(study.case_ids))
+    shuffled = [study.case_ids[index] for index in order]
+    used: list[str] = []
+    batches: list[Mapping[str, Any]] = []
+    for start in range(0, len(shuffled), wanted):
+        raw, usable, _ = study.raw_batch(adapter.inputs, shuffled[start : start + wanted])
+        if usable:
+            batches.append(adapter.prepare(raw))
+            used.extend(usable)
+        if len(used) >= wanted:
+            break
+    if not used:
+        raise ExplanationError(
+            f"background: study {study.name!r} has no case whose inputs {adapter.card.key} can "
+            "use; ship the inputs of some cases"
+        )
+    kept = tuple(used[:wanted])
+    prepared = {
+        field.name: _joined([batch[field.name] for batch in batches])[:wanted]
+        for field in adapter.inputs
+    }
+    name = (
+        f"{len(kept)} of {len(shuffled)} audited cases of {study.name} {study.version}, seed {seed}"
+    )
+    identity = BackgroundId(name=name, sha256=_digest(study, kept), n=len(kept))
+    return Background(id=identity, case_ids=kept, prepared=prepared)
+
+
+def _joined(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import torch
+
+    return torch.cat(parts)
+
+
+def _digest(study: CaseSource, case_ids: Sequence[str]) -> str:
+    """Return the sha256 of the study's hash and the ids: the same cohort for every model."""
+    return hashlib.sha256("\n".join([study.sha256, *case_ids]).encode()).hexdigest()
+
+
+def as_array(value: Any) -> npt.NDArray[Any]:
+    """Return an array on the host of a tensor or an array."""
+    return value if isinstance(value, np.ndarray) else np.asarray(value.detach().cpu().numpy())

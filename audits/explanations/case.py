@@ -1,0 +1,166 @@
+"""Explain one case: the right method for the model, or the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audits.errors import ExplanationError
+from audits.explanations.request import Request, open_request
+from audits.explanations.result import CaseExplanation, Method
+
+if TYPE_CHECKING:
+    from audits.explanations.backgrounds import Background, CaseSource
+    from model_adapters.base import ModelAdapter
+
+Explain = Callable[[Request, Method], CaseExplanation]
+
+
+def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
+    *,
+    study: Path | str,
+    model: Path | str,
+    case: str,
+    output: str | None = None,
+    method: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    checks: bool = False,
+) -> CaseExplanation:
+    """Explain one score of one case.
+
+    Args:
+        study: Study folder.
+        model: Model folder.
+        case: Case id.
+        output: Name of an output; default the one with the highest score.
+        method: A method's name in the contract; default the best one for the model.
+        seed: Seed of everything drawn.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        checks: Also test the explanation itself (seconds to minutes).
+
+    Returns:
+        The explanation; ``to_dict()`` is ``explanation.json``.
+
+    Raises:
+        ExplanationError: If the case, output or method does not exist or does not fit.
+        StudyError: If the study cannot be read.
+        AdapterError: If the model cannot be loaded.
+
+    Example:
+        >>> why = explain_case(study=folder, model=other, case="c-1")   # doctest: +SKIP
+        >>> why.players[0].effect                                      # doctest: +SKIP
+    """
+    from audits.cohorts import open_study
+    from model_adapters import load_adapter
+
+    opened = open_study(study)
+    adapter = load_adapter(model, device=device)
+    return explain_adapter_case(
+        opened, adapter, case, output=output, method=method, seed=seed, checks=checks
+    )
+
+
+def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
+    study: CaseSource,
+    adapter: ModelAdapter,
+    case_id: str,
+    *,
+    output: str | None = None,
+    method: str | None = None,
+    seed: int = 0,
+    background: Background | None = None,
+    checks: bool = False,
+) -> CaseExplanation:
+    """Explain one score of one case with opened objects; see :func:`explain_case`.
+
+    Args:
+        study: An opened study.
+        adapter: A loaded model.
+        case_id: Case id.
+        output: Name of an output; default the one with the highest score.
+        method: A method's name; default the best one for the model.
+        seed: Seed of everything drawn.
+        background: Cohort for effects; default drawn from the audited cases.
+        checks: Also test the explanation itself.
+    """
+    chosen = choose_method(adapter, method)
+    request = open_request(study, adapter, case_id, output=output, seed=seed, background=background)
+    return explain_request(request, chosen, checks=checks)
+
+
+def explain_request(request: Request, method: str, *, checks: bool = False) -> CaseExplanation:
+    """Explain an opened request by a method that fits its model, and add the map's checks."""
+    chosen = choose_method(request.adapter, method)
+    explanation = _explainers()[chosen](request, chosen)
+    if explanation.map is None:
+        return explanation
+    from audits.explanations.checks import checked_map
+
+    return checked_map(request, explanation, run=checks)
+
+
+def choose_method(adapter: ModelAdapter, method: str | None) -> Method:
+    """Return the method asked for, or the default one.
+
+    Raises:
+        ExplanationError: If there is no such method, or it does not fit the model.
+    """
+    offered = methods_for(adapter)
+    if not offered:
+        raise ExplanationError(
+            f"{adapter.card.key} brings scores only and no model, so no score can be explained; "
+            "give the model's weights"
+        )
+    if method is None:
+        return offered[0]
+    for name in offered:
+        if name == method:
+            return name
+    raise ExplanationError(
+        f"method: {method!r} is not offered for {adapter.card.key}; use one of {', '.join(offered)}"
+    )
+
+
+def methods_for(adapter: ModelAdapter) -> tuple[Method, ...]:
+    """Return the methods that fit a model, its default first.
+
+    Images with layers start with Grad-CAM, trees with interventional effects, tables with Shapley
+    values, black boxes over images with occlusion.
+    """
+    modalities = {field.modality for field in adapter.inputs}
+    offered: list[Method] = []
+    if modalities & {"image", "signal"}:
+        offered += _map_methods(adapter)
+    if "table" in modalities:
+        if "tree" in adapter.caps:
+            offered += ["tree_interventional", "tree_path"]
+        offered.append("shapley")
+    return tuple(offered)
+
+
+def _map_methods(adapter: ModelAdapter) -> list[Method]:
+    found: list[Method] = []
+    if {"grad", "layers"} <= adapter.caps:
+        found += ["gradcam", "hirescam", "gradcam++", "layercam", "eigencam"]
+    if "grad" in adapter.caps:
+        found += ["integrated_gradients", "expected_gradients", "smoothgrad"]
+    return [*found, "occlusion", "region_shapley", "rise"]
+
+
+def _explainers() -> Mapping[Method, Explain]:
+    """Return the function behind each method; imported on use, as some need torch."""
+    from audits.explanations import maps, tree_models, variables
+
+    return {
+        "gradcam": maps.explain_by_cam,
+        "hirescam": maps.explain_by_cam,
+        "gradcam++": maps.explain_by_cam,
+        "layercam": maps.explain_by_cam,
+        "eigencam": maps.explain_by_cam,
+        "occlusion": maps.explain_by_occlusion,
+        "shapley": variables.explain_by_shapley,
+        "tree_interventional": tree_models.explain_by_interventional_trees,
+        "tree_path": tree_models.explain_by_tree_paths,
+    }

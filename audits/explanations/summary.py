@@ -1,0 +1,168 @@
+"""What drives a model over a sample: importance with intervals, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audits.explanations.result import CaseExplanation
+from audits.types import Estimate, Skipped
+
+if TYPE_CHECKING:
+    from model_adapters.base import ModelAdapter
+
+RESAMPLES = 1000
+INTERVAL = (0.025, 0.975)
+FEWEST = 2
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def summarise(
+    explanations: Sequence[CaseExplanation],
+    adapter: ModelAdapter,
+    *,
+    patients: Ints | None = None,
+    skipped: Sequence[Skipped] = (),
+    seed: int = 0,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """Sum up the explanations of one model.
+
+    Args:
+        explanations: One per case and output, cases in order.
+        adapter: The model.
+        patients: Patient code of each case, in the order the cases first appear.
+        skipped: Cases that could not be opened.
+        seed: Seed of the bootstrap.
+        reason: Why there are none.
+
+    Returns:
+        Plain data: ``method``, ``estimand`` per output, ``background``, ``cases``, ``layer``,
+        ``grid``, and per output the mean absolute effect of every variable as an ESTIMATE
+        (bootstrap by patient), the worst additivity residual, the largest standard error and the
+        mean off-support share.
+    """
+    cases = list(dict.fromkeys(one.case for one in explanations))
+    first = explanations[0] if explanations else None
+    spatial = first.map if first else None
+    out: dict[str, Any] = {
+        "method": first.method if first else None,
+        "background": first.background.to_dict() if first and first.background else None,
+        "cases": len(cases),
+        "layer": spatial.layer if spatial else None,
+        "grid": list(spatial.native.shape) if spatial else None,
+        "skipped": [one.to_dict() for one in skipped],
+        "outputs": [
+            _output_summary(
+                name, [one for one in explanations if one.output == name], patients, seed
+            )
+            for name in adapter.output.names
+            if first
+        ],
+        "findings": _distinct_findings(explanations),
+    }
+    if reason is not None:
+        out["reason"] = reason
+    return out
+
+
+def _output_summary(
+    name: str, explanations: Sequence[CaseExplanation], patients: Ints | None, seed: int
+) -> dict[str, Any]:
+    first = explanations[0]
+    out: dict[str, Any] = {
+        "name": name,
+        "estimand": first.estimand,
+        "base_value": first.base_value,
+        "worst_additivity_residual": _most([one.additivity_residual for one in explanations]),
+        "largest_se": _most([player.se for one in explanations for player in one.players]),
+        "off_support_share": _mean([one.off_support_share for one in explanations]),
+        "importance": _importance(explanations, patients, seed),
+    }
+    if first.map is not None:
+        without = [one for one in explanations if one.map and one.map.native.max() <= 0]
+        out["cases_without_positive_evidence"] = len(without)
+        out["badges"] = _badges(explanations)
+    return out
+
+
+def _badges(explanations: Sequence[CaseExplanation]) -> dict[str, int]:
+    from audits.explanations.checks.badge import badge
+
+    words = [badge(one.checks)[0] for one in explanations]
+    return {word: words.count(word) for word in ("reflects", "weak", "fails", "not_checked")}
+
+
+def _importance(
+    explanations: Sequence[CaseExplanation], patients: Ints | None, seed: int
+) -> list[dict[str, Any]]:
+    """Return mean |effect| and mean effect of every variable, most important first."""
+    players = explanations[0].players
+    if not players:
+        return []
+    effects = np.array([[player.effect for player in one.players] for one in explanations])
+    clusters = np.arange(len(effects)) if patients is None else patients
+    absolute = _cluster_means(np.abs(effects), clusters, seed)
+    signed = _cluster_means(effects, clusters, seed)
+    order = sorted(range(len(players)), key=lambda place: -(absolute[place].value or 0.0))
+    return [
+        {
+            "name": players[place].name,
+            "label": players[place].label,
+            "unit": players[place].unit,
+            "mean_absolute_effect": absolute[place].to_dict(),
+            "mean_effect": signed[place].to_dict(),
+        }
+        for place in order
+    ]
+
+
+def _cluster_means(values: Floats, clusters: Ints, seed: int) -> list[Estimate]:
+    """Return the mean of each column with a percentile interval, resampling whole patients."""
+    codes, membership = np.unique(clusters, return_inverse=True)
+    sums = np.zeros((len(codes), values.shape[1]))
+    np.add.at(sums, membership, values)
+    sizes = np.bincount(membership).astype(float)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(codes), np.full(len(codes), 1 / len(codes)), size=RESAMPLES)
+    means = (drawn @ sums) / (drawn @ sizes)[:, None]
+    enough = len(codes) >= FEWEST
+    low, high = np.quantile(means, INTERVAL, axis=0)
+    return [
+        Estimate(
+            value=float(values[:, column].mean()),
+            low=float(low[column]) if enough else None,
+            high=float(high[column]) if enough else None,
+            n=len(values),
+            n_patients=len(codes),
+            method="percentile bootstrap by patient",
+            reason=None if enough else "one patient gives no interval",
+        )
+        for column in range(values.shape[1])
+    ]
+
+
+def _distinct_findings(explanations: Sequence[CaseExplanation]) -> list[dict[str, str]]:
+    """Return findings that are not about one case, each once."""
+    found = {
+        finding.message: finding.to_dict()
+        for one in explanations
+        for finding in one.findings
+        if not finding.where.endswith(one.case)
+    }
+    return list(found.values())
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,229 @@
+"""Effects of clinical variables: the players, their values and the explanation of a case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audits.errors import ExplanationError
+from audits.explanations.backgrounds import Background, as_array
+from audits.explanations.request import Request
+from audits.explanations.result import CaseExplanation, Check, Method, PlayerEffect, Verdict
+from audits.explanations.shapley import CellGame, ShapleyEstimate, Stop, shapley_values
+from audits.explanations.shapley.estimate import RESIDUAL_FLOOR, RESIDUAL_LIMIT
+from audits.explanations.shapley.support import off_support_share
+from audits.explanations.spaces import UNITS
+from audits.types import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from model_adapters.base import Feature, Field, ModelAdapter
+
+NOT_MEASURED = "not measured"
+# Rounding of a float32 sum of some hundred terms, relative to its size.
+FLOAT32_RESOLUTION = 5e-6
+INTERVENTIONAL = (
+    "Interventional Shapley value of each clinical variable in {output}, in {unit}, against the "
+    "background cohort{others}"
+)
+
+
+def table_field(adapter: ModelAdapter) -> Field:
+    """Return the model's first table input.
+
+    Raises:
+        ExplanationError: If it has none.
+    """
+    for field in adapter.inputs:
+        if field.modality == "table":
+            return field
+    found = ", ".join(f"{field.name} ({field.modality})" for field in adapter.inputs) or "none"
+    raise ExplanationError(
+        f"{adapter.card.key}: effects of variables need a table input, found {found}; "
+        "use a map method"
+    )
+
+
+def described(field: Field, variables: Sequence[Feature]) -> tuple[Feature, ...]:
+    """Return the model's features with the study's label, unit, code and flags.
+
+    The columns stay the model's; a variable the study does not describe keeps the model's words.
+    """
+    known = {feature.name: feature for feature in variables}
+    return tuple(
+        replace(known.get(feature.name, feature), columns=feature.columns)
+        for feature in field.features
+    )
+
+
+def players_of_columns(field: Field, columns: int) -> npt.NDArray[np.int64]:
+    """Return which feature owns each encoded column.
+
+    Raises:
+        ExplanationError: If a column is owned twice or by nobody.
+    """
+    owners = np.full(columns, -1, dtype=np.int64)
+    for player, feature in enumerate(field.features):
+        for column in feature.columns:
+            if not 0 <= column < columns or owners[column] != -1:
+                raise ExplanationError(
+                    f"inputs.{field.name}: column {column} of feature {feature.name!r} is owned "
+                    f"twice or does not exist among {columns} columns; correct its encoding"
+                )
+            owners[column] = player
+    if (owners < 0).any():
+        orphan = int(np.flatnonzero(owners < 0)[0])
+        raise ExplanationError(
+            f"inputs.{field.name}: column {orphan} belongs to no feature; correct its encoding"
+        )
+    return owners
+
+
+def table_game(
+    predict: Callable[[Mapping[str, Any]], npt.NDArray[np.float64]],
+    field: Field,
+    cases: Mapping[str, Any],
+    background: Background,
+) -> CellGame:
+    """Return the game whose players are a table's clinical variables."""
+    return CellGame(
+        predict=predict,
+        field=field.name,
+        cases=cases,
+        background=background.prepared[field.name],
+        player_of_cell=players_of_columns(field, cases[field.name].shape[1]),
+        players=len(field.features),
+    )
+
+
+def explain_by_shapley(
+    request: Request, method: Method, stop: Stop | None = None
+) -> CaseExplanation:
+    """Estimate the effect of every clinical variable on one score.
+
+    Args:
+        request: The case.
+        method: ``shapley``.
+        stop: When to stop; default :class:`~audits.explanations.shapley.Stop`.
+    """
+    field = table_field(request.adapter)
+    background = request.background()
+    game = table_game(request.predict, field, request.prepared, background)
+    estimate = shapley_values(game, seed=request.seed, stop=stop)
+    return explanation_of_estimate(request, estimate, background, method=method)
+
+
+def explanation_of_estimate(
+    request: Request,
+    estimate: ShapleyEstimate,
+    background: Background,
+    *,
+    method: Method,
+    row: int = 0,
+    findings: tuple[Finding, ...] = (),
+) -> CaseExplanation:
+    """Build the explanation of one row of an estimate.
+
+    The residual compares the effects with the score that was predicted for the case alone, so it
+    also shows a model whose scores depend on the rest of the batch.
+    """
+    field = table_field(request.adapter)
+    alone = np.broadcast_to(request.predict(request.prepared)[0], estimate.scores.shape)
+    residual = float(estimate.residual(alone)[row, request.index])
+    base, score = float(estimate.base[request.index]), float(alone[row, request.index])
+    prepared = as_array(request.prepared[field.name])[0]
+    others = "." if len(request.adapter.inputs) == 1 else "; other inputs stay the case's own."
+    return CaseExplanation(
+        case=request.case,
+        model=request.adapter.card.key,
+        output=request.output,
+        score=request.score,
+        method=method,
+        estimand=INTERVENTIONAL.format(
+            output=request.output, unit=UNITS[request.adapter.output.space], others=others
+        ),
+        background=background.id,
+        base_value=base,
+        additivity_residual=residual,
+        off_support_share=off_support_share(
+            prepared,
+            as_array(background.prepared[field.name]),
+            players_of_columns(field, len(prepared)),
+            seed=request.seed,
+        ),
+        players=player_effects(
+            described(field, getattr(request.study, "variables", ())),
+            request.raw[field.name].iloc[0],
+            estimate.effects[row, :, request.index],
+            estimate.se[row, :, request.index],
+        ),
+        checks=(additivity_check(residual, score - base, score),),
+        findings=(*request.findings(), *findings),
+    )
+
+
+def additivity_check(residual: float, shift: float, score: float) -> Check:
+    """Return the check that effects add up; it proves the code, not the explanation.
+
+    Args:
+        residual: Gap relative to max(|shift|, 0.01).
+        shift: Score minus base value.
+        score: The score; models give it in float32, and a gap below that resolution proves
+            nothing, however small the shift it is compared with.
+    """
+    gap = residual * max(abs(shift), RESIDUAL_FLOOR)
+    resolved = gap > FLOAT32_RESOLUTION * max(1.0, abs(score))
+    verdict: Verdict = "fails" if residual > RESIDUAL_LIMIT and resolved else "reflects"
+    return Check(name="additivity", value=residual, null=RESIDUAL_LIMIT, verdict=verdict)
+
+
+def player_effects(
+    features: Sequence[Feature],
+    values: pd.Series[Any],
+    effects: npt.NDArray[np.float64],
+    errors: npt.NDArray[np.float64] | None,
+) -> tuple[PlayerEffect, ...]:
+    """Return one effect per variable, in the order of the model's inputs.
+
+    Args:
+        features: The players.
+        values: The case's own values by variable name.
+        effects: (players,).
+        errors: (players,) standard errors, NaN where unknown; None where exact by construction.
+    """
+    return tuple(
+        PlayerEffect(
+            name=feature.name,
+            label=feature.label,
+            value=plain_value(values[feature.name]),
+            unit=feature.unit,
+            effect=float(effects[player]),
+            se=_error(errors, player),
+        )
+        for player, feature in enumerate(features)
+    )
+
+
+def plain_value(value: Any) -> float | str:
+    """Return a number, a category's name, or ``"not measured"``."""
+    import pandas as pd
+
+    if value is None or pd.isna(value):
+        return NOT_MEASURED
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return float(value)
+    return str(value)
+
+
+def _error(errors: npt.NDArray[np.float64] | None, player: int) -> float | None:
+    if errors is None:
+        return 0.0
+    return None if math.isnan(errors[player]) else float(errors[player])
