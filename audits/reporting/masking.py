@@ -37,7 +37,7 @@ _OTHER = (_ANY, "n")
 _COUNTS = frozenset(
     ["n", "k", "cases", "patients", "rows", "missing", "positives", "count", "n_patients"]
 )
-_ROW_LEVEL = frozenset(["case", "case_ids", "cases_explained", "ids"])
+_ROW_LEVEL = frozenset(["case", "case_ids", "skipped"])
 
 
 def metric_hidden(metric: str, flags: Hide) -> bool:

@@ -16,6 +16,7 @@ from audits.errors import StoreError
 from audits.storage.canonical import canonical_json, file_sha256, sha256_of
 from audits.storage.interrupt import termination_unwinds
 from audits.storage.manifest import MANIFEST, manifest_bytes
+from audits.storage.run import open_run
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,19 +35,23 @@ class RunWriter:
 
     Args:
         out: The run folder to make.
+        displace: Move a run that is already there to ``<out>.<its id>`` when the new one is
+            complete; without it an existing ``out`` is refused.
 
     Raises:
         StoreError: ``out`` exists, or its parent folder cannot be written.
     """
 
-    def __init__(self, out: Path | str) -> None:
+    def __init__(self, out: Path | str, *, displace: bool = False) -> None:
         self.out = Path(out).absolute()
+        self._displace = displace
         self._stack = ExitStack()
         self._part: Path | None = None
         self._hashes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        refuse_existing(self.out)
+        if not self._displace:
+            refuse_existing(self.out)
         with ExitStack() as stack:
             stack.enter_context(termination_unwinds())
             part = self.out.parent / f".{self.out.name}.{secrets.token_hex(4)}.part"
@@ -125,11 +130,11 @@ class RunWriter:
         """Return the hash over all files under ``internal/``: of their names and hashes."""
         return internal_sha256(self._hashes)
 
-    def commit(self) -> Path:
+    def commit(self) -> Path | None:
         """Seal the run and move it into place.
 
         Returns:
-            The run folder.
+            Where the run that stood there before was moved to, or None.
 
         Raises:
             StoreError: Another run took the name meanwhile.
@@ -139,6 +144,7 @@ class RunWriter:
         (part / LOCK).unlink(missing_ok=True)
         for folder in [*(p for p in part.rglob("*") if p.is_dir()), part]:
             _flush(folder)
+        displaced = _move_aside(self.out) if self._displace else None
         refuse_existing(self.out)
         try:
             part.rename(self.out)
@@ -147,7 +153,17 @@ class RunWriter:
                 f"{self.out}: cannot be put in place ({error.strerror}); choose another --out."
             ) from error
         _flush(self.out.parent)
-        return self.out
+        return displaced
+
+
+def _move_aside(out: Path) -> Path | None:
+    """Move a run to ``<out>.<its id>``; anything that is no run is left alone."""
+    if not (out / "evidence.json").is_file():
+        return None
+    aside = out.with_name(f"{out.name}.{open_run(out).id}")
+    refuse_existing(aside)
+    out.rename(aside)
+    return aside
 
 
 def internal_sha256(hashes: Mapping[str, str]) -> str:

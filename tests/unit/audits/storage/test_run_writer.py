@@ -103,6 +103,25 @@ def test_writing_after_the_end_is_refused(tmp_path):
         writer.write_json("late.json", {})
 
 
+def test_a_displaced_run_is_kept_under_its_id(tmp_path):
+    out = write_small_run(tmp_path / "run")
+    with RunWriter(out, displace=True) as writer:
+        writer.write_json("evidence.json", {"run": {"internal_sha256": writer.internal_sha256()}})
+        assert verify_run(out).intact, "the old run stays until the new one is complete"
+        assert writer.commit() == tmp_path / "run.r1"
+    assert verify_run(tmp_path / "run.r1").intact
+    assert verify_run(out).intact
+
+
+def test_what_is_no_run_is_never_displaced(tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    with RunWriter(out, displace=True) as writer:
+        writer.write_json("evidence.json", {})
+        with pytest.raises(StoreError, match="already exists"):
+            writer.commit()
+
+
 SLOW_WRITER = """
 import sys, time
 from audits.storage import RunWriter

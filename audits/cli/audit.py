@@ -1,0 +1,197 @@
+"""``auscult audit``: a run from a study and its models, or from a table of scores."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from audits.cli.options import device_option, seed_option, store_option
+from audits.cli.progress import progress_to
+
+if TYPE_CHECKING:
+    from audits.storage import Run
+    from audits.types import Progress
+
+_NOT_YET = "is not supported in this version; leave it out"
+_SPACES = ("probability", "logit", "value")
+_TASKS = ("binary", "regression", "ordinal", "survival")
+
+
+def _both(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN"),
+        click.option("--policy", type=click.Path(), metavar="FILE", help="Declared beforehand."),
+        click.option(
+            "--if-changed",
+            is_flag=True,
+            help="Keep RUN if it was made from the same things, else move it aside.",
+        ),
+        click.option("--progress-file", type=click.Path(path_type=Path), hidden=True),
+        device_option,
+        seed_option,
+        store_option,
+    ):
+        command = option(command)
+    return command
+
+
+def _from_study(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--study", type=click.Path(), metavar="DIR", help="Study folder."),
+        click.option("--model", "models", multiple=True, metavar="DIR", help="Repeat for more."),
+        click.option(
+            "--explain-cases",
+            type=click.IntRange(min=0),
+            default=50,
+            show_default=True,
+            help="Cases explained for each model.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet."),
+        click.option("--label", "labels", multiple=True, metavar="COL", help="Pairs with --score."),
+        click.option("--score", "scores", multiple=True, metavar="COL", help="Pairs with --label."),
+        click.option(
+            "--threshold",
+            "thresholds",
+            multiple=True,
+            type=float,
+            help="One for all labels or one for each; positive means score >= threshold.",
+        ),
+        click.option("--threshold-chosen-on", metavar="SHA256", help="Where it was chosen."),
+        click.option("--patient", metavar="COL", help="Which rows are the same patient."),
+        click.option("--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat."),
+        click.option("--intersect", multiple=True, metavar="COL,COL", help="Repeat for more."),
+        click.option("--positive", "positives", multiple=True, metavar="VALUE", help="Default 1."),
+        click.option("--task", type=click.Choice(_TASKS), default="binary", show_default=True),
+        click.option("--space", type=click.Choice(_SPACES), default=_SPACES[0], show_default=True),
+        click.option(
+            "--scope",
+            type=click.Choice(["same_source_test", "external", "local"]),
+            help="Where the rows come from.",
+        ),
+        click.option("--case-id", metavar="COL", help="Unique ids; default row numbers from 0."),
+        click.option("--weight", metavar="COL", help="Weight of each row."),
+        click.option("--time", metavar="COL", help="Time of a survival outcome."),
+        click.option("--event", metavar="COL", help="Event of a survival outcome."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_from_study
+@_from_scores
+@_both
+def audit(**given: Any) -> None:
+    """Audit models on a study, or a table of scores, and write a run folder.
+
+    \b
+    Examples:
+      auscult audit --study sample_data/chest_xray --model sample_data/chest_xray/models/1.0 \\
+        --policy sample_data/chest_xray/policy.toml --out runs/chest_xray
+      auscult audit --predictions scores.parquet --label died --score risk --patient pid \\
+        --group sex --group age:40,65 --intersect sex,age --threshold 0.2 --out runs/risk
+    """  # noqa: D301 - \b keeps click from rewrapping the examples
+    from audits.cli.summary import print_summary
+    from audits.storage import open_run
+
+    out: Path = given["out"]
+    before = open_run(out).id if (out / "evidence.json").is_file() else None
+    with progress_to(given.pop("progress_file")) as progress:
+        run = _run(given, progress)
+    if run.id == before:
+        click.echo(f"{out} is up to date: nothing it was made from has changed.")
+        return
+    print_summary(run)
+
+
+def _run(given: dict[str, Any], progress: Progress) -> Run:
+    """Choose the form of the command and run it."""
+    both = ("out", "policy", "seed", "store", "if_changed")
+    shared = {name: given.pop(name) for name in both}
+    shared |= {"progress": progress, "command": sys.argv}
+    if given["predictions"] is None:
+        return _audit_study(given, shared)
+    if given["study"] or given["models"]:
+        raise click.UsageError("--predictions stands alone, without --study and --model")
+    return _audit_scores(given, shared)
+
+
+def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
+    if not given["study"] or not given["models"]:
+        raise click.UsageError("name --study and --model, or --predictions")
+    used = {"study", "models", "device", "explain_cases"}
+    defaults = {"task": "binary", "space": _SPACES[0]}
+    for name, value in given.items():
+        if name not in used and value not in (None, (), defaults.get(name)):
+            raise click.UsageError(
+                f"--{_shown(name)} belongs to --predictions; a study declares it in study.toml"
+            )
+    from audits.running import run_study_audit
+
+    return run_study_audit(
+        given["study"],
+        given["models"],
+        device=given["device"],
+        explain_cases=given["explain_cases"],
+        **shared,
+    )
+
+
+def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
+    _check_scores(given)
+    from audits.running import run_predictions_audit
+
+    positives = [_typed(value) for value in given["positives"]] or [1]
+    return run_predictions_audit(
+        given["predictions"],
+        labels=list(given["labels"]),
+        scores=list(given["scores"]),
+        thresholds=given["thresholds"],
+        threshold_chosen_on=given["threshold_chosen_on"],
+        patient=given["patient"],
+        groups=list(given["groups"]),
+        intersections=[text.split(",") for text in given["intersect"]],
+        positive=positives[0] if len(positives) == 1 else positives,
+        task=given["task"],
+        space=given["space"],
+        scope=given["scope"] or "same_source_test",
+        case_id=given["case_id"],
+        **shared,
+    )
+
+
+def _check_scores(given: dict[str, Any]) -> None:
+    """Refuse what a table of scores cannot have."""
+    for name in ("labels", "scores"):
+        if not given[name]:
+            raise click.UsageError(f"--predictions needs --{_shown(name)}, once for each output")
+    if given["time"] or given["event"] or given["task"] == "survival":
+        raise click.UsageError(f"a survival outcome (--time, --event) {_NOT_YET}")
+    if given["weight"]:
+        raise click.UsageError(f"--weight {_NOT_YET}")
+    if given["device"] in ("cuda", "mps"):
+        from model_adapters import select_device
+
+        select_device(given["device"])
+
+
+def _typed(text: str) -> int | str:
+    """Read 1 as a number; anything else stays text."""
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _shown(name: str) -> str:
+    singular = {"labels": "label", "scores": "score", "thresholds": "threshold"}
+    singular |= {"groups": "group", "positives": "positive"}
+    return singular.get(name, name).replace("_", "-")

@@ -1,0 +1,65 @@
+"""``auscult explain``: why one case got its score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from audits.cli.options import device_option, seed_option
+from audits.errors import StoreError
+
+
+@click.command()
+@click.option("--study", required=True, metavar="DIR", help="Study folder.")
+@click.option("--model", required=True, metavar="DIR", help="Model folder.")
+@click.option("--case", required=True, metavar="ID", help="Case of the study.")
+@click.option("--output", metavar="NAME", help="Output; default the first.")
+@click.option("--method", metavar="NAME", help="Method; default the one that suits the model.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@device_option
+@seed_option
+def explain(  # noqa: PLR0913 - the options of the contract
+    *,
+    study: str,
+    model: str,
+    case: str,
+    output: str | None,
+    method: str | None,
+    out: Path,
+    device: str,
+    seed: int,
+) -> None:
+    """Explain the score of one case: explanation.json, and for images maps as NPZ and PNG.
+
+    \b
+    Example:
+      auscult explain --study sample_data/chest_xray --model sample_data/chest_xray/models/1.0 \\
+        --case c00001 --output effusion --out explained
+    """  # noqa: D301 - \b keeps click from rewrapping the example
+    from audits.explanations import explain_case
+
+    result = explain_case(
+        study=study, model=model, case=case, output=output, method=method, seed=seed, device=device
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out, prefix=".part-") as part:
+            for written in result.save(Path(part)):
+                written.replace(out / written.name)
+    except OSError as error:
+        raise StoreError(
+            f"{out}: cannot be written ({error.strerror}); choose another --out."
+        ) from error
+    probability = result.score.probability
+    score = "" if probability is None else f", probability {probability:.3f}"
+    click.echo(f"{result.case} · {result.model} · {result.output}{score} · {result.method}")
+    click.echo(result.estimand)
+    for player in sorted(result.players, key=lambda p: -abs(p.effect)):
+        spread = "" if not player.se else f" ± {player.se:.3f}"
+        value = "" if player.value is None else f" = {player.value}"
+        click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {player.unit or ''}")
+    for finding in result.findings:
+        click.echo(f"{finding.severity}: {finding.message}")
+    click.echo(f"Wrote {out}.")

@@ -1,0 +1,90 @@
+"""The process of one job: waits for the lane, runs the audit, writes how it ended.
+
+``python -m audits.jobs.work FOLDER`` leaves its parent before it works, so the job outlives
+whoever started it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from audits.jobs.state import (
+    FINAL,
+    LOCK,
+    LOG,
+    PID,
+    PROGRESS,
+    REQUEST,
+    read_state,
+    take_lock,
+    write_state,
+)
+from audits.storage.interrupt import Terminated, termination_unwinds
+
+LANE = "lane.lock"
+
+
+def main(folder: Path) -> int:
+    """Detach, then run the job in ``folder``."""
+    # Held across the fork: the job counts as alive before its parent returns.
+    alive = take_lock(folder / LOCK, wait=False)
+    if alive is None:
+        return 0  # another process is at it already
+    if os.fork():
+        return 0
+    os.setsid()
+    work(folder)
+    return 0
+
+
+def work(folder: Path) -> None:
+    """Run the job and write its final state."""
+    (folder / PID).write_text(str(os.getpid()), encoding="ascii")
+    try:
+        with termination_unwinds():
+            state, message = _audit(folder)
+    except Terminated:
+        state, message = "cancelled", "The audit was cancelled; nothing was written."
+    except Exception as error:  # noqa: BLE001 - whatever it was, the page must learn of it
+        state, message = "failed", f"The audit could not be started ({error})."
+    write_state(folder / FINAL, {"state": state, "message": message})
+
+
+def _audit(folder: Path) -> tuple[str, str]:
+    request = read_state(folder / REQUEST)
+    if request is None:
+        raise FileNotFoundError(folder / REQUEST)
+    lane = take_lock(folder.parent / LANE, wait=True)
+    try:
+        write_state(folder / PROGRESS, {"share": 0.0, "message": "Starting"})
+        command = [sys.executable, "-m", "audits.cli", "audit", *request["arguments"]]
+        command += ["--out", request["out"], "--store", request["store"], "--if-changed"]
+        command += ["--progress-file", str(folder / PROGRESS)]
+        with (folder / LOG).open("wb") as log:
+            return _watched(command, log.fileno(), folder)
+    finally:
+        if lane is not None:
+            os.close(lane)
+
+
+def _watched(command: list[str], log: int, folder: Path) -> tuple[str, str]:
+    child = subprocess.Popen(  # noqa: S603 - our own module, no shell
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+    )
+    try:
+        code = child.wait()
+    except Terminated:
+        child.terminate()
+        child.wait()
+        raise
+    if code == 0:
+        return "done", "Done"
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "failed", lines[-1] if lines else f"The audit ended with code {code}."
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

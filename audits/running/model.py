@@ -1,0 +1,288 @@
+"""One model on one study: scored, explained, ready for the statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audits.cancel import Cancel, part_of, stop_if
+from audits.cohorts import Attribute, Study
+from audits.fairness import ScoredOutput
+from audits.policy import Policy
+from audits.predictions import CohortPredictions, join_outputs, predict_cohort
+from audits.running.frames import predictions_frame
+from audits.running.selection import Judged, choose_cases
+from audits.running.thresholds import Threshold, missing_threshold, threshold_of
+from audits.types import Finding, Progress, Skipped
+from model_adapters import ModelAdapter, load_adapter
+
+if TYPE_CHECKING:
+    from audits.explanations import CaseExplanation
+    from audits.explanations.cams import MapEngine
+
+_SPATIAL = ("image", "signal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPass:
+    """What one model gave.
+
+    Attributes:
+        key: ``id@version``.
+        device: Where it ran.
+        outputs: Scored outputs for the statistics.
+        predictions: Scores per case.
+        maps: Low-resolution maps, if any.
+        explanations: Explained cases.
+        summary: Summary of the explanations, empty where none were asked for.
+        skipped: Cases without a score.
+        findings: What the reader must know.
+    """
+
+    key: str
+    device: str
+    outputs: tuple[ScoredOutput, ...]
+    predictions: pd.DataFrame
+    maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    explanations: Sequence[CaseExplanation] = ()
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def run_model(  # noqa: PLR0913 - one model's part of a run
+    study: Study,
+    folder: Path,
+    policy: Policy,
+    attributes: Sequence[Attribute],
+    *,
+    device: str,
+    seed: int,
+    explain_cases: int,
+    cache: Path | None,
+    progress: Progress,
+    cancel: Cancel,
+) -> ModelPass:
+    """Load a model, score the study and explain a sample of its cases.
+
+    Args:
+        study: The opened study.
+        folder: Model folder.
+        policy: Gives thresholds that the model does not.
+        attributes: Attributes of all cases of the study.
+        device: Where the model runs.
+        seed: Seed of the choice of cases and of explanations.
+        explain_cases: How many cases to explain.
+        cache: Folder for predictions that other runs can use again.
+        progress: Told how far it is.
+        cancel: Asked between steps.
+
+    Raises:
+        PackageError: The model cannot be used as it stands.
+        CancelledRun: ``cancel`` said so.
+    """
+    progress(0.0, f"Loading {folder.name}")
+    adapter = load_adapter(folder, device=device)
+    engine = _engine(adapter) if explain_cases else None
+    predictions = predict_cohort(
+        study,
+        adapter,
+        maps=engine,
+        cache=cache,
+        progress=part_of(progress, 0.05, 0.6),
+        cancel=cancel,
+    )
+    stop_if(cancel)
+    taken = [a.take(predictions.rows) for a in attributes]
+    outputs, findings = _outputs(study, adapter, predictions, policy, taken)
+    explained: Sequence[CaseExplanation] = ()
+    summary: Mapping[str, Any] = {}
+    if explain_cases:
+        rows = _sample(study, adapter, predictions, outputs, taken, count=explain_cases, seed=seed)
+        explained, summary = _explain(
+            study,
+            adapter,
+            predictions,
+            rows,
+            seed=seed,
+            progress=part_of(progress, 0.6, 1.0),
+            cancel=cancel,
+        )
+    progress(1.0, f"{predictions.key} is scored and explained")
+    return ModelPass(
+        key=predictions.key,
+        device=adapter.device,
+        outputs=tuple(outputs),
+        predictions=_frame(predictions),
+        maps=_maps(predictions),
+        explanations=explained,
+        summary=summary,
+        skipped=predictions.skipped,
+        findings=(*predictions.findings, *findings),
+    )
+
+
+def _engine(adapter: ModelAdapter) -> MapEngine | None:
+    """Return the engine that gives maps from the pass that scores; None where it would cost more.
+
+    A fallback (occlusion) needs many passes a case, so it is left to the explained sample.
+    """
+    if not {"grad", "layers"} <= adapter.caps:
+        return None
+    if not any(f.modality in _SPATIAL for f in adapter.inputs):
+        return None
+    from audits.explanations.cams import cam_engine
+
+    engine = cam_engine(adapter)
+    return engine if engine.fallback is None else None
+
+
+def _outputs(
+    study: Study,
+    adapter: ModelAdapter,
+    predictions: CohortPredictions,
+    policy: Policy,
+    attributes: Sequence[Attribute],
+) -> tuple[list[ScoredOutput], list[Finding]]:
+    """Join the model's outputs to the study's labels by name."""
+    spec, join = adapter.output, join_outputs(study, adapter)
+    shown = predictions.scores
+    if predictions.probabilities is not None:
+        shown = predictions.probabilities
+    outputs: list[ScoredOutput] = []
+    findings: list[Finding] = []
+    for name, column in zip(join.names, join.columns, strict=True):
+        threshold = threshold_of(
+            name,
+            command=None,
+            policy=policy.thresholds,
+            model=spec.thresholds[column] if spec.thresholds else None,
+            chosen_on=spec.thresholds_chosen_on,
+        )
+        findings += missing_threshold(name, threshold)
+        space = spec.space if predictions.probabilities is None else "probability"
+        outputs.append(
+            _scored(
+                study,
+                predictions,
+                name,
+                shown[:, column],
+                threshold=threshold,
+                attributes=attributes,
+                task=spec.task,
+                space=space,
+            )
+        )
+    return outputs, findings
+
+
+def _scored(  # noqa: PLR0913 - everything the statistics need of one output
+    study: Study,
+    predictions: CohortPredictions,
+    name: str,
+    score: npt.NDArray[np.float64],
+    *,
+    threshold: Threshold,
+    attributes: Sequence[Attribute],
+    task: str,
+    space: str,
+) -> ScoredOutput:
+    label = study.labels[name]
+    truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
+    patients = study.patients
+    return ScoredOutput(
+        name=name,
+        model=predictions.key,
+        y=truth[predictions.rows],
+        score=score,
+        label_column=label.column,
+        positive=label.positive,
+        task=task,
+        space=space,
+        threshold=threshold.value,
+        threshold_source=threshold.source,
+        threshold_chosen_on=threshold.chosen_on,
+        patients=None if patients is None else patients[predictions.rows],
+        attributes=tuple(attributes),
+        scope=study.scope,
+    )
+
+
+def _sample(  # noqa: PLR0913 - what makes a case worth explaining
+    study: Study,
+    adapter: ModelAdapter,
+    predictions: CohortPredictions,
+    outputs: Sequence[ScoredOutput],
+    attributes: Sequence[Attribute],
+    *,
+    count: int,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """Return the rows of ``predictions`` to explain."""
+    usable = study.available(adapter.inputs)[predictions.rows] & ~predictions.precomputed
+    judged = [
+        Judged(y=o.y, score=o.score, threshold=o.threshold)
+        for o in outputs
+        if np.issubdtype(o.y.dtype, np.integer)
+    ]
+    return choose_cases(usable, judged, attributes, count=count, seed=seed)
+
+
+def _explain(  # noqa: PLR0913 - passes the run's options on
+    study: Study,
+    adapter: ModelAdapter,
+    predictions: CohortPredictions,
+    rows: npt.NDArray[np.int64],
+    *,
+    seed: int,
+    progress: Progress,
+    cancel: Cancel,
+) -> tuple[Sequence[CaseExplanation], Mapping[str, Any]]:
+    from audits.explanations import explain_cohort_sample, methods_for
+
+    if not methods_for(adapter):
+        reason = "The model brings scores only, so no score can be explained."
+        return (), {"method": None, "cases": 0, "outputs": [], "reason": reason}
+    maps = predictions.maps
+    known = {}
+    if maps is not None:
+        known = dict(zip(map(int, maps.rows), maps.values, strict=True))  # noqa: PD011 - an array
+    return explain_cohort_sample(
+        study,
+        adapter,
+        [predictions.case_ids[row] for row in rows],
+        seed=seed,
+        maps={predictions.case_ids[row]: known[int(row)] for row in rows if int(row) in known},
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _frame(predictions: CohortPredictions) -> pd.DataFrame:
+    names, spec = predictions.names, predictions.output
+    scores = {name: predictions.scores[:, i] for i, name in enumerate(names)}
+    given = predictions.probabilities
+    probabilities = {} if given is None else {n: given[:, i] for i, n in enumerate(names)}
+    prefix = "logit" if spec.space == "logit" else "score"
+    frame = predictions_frame(predictions.case_ids, prefix, scores, probabilities)
+    return frame.assign(precomputed=predictions.precomputed)
+
+
+def _maps(predictions: CohortPredictions) -> dict[str, npt.NDArray[Any]]:
+    maps = predictions.maps
+    if maps is None:
+        return {}
+    case_ids = np.array([predictions.case_ids[row] for row in maps.rows])
+    return {
+        "case_ids": case_ids,
+        "outputs": np.array(predictions.names),
+        "maps": maps.values,  # noqa: PD011 - an array
+        "layer": np.array(maps.layer or ""),
+        "method": np.array(maps.method),
+    }

@@ -1,0 +1,308 @@
+"""An audit of scores that somebody hands over without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audits.cancel import Cancel, never, part_of, stop_if
+from audits.cohorts import Attribute, CohortTable, open_table, parse_group
+from audits.cohorts.table import ScoreColumn
+from audits.fairness import ScoredOutput, audit_fairness
+from audits.policy import Policy, load_policy
+from audits.reporting import AuditParts, build_evidence, library_versions
+from audits.running import quality
+from audits.running.columns import table_columns
+from audits.running.requirements import requirements_of
+from audits.running.thresholds import (
+    Threshold,
+    missing_threshold,
+    paired_thresholds,
+    threshold_of,
+)
+from audits.running.writing import (
+    Internal,
+    content_key,
+    new_run_id,
+    now,
+    stamp,
+    unchanged_run,
+    write_run,
+)
+from audits.storage import Run, Store
+from audits.storage.writer import refuse_existing
+from audits.types import Progress, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES_KEY = "scores"
+"""Name of the predictions of a run without a model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """An audit that was computed but not written.
+
+    Attributes:
+        parts: Everything that was computed, exact.
+        table: The cohort.
+        policy: The policy it was audited under.
+    """
+
+    parts: AuditParts
+    table: CohortTable
+    policy: Policy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the exact evidence, as ``evidence.json`` holds it at release ``internal``."""
+        return build_evidence(self.parts)
+
+
+def open_scores(
+    source: pd.DataFrame | Path | str,
+    *,
+    policy: Path | str | Mapping[str, Any] | None,
+    groups: Sequence[str] = (),
+    intersections: Sequence[Sequence[str]] = (),
+    **options: Any,
+) -> tuple[CohortTable, Policy]:
+    """Open a table and the policy it is audited under.
+
+    Groups that only the policy names are read too, where the table has such a column.
+
+    Args:
+        source: CSV or Parquet file, or a table.
+        policy: Policy file or data; None for the default policy.
+        groups: ``COL`` or ``COL:b1,b2,…`` each.
+        intersections: Lists of column names.
+        options: Further arguments of :func:`audits.cohorts.open_table`.
+
+    Raises:
+        StudyError: Something of the table cannot be used as it stands.
+        PolicyError: The policy does not say what it must.
+    """
+    declared = load_policy(policy)
+    wanted, crossed = list(groups), [list(i) for i in intersections]
+    if declared.groups or declared.intersections:
+        columns = table_columns(source)
+        known = {parse_group(g, columns).name for g in wanted}
+        wanted += [g for g in declared.groups if g not in known and g in columns]
+        crossed += [
+            list(i)
+            for i in declared.intersections
+            if list(i) not in crossed and all(n in columns for n in i)
+        ]
+    table = open_table(source, groups=wanted, intersections=crossed, **options)
+    return table, load_policy(policy, groups=table.groups, intersections=table.intersections)
+
+
+def audit_table(  # noqa: PLR0913 - mirrors the options of the command
+    table: CohortTable,
+    policy: Policy,
+    *,
+    thresholds: Sequence[float] = (),
+    threshold_chosen_on: str | None = None,
+    task: str = "binary",
+    seed: int = 0,
+    prior_runs: Sequence[Mapping[str, Any]] = (),
+    progress: Progress = silent,
+) -> AuditResult:
+    """Audit a table of labels and scores.
+
+    Args:
+        table: The opened table.
+        policy: Declares what gets a verdict.
+        thresholds: One for all outputs or one for each; none where nobody set one.
+        threshold_chosen_on: sha256 of the data the thresholds were chosen on.
+        task: Task of the outputs.
+        seed: Seed of everything random.
+        prior_runs: Earlier runs of the same table.
+        progress: Told how far the audit is.
+
+    Raises:
+        AuditError: The thresholds do not pair with the labels.
+    """
+    moment = now()
+    attributes = _attributes(table)
+    outputs, findings = [], [*table.findings, *policy.findings]
+    given = paired_thresholds(thresholds, [s.name for s in table.scores])
+    for score, command in zip(table.scores, given, strict=True):
+        threshold = threshold_of(
+            score.name, command=command, policy=policy.thresholds, chosen_on=threshold_chosen_on
+        )
+        findings += missing_threshold(score.name, threshold)
+        outputs.append(_scored(table, score, threshold, attributes, task))
+    result = audit_fairness(outputs, policy, seed=seed, progress=progress)
+    parts = AuditParts(
+        run={
+            "id": new_run_id(moment),
+            "created": stamp(moment),
+            "seed": seed,
+            "versions": library_versions(models=False),
+            "device": "cpu",
+        },
+        declaration={"policy_sha256": policy.sha256, "time": stamp(moment), "by": policy.by},
+        policy=policy.to_dict(),
+        study={
+            "name": table.name,
+            "version": table.version,
+            "sha256": table.sha256,
+            "cases": len(table.case_ids),
+            "patients": table.n_patients,
+            "scope": table.scope,
+        },
+        prior_runs=prior_runs,
+        skipped=table.skipped,
+        outputs=result.to_dict(),
+        data_quality=_quality(table, attributes),
+        requirements=requirements_of(policy, [a.name for a in attributes], ()),
+        findings=findings,
+    )
+    return AuditResult(parts=parts, table=table, policy=policy)
+
+
+def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
+    source: Path | str,
+    out: Path | str,
+    *,
+    policy: Path | str | Mapping[str, Any] | None = None,
+    thresholds: Sequence[float] = (),
+    threshold_chosen_on: str | None = None,
+    seed: int = 0,
+    store: Path | str | None = None,
+    command: Sequence[str] = (),
+    if_changed: bool = False,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+    **options: Any,
+) -> Run:
+    """Audit a table of labels and scores and write a run.
+
+    Args:
+        source: CSV or Parquet file.
+        out: Run folder to make.
+        policy: Policy file or data; None for the default policy.
+        thresholds: One for all outputs or one for each.
+        threshold_chosen_on: sha256 of the data the thresholds were chosen on.
+        seed: Seed of everything random.
+        store: Store of runs.
+        command: Command line, kept in ``internal/run.json``.
+        if_changed: Return the run in ``out`` if it was made from the same things; otherwise
+            move it to ``<out>.<its id>`` and make a new one.
+        progress: Told how far the run is.
+        cancel: Asked between steps.
+        options: Labels, scores and further arguments of :func:`open_scores`.
+
+    Raises:
+        PackageError: One sentence on the first thing that cannot be used as it stands.
+        CancelledRun: ``cancel`` said so.
+    """
+    target = Path(out).absolute()
+    if not if_changed:
+        refuse_existing(target)
+    progress(0.0, "Opening the table")
+    registry = Store(store)
+    table, declared = open_scores(source, policy=policy, **options)
+    key = content_key(
+        kind="predictions",
+        study=table.sha256,
+        policy=declared.sha256,
+        seed=seed,
+        thresholds=list(thresholds),
+        chosen_on=threshold_chosen_on,
+        options={k: v for k, v in options.items() if v is not None},
+    )
+    same = unchanged_run(target, key) if if_changed else None
+    if same is not None:
+        return same
+    stop_if(cancel)
+    result = audit_table(
+        table,
+        declared,
+        thresholds=thresholds,
+        threshold_chosen_on=threshold_chosen_on,
+        task=str(options.get("task", "binary")),
+        seed=seed,
+        prior_runs=registry.prior_runs(table.sha256, ()),
+        progress=part_of(progress, 0.1, 0.9),
+    )
+    progress(0.9, "Writing the run")
+    stop_if(cancel)
+    internal = Internal(
+        info={
+            "kind": "predictions",
+            "key": key,
+            "command": list(command),
+            "predictions": str(Path(source).absolute()),
+            "study": None,
+            "models": {},
+        },
+        cases=_cases(table),
+        predictions={SCORES_KEY: _predictions(table)},
+    )
+    run = write_run(
+        target, result.parts, internal, store=registry, replace=if_changed, cancel=cancel
+    )
+    progress(1.0, "Done")
+    return run
+
+
+def _attributes(table: CohortTable) -> tuple[Attribute, ...]:
+    """Return every attribute that is compared, those that only an intersection names last."""
+    crossed = [name for names in table.intersections for name in names]
+    return table.attributes(tuple(dict.fromkeys([*table.groups, *crossed])))
+
+
+def _scored(
+    table: CohortTable,
+    score: ScoreColumn,
+    threshold: Threshold,
+    attributes: Sequence[Attribute],
+    task: str,
+) -> ScoredOutput:
+    rows = np.flatnonzero(score.usable)
+    label = score.label
+    truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
+    return ScoredOutput(
+        name=score.name,
+        y=truth[rows],
+        score=score.values[rows],  # noqa: PD011 - a plain array, no pandas object
+        label_column=label.column,
+        positive=label.positive,
+        task=task,
+        space=table.space,
+        threshold=threshold.value,
+        threshold_source=threshold.source,
+        threshold_chosen_on=threshold.chosen_on,
+        patients=None if table.patients is None else table.patients[rows],
+        attributes=tuple(a.take(rows) for a in attributes),
+        scope=table.scope,
+    )
+
+
+def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, Any]:
+    return {
+        "missing": quality.missing_values(table.cases, map(str, table.cases.columns)),
+        "repeated_patients": quality.repeated_patients(table.patients),
+        "doubled_rows": quality.doubled_rows(table.cases, list(map(str, table.cases.columns))),
+        "prevalence": quality.prevalence(table.labels, attributes),
+    }
+
+
+def _cases(table: CohortTable) -> pd.DataFrame:
+    from audits.running.frames import cases_frame
+
+    return cases_frame(table.case_ids, table.patients, table.labels, _attributes(table))
+
+
+def _predictions(table: CohortTable) -> pd.DataFrame:
+    from audits.running.frames import predictions_frame
+
+    scores = {s.name: s.values for s in table.scores}  # noqa: PD011 - plain arrays
+    probabilities = scores if table.space == "probability" else {}
+    return predictions_frame(table.case_ids, "score", scores, probabilities)

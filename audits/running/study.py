@@ -1,0 +1,305 @@
+"""An audit of models on a study: predictions, explanations and subgroup statistics in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from audits.cancel import Cancel, never, part_of, stop_if
+from audits.cohorts import Attribute, Study, open_study
+from audits.errors import AuditError
+from audits.fairness import audit_fairness
+from audits.policy import Policy, load_policy
+from audits.reporting import AuditParts, library_versions
+from audits.running import quality
+from audits.running.frames import cases_frame
+from audits.running.model import ModelPass, run_model
+from audits.running.requirements import requirements_of
+from audits.running.writing import (
+    Internal,
+    content_key,
+    new_run_id,
+    now,
+    stamp,
+    unchanged_run,
+    write_run,
+)
+from audits.storage import Run, Store
+from audits.storage.writer import refuse_existing
+from audits.types import Finding, Progress, Skipped, silent
+from model_adapters import Manifest, read_manifest
+
+_OPENED, _MODELS_DONE, _AUDITED = 0.03, 0.8, 0.97
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a run is made from, before any model is loaded."""
+
+    study: Study
+    manifests: tuple[Manifest, ...]
+    policy: Policy
+    attributes: tuple[Attribute, ...]
+    key: str
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
+    study: Path | str,
+    models: Sequence[Path | str],
+    *,
+    out: Path | str,
+    policy: Path | str | Mapping[str, Any] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    store: Path | str | None = None,
+    explain_cases: int = 50,
+    command: Sequence[str] = (),
+    if_changed: bool = False,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+) -> Run:
+    """Audit models on a study and write a run.
+
+    Args:
+        study: Study folder.
+        models: Model folders.
+        out: Run folder to make.
+        policy: Policy file or data; None for the default policy.
+        device: Where models run: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        seed: Seed of everything random.
+        store: Store of runs.
+        explain_cases: Cases explained for each model.
+        command: Command line, kept in ``internal/run.json``.
+        if_changed: Return the run in ``out`` if it was made from the same things; otherwise
+            move it to ``<out>.<its id>`` and make a new one.
+        progress: Told how far the run is.
+        cancel: Asked between steps.
+
+    Raises:
+        PackageError: One sentence on the first thing that cannot be used as it stands.
+        CancelledRun: ``cancel`` said so.
+    """
+    target = Path(out).absolute()
+    if not if_changed:
+        refuse_existing(target)
+    progress(0.0, "Opening the study")
+    registry = Store(store)
+    plan = _plan(study, models, policy, seed=seed, explain_cases=explain_cases, device=device)
+    same = unchanged_run(target, plan.key) if if_changed else None
+    if same is not None:
+        return same
+    moment = now()
+    passes = _passes(
+        plan,
+        registry.cache,
+        device=device,
+        seed=seed,
+        explain_cases=explain_cases,
+        progress=part_of(progress, _OPENED, _MODELS_DONE),
+        cancel=cancel,
+    )
+    result = audit_fairness(
+        [output for one in passes for output in one.outputs],
+        plan.policy,
+        seed=seed,
+        progress=part_of(progress, _MODELS_DONE, _AUDITED),
+    )
+    weights = [m.card.weights_sha256 for m in plan.manifests]
+    run_section = {
+        "id": new_run_id(moment),
+        "created": stamp(moment),
+        "seed": seed,
+        "versions": library_versions(models=True),
+        "device": ", ".join(dict.fromkeys(p.device for p in passes)),
+    }
+    parts = replace(
+        _parts(plan, passes, stamp(moment)),
+        run=run_section,
+        outputs=result.to_dict(),
+        prior_runs=registry.prior_runs(plan.study.sha256, weights),
+    )
+    progress(_AUDITED, "Writing the run")
+    internal = _internal(plan, passes, command)
+    run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
+    progress(1.0, "Done")
+    return run
+
+
+def _passes(  # noqa: PLR0913 - passes the run's options on
+    plan: _Plan,
+    cache: Path,
+    *,
+    device: str,
+    seed: int,
+    explain_cases: int,
+    progress: Progress,
+    cancel: Cancel,
+) -> list[ModelPass]:
+    """Run each model in turn; only one is in memory at a time."""
+    passes = []
+    total = len(plan.manifests)
+    for at, manifest in enumerate(plan.manifests):
+        stop_if(cancel)
+        passes.append(
+            run_model(
+                plan.study,
+                manifest.folder,
+                plan.policy,
+                plan.attributes,
+                device=device,
+                seed=seed,
+                explain_cases=explain_cases,
+                cache=cache,
+                progress=part_of(progress, at / total, (at + 1) / total),
+                cancel=cancel,
+            )
+        )
+    stop_if(cancel)
+    return passes
+
+
+def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
+    """Return everything but the run's identity and the statistics."""
+    policy, study = plan.policy, plan.study
+    cards = [m.card for m in plan.manifests]
+    return AuditParts(
+        run={},
+        declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
+        policy=policy.to_dict(),
+        study=_study_section(study),
+        models=[_model_section(m) for m in plan.manifests],
+        skipped=_skipped(study, passes),
+        explanations={p.key: p.summary for p in passes if p.summary},
+        data_quality=_quality(study),
+        requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
+        findings=_distinct([*plan.findings, *(f for p in passes for f in p.findings)]),
+    )
+
+
+def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) -> Internal:
+    study = plan.study
+    info = {
+        "kind": "study",
+        "key": plan.key,
+        "command": list(command),
+        "study": str(study.folder.absolute()),
+        "models": {m.card.key: str(m.folder) for m in plan.manifests},
+    }
+    return Internal(
+        info=info,
+        cases=cases_frame(study.case_ids, study.patients, study.labels, study.attributes()),
+        predictions={p.key: p.predictions for p in passes},
+        maps={p.key: p.maps for p in passes if p.maps},
+        explanations={p.key: p.explanations for p in passes if p.explanations},
+    )
+
+
+def _plan(
+    study: Path | str,
+    models: Sequence[Path | str],
+    policy: Path | str | Mapping[str, Any] | None,
+    **options: Any,
+) -> _Plan:
+    """Open the study, the manifests and the policy, and hash what the run is made from."""
+    opened = open_study(study)
+    manifests = tuple(read_manifest(folder) for folder in models)
+    _refuse_doubles(manifests)
+    declared = load_policy(policy, groups=tuple(opened.groups))
+    unknown = sorted({*declared.groups, *_crossed(declared)} - set(opened.groups))
+    findings = tuple(
+        Finding(
+            severity="warning",
+            where=f"{declared.by}: groups.{name}",
+            message=f"The policy declares the group {name!r}, which the study does not have.",
+        )
+        for name in unknown
+    )
+    key = content_key(
+        kind="study",
+        study=opened.sha256,
+        models=[[m.card.key, m.card.weights_sha256, m.sha256] for m in manifests],
+        policy=declared.sha256,
+        **options,
+    )
+    return _Plan(
+        study=opened,
+        manifests=manifests,
+        policy=declared,
+        attributes=opened.attributes(),
+        key=key,
+        findings=(*opened.findings, *declared.findings, *findings),
+    )
+
+
+def _crossed(policy: Policy) -> list[str]:
+    return [name for names in policy.intersections for name in names]
+
+
+def _refuse_doubles(manifests: Sequence[Manifest]) -> None:
+    seen: dict[str, Path] = {}
+    for manifest in manifests:
+        key = manifest.card.key
+        if key in seen:
+            raise AuditError(
+                f"{manifest.folder}: is {key}, and so is {seen[key]}; give each model folder its "
+                "own id or version."
+            )
+        seen[key] = manifest.folder
+
+
+def _study_section(study: Study) -> dict[str, Any]:
+    return {
+        "name": study.name,
+        "version": study.version,
+        "description": study.description,
+        "licence": study.licence,
+        "sha256": study.sha256,
+        "cases": len(study.case_ids),
+        "patients": study.n_patients,
+        "split": study.split,
+        "scope": study.scope,
+    }
+
+
+def _model_section(manifest: Manifest) -> dict[str, Any]:
+    card = manifest.card
+    return {
+        "id": card.id,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "manifest_sha256": card.manifest_sha256,
+        "format": card.format,
+        "task": manifest.output.task,
+        "space": manifest.output.space,
+        "outputs": list(manifest.output.names),
+        "card": dict(card.declared),
+    }
+
+
+def _skipped(study: Study, passes: Sequence[ModelPass]) -> tuple[Skipped, ...]:
+    """Return every skipped case once for each reason."""
+    found = [*study.skipped, *(s for one in passes for s in one.skipped)]
+    return tuple({(s.case, s.reason): s for s in found}.values())
+
+
+def _distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple({(f.where, f.message): f for f in findings}.values())
+
+
+def _quality(study: Study) -> dict[str, Any]:
+    cases, spec = study.cases, study.spec.cases
+    columns = [label.column for label in study.labels.values()]
+    columns += [attribute.column for attribute in study.attributes()]
+    columns += [variable.name for variable in study.variables]
+    content = [v.name for v in study.variables if v.name in cases.columns]
+    return {
+        "missing": quality.missing_values(cases, columns),
+        "repeated_patients": quality.repeated_patients(study.patients),
+        "doubled_rows": quality.doubled_rows(cases, content),
+        "implausible": quality.implausible_values(cases, study.variables),
+        "shared_patients": quality.shared_patients(study.table, spec.patient, spec.split),
+        "prevalence": quality.prevalence(study.labels, study.attributes()),
+    }

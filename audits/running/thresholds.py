@@ -1,0 +1,69 @@
+"""Where a threshold comes from: the command line, else the policy, else the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audits.errors import AuditError
+from audits.types import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A threshold and who set it.
+
+    Attributes:
+        value: Predicted positive means score >= value; None where nobody set one.
+        source: ``command``, ``policy`` or ``model``.
+        chosen_on: sha256 of the study it was chosen on, where declared.
+    """
+
+    value: float | None
+    source: str = "model"
+    chosen_on: str | None = None
+
+
+def threshold_of(
+    name: str,
+    *,
+    command: float | None,
+    policy: Mapping[str, float],
+    model: float | None = None,
+    chosen_on: str | None = None,
+) -> Threshold:
+    """Return the threshold of one output."""
+    if command is not None:
+        return Threshold(value=command, source="command", chosen_on=chosen_on)
+    if name in policy:
+        return Threshold(value=policy[name], source="policy")
+    return Threshold(value=model, source="model", chosen_on=chosen_on)
+
+
+def paired_thresholds(thresholds: Sequence[float], names: Sequence[str]) -> list[float | None]:
+    """Pair thresholds with outputs in order; one serves all.
+
+    Raises:
+        AuditError: Their numbers do not fit.
+    """
+    if not thresholds:
+        return [None] * len(names)
+    if len(thresholds) == 1:
+        return [float(thresholds[0])] * len(names)
+    if len(thresholds) != len(names):
+        raise AuditError(
+            f"Thresholds pair with labels in order, found {len(thresholds)} for {len(names)} "
+            "labels; give one for all or one for each."
+        )
+    return [float(t) for t in thresholds]
+
+
+def missing_threshold(name: str, threshold: Threshold) -> tuple[Finding, ...]:
+    """Say that an output has no threshold, so that rates are not available."""
+    if threshold.value is not None:
+        return ()
+    message = (
+        "No threshold is declared, so sensitivity, specificity and their kin are not available; "
+        "declare one in the model, the policy or with --threshold."
+    )
+    return (Finding(severity="warning", where=f"outputs.{name}", message=message),)
