@@ -78,3 +78,18 @@ def selected_rows(table: str) -> list[int]:
     selection = getattr(state, "selection", None) or (state or {}).get("selection", {})
     rows = selection.get("rows", []) if hasattr(selection, "get") else selection.rows
     return [int(row) for row in rows]
+
+
+def set_widget(key: str, value: float) -> None:
+    """Set a widget from a callback, before it is drawn again."""
+    st.session_state[key] = value
+
+
+def mark_exploring(*, exploring: bool) -> None:
+    """Remember whether a threshold is being explored; the verdicts above then turn grey.
+
+    The verdicts are drawn before the slider, so a change asks for one more run of the page.
+    """
+    if bool(st.session_state.get("explored")) != exploring:
+        st.session_state["explored"] = exploring
+        st.rerun()

@@ -20,6 +20,8 @@ Section = Literal[
     "method",
     "term",
     "notice",
+    "statistic",
+    "limit",
 ]
 
 

@@ -34,6 +34,11 @@ class Context:
     output: OutputKey
     entry: dict[str, Any]
 
+    @property
+    def may_leave(self) -> bool:
+        """Return whether numbers from the run's internal files may be downloaded."""
+        return bool(self.evidence["release"] == "internal")
+
 
 def header(title: str, question: str) -> None:
     """Show the page's title and the question it answers."""

@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from dashboard.charts import Chart
 
 
-def show_chart(chart: Chart, *, key: str) -> None:
-    """Show a chart, and behind a button the same numbers as a table with a CSV download."""
+def show_chart(chart: Chart, *, key: str, download: bool = True) -> None:
+    """Show a chart, and behind a button the same numbers as a table.
+
+    Args:
+        chart: The chart.
+        key: Its key on the page.
+        download: Offer the numbers as CSV. False for what was computed from a run's internal
+            files while the run's release is restricted: such numbers may be looked at on site.
+    """
     from dashboard.charts.style import CONFIG
 
     st.plotly_chart(chart.figure(), key=key, alt=chart.alt, config=CONFIG)
@@ -25,7 +32,8 @@ def show_chart(chart: Chart, *, key: str) -> None:
         st.caption(chart.alt)
         frame = chart.frame()
         show_frame(frame, key=f"{key}_table", alt=f"The numbers of the chart: {chart.alt}")
-        csv_button(frame, name=key, key=f"{key}_csv")
+        if download:
+            csv_button(frame, name=key, key=f"{key}_csv")
 
 
 def show_frame(frame: pd.DataFrame, *, key: str, alt: str, **options: Any) -> None:

@@ -12,6 +12,9 @@ import streamlit as st
 from audits.errors import PackageError
 from dashboard.words import notice
 
+EXPECTED = (PackageError,)
+"""Errors raised on purpose; their sentence may be shown as it stands."""
+
 _LOG = logging.getLogger(__name__)
 
 

@@ -1,0 +1,55 @@
+"""Bias audit: what was declared, who is in it, the verdicts, and what a threshold would change."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.evidence import metrics_of
+from dashboard.views import context, states
+from dashboard.views.audit_parts import (
+    calibration_part,
+    declaration_part,
+    forest_part,
+    map_part,
+    shortcut_part,
+    size_part,
+    threshold_part,
+    verdict_part,
+)
+from dashboard.views.elements import provenance
+from dashboard.words import label
+
+context.header(
+    "Bias audit", "Does this model serve every group, and what can the data not tell yet?"
+)
+chosen = context.pick()
+if chosen:
+    declaration_part(chosen)
+    with states.guarded("The group sizes cannot be shown"):
+        size_part(chosen)
+    metrics = metrics_of(chosen.entry)
+    state.keep_valid(state.METRIC, metrics, metrics[0])
+    st.header("Verdicts", anchor=False)
+    with states.guarded("The verdicts cannot be shown"):
+        verdict_part(chosen)
+    st.header("Group by group", anchor=False)
+    metric = st.selectbox(
+        "Measure",
+        metrics,
+        format_func=lambda name: label("metric", name),
+        key=state.METRIC,
+        persist_state="session",
+        width=320,
+    )
+    with states.guarded("The groups cannot be drawn"):
+        forest_part(chosen, metric)
+    with states.guarded("The crossed groups cannot be drawn"):
+        map_part(chosen, metric)
+    with states.guarded("The shortcut audit cannot be shown"):
+        shortcut_part(chosen)
+    with states.guarded("Calibration cannot be drawn"):
+        calibration_part(chosen)
+    with states.guarded("The threshold cannot be explored"):
+        threshold_part(chosen)
+    provenance(chosen.evidence)

@@ -1,0 +1,71 @@
+"""Overview: what was audited, what stands out, who is in it, and a new audit."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.evidence import find_output, output_keys
+from dashboard.jobs import audit_panel
+from dashboard.queries import runs
+from dashboard.series import size_frame
+from dashboard.settings import read_settings
+from dashboard.views import context, states
+from dashboard.views.attention import attention_list
+from dashboard.views.elements import provenance, show_frame
+from dashboard.views.run_card import run_card, run_history
+from dashboard.words import humanised
+
+context.header("Overview", "What was audited, for whom, what stands out and what is not known yet.")
+state.read_address()
+settings = read_settings()
+cards, broken = runs.run_cards(settings)
+for item in broken:
+    states.problem("A run cannot be read", item.problem)
+
+if not cards:
+    context.no_runs()
+else:
+    newest = {card.study: card for card in reversed(cards)}
+    with st.grid(2, gap="medium"):
+        for card in sorted(newest.values(), key=lambda item: item.created, reverse=True):
+            run_card(card)
+
+    st.header("Look closer at one run", anchor=False)
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        chosen = context.pick_run(cards)
+    with states.guarded("This run cannot be opened"):
+        evidence = runs.evidence(chosen.ref)
+        with left:
+            st.subheader("What needs attention", anchor=False)
+            attention_list(evidence, chosen)
+        with right:
+            outputs = {key.name: key for key in reversed(output_keys(evidence))}
+            name = st.selectbox(
+                "Group sizes for",
+                sorted(outputs),
+                format_func=humanised,
+                key="overview_output",
+                persist_state="session",
+            )
+            entry = find_output(evidence, outputs[name].model, name) if name else None
+            if entry:
+                show_frame(
+                    size_frame(entry),
+                    key="overview_sizes",
+                    alt=f"Cases, patients and positives of every group for {humanised(name)}",
+                    height=420,
+                    column_config={
+                        "Share of cases": st.column_config.ProgressColumn(
+                            format="percent", min_value=0, max_value=1, color="gray"
+                        )
+                    },
+                )
+        provenance(evidence)
+        state.write_address()
+    if len(cards) > len(newest):
+        with st.expander(f"All runs ({len(cards)})"):
+            run_history(cards)
+
+audit_panel(settings, cards)

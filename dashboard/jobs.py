@@ -1,0 +1,97 @@
+"""Start an audit and follow it; the audit itself runs in a process of its own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.queries import audits
+from dashboard.queries.runs import RunCard
+from dashboard.settings import Settings, read_settings
+from dashboard.views import states
+
+WATCHED = "watched_jobs"
+
+
+def audit_panel(settings: Settings, cards: list[RunCard]) -> None:
+    """Show running audits and the form for a new one."""
+    st.header("Audits", anchor=False)
+    watched: list[str] = st.session_state.setdefault(WATCHED, [])
+    running = [job.key for job in audits.current_jobs(settings)]
+    for key in running:
+        if key not in watched:
+            watched.append(key)
+    if watched:
+        _follow()
+    else:
+        st.caption("No audit is running.")
+    with st.expander("Start an audit", icon=":material/play_arrow:"):
+        _form(settings, cards)
+
+
+@st.fragment(run_every=1.0)
+def _follow() -> None:
+    settings = read_settings()
+    watched: list[str] = st.session_state.setdefault(WATCHED, [])
+    finished = False
+    for key in list(watched):
+        job = audits.job(settings, key)
+        if job is None:
+            watched.remove(key)
+            continue
+        if job.state == "done":
+            watched.remove(key)
+            finished = True
+        elif job.ended:
+            watched.remove(key)
+            st.session_state["job_problem"] = f"{job.out.name}: {job.message}"
+            finished = True
+        else:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.progress(min(max(job.share, 0.0), 1.0), text=f"{job.out.name}: {job.message}")
+                st.button(
+                    "Cancel",
+                    key=f"cancel_{key}",
+                    on_click=audits.runner(settings).cancel,
+                    args=(key,),
+                )
+    if finished:
+        st.rerun()
+
+
+def _form(settings: Settings, cards: list[RunCard]) -> None:
+    problem = st.session_state.pop("job_problem", None)
+    if problem:
+        states.problem("An audit ended early", problem)
+    offer = audits.offers(settings, cards)
+    study = st.selectbox(
+        "Study folder",
+        offer.studies,
+        index=0 if offer.studies else None,
+        accept_new_options=True,
+        placeholder="path of a folder with study.toml",
+        key="new_study",
+        persist_state="session",
+    )
+    first = audits.models_beside(study, offer) if study else []
+    models = st.multiselect(
+        "Model folders",
+        offer.models,
+        default=first,
+        accept_new_options=True,
+        placeholder="paths of folders with model.toml",
+        key=f"new_models_{study}",
+        persist_state="session",
+    )
+    policy = st.text_input(
+        "Policy file, declared before results are computed",
+        audits.policy_beside(study) if study else "",
+        placeholder="leave empty for the default policy",
+        key=f"new_policy_{study}",
+        persist_state="session",
+    )
+    st.caption("The audit goes on when this tab is closed, and shows up here when it is done.")
+    if st.button("Start the audit", type="primary", disabled=not (study and models)):
+        with states.guarded("The audit cannot start"):
+            job = audits.start(settings, study or "", models, policy)
+            st.session_state.setdefault(WATCHED, []).append(job.key)
+            st.rerun()

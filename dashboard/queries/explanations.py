@@ -1,0 +1,171 @@
+"""Why a case got its score: from the run where it is there, else computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from audits.errors import ExplanationError, PackageError
+from audits.storage import Store, file_name_of
+from dashboard.queries.runs import RunRef, load_run
+from dashboard.settings import read_settings
+
+if TYPE_CHECKING:
+    from audits.cohorts import Study, StudyImage
+    from model_adapters import ModelAdapter
+    from model_adapters.base import Feature
+
+UNEXPLAINED = (PackageError,)
+"""What :func:`case_explanation` raises where a score cannot be explained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explanation:
+    """An explanation as read: the plain entry and, for maps, the map over the stored image.
+
+    Attributes:
+        entry: ``explanation.json``.
+        patient: Signed map on the grid of the stored image, or None.
+        computed_now: True where the run did not hold it.
+    """
+
+    entry: Mapping[str, Any]
+    patient: npt.NDArray[np.float32] | None
+    computed_now: bool
+
+
+def study_folder(ref: RunRef) -> str | None:
+    """Return the study folder the run was made from, if it is still there."""
+    named = load_run(ref).info.get("study")
+    return str(named) if named and Path(named).is_dir() else None
+
+
+def model_folder(ref: RunRef, model: str) -> str | None:
+    """Return the folder of one of the run's models, if it is still there."""
+    named = (load_run(ref).info.get("models") or {}).get(model)
+    return str(named) if named and Path(named).is_dir() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def opened_study(folder: str, sha256: str) -> Study:
+    """Return the opened study; the hash in the key follows the run, not the file."""
+    del sha256
+    from audits.cohorts import open_study
+
+    return open_study(folder)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def opened_model(folder: str, weights_sha256: str) -> ModelAdapter:
+    """Return the loaded model; at most three stay in memory."""
+    del weights_sha256
+    from model_adapters import load_adapter
+
+    return load_adapter(folder)
+
+
+def run_study(ref: RunRef) -> Study | None:
+    """Return the run's study, or None where its folder is gone."""
+    folder = study_folder(ref)
+    return opened_study(folder, load_run(ref).evidence["study"]["sha256"]) if folder else None
+
+
+def variables(ref: RunRef) -> dict[str, Feature]:
+    """Return the study's clinical variables by name; none where the study is gone."""
+    study = run_study(ref)
+    return {feature.name: feature for feature in study.variables} if study else {}
+
+
+def image_field(ref: RunRef) -> str | None:
+    """Return the name of the study's image input, or None."""
+    study = run_study(ref)
+    if study is None:
+        return None
+    return next((name for name, one in study.inputs.items() if one.modality == "image"), None)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
+    """Return the image of a case.
+
+    Raises:
+        StudyError: The image is not shipped or does not open.
+        ExplanationError: The study folder is gone.
+    """
+    study = run_study(ref)
+    if study is None:
+        raise ExplanationError(
+            f"Case {case}: the study folder of this run is gone; put it back to see images."
+        )
+    return study.image(case, field)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def case_explanation(ref: RunRef, model: str, case: str, output: str) -> Explanation:
+    """Return the explanation of one score: the run's, the store's, or a new one, kept.
+
+    Raises:
+        ExplanationError: The model brings scores only, or its folder is gone.
+        StudyError: The case's inputs cannot be opened.
+        AdapterError: The model cannot be loaded.
+    """
+    found = _from_run(ref, model, case, output)
+    if found is not None:
+        return found
+    folder = _cache_folder(ref, model, case, output)
+    if not (folder / "explanation.json").is_file():
+        _compute(ref, model, case, output, folder)
+    return _read(folder, computed_now=True)
+
+
+def _from_run(ref: RunRef, model: str, case: str, output: str) -> Explanation | None:
+    root = load_run(ref).explanation_folder(model, case)
+    for path in sorted(root.rglob("explanation.json")):
+        entry = json.loads(path.read_bytes())
+        if entry["output"] == output:
+            return _read(path.parent, computed_now=False)
+    return None
+
+
+def _read(folder: Path, *, computed_now: bool) -> Explanation:
+    entry = json.loads((folder / "explanation.json").read_bytes())
+    patient = None
+    if entry.get("map"):
+        with np.load(folder / entry["map"]["file"], allow_pickle=False) as arrays:
+            if "patient" in arrays.files:
+                patient = np.asarray(arrays["patient"], dtype=np.float32)
+    return Explanation(entry=entry, patient=patient, computed_now=computed_now)
+
+
+def _cache_folder(ref: RunRef, model: str, case: str, output: str) -> Path:
+    held = load_run(ref).evidence
+    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
+    made_from = [held["study"]["sha256"], weights.get(model), held["run"]["seed"], case, output]
+    key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    return Store(read_settings().store).cache / "explanations" / file_name_of(model) / key
+
+
+def _compute(ref: RunRef, model: str, case: str, output: str, folder: Path) -> None:
+    from audits.explanations import explain_adapter_case
+
+    weights = {
+        f"{m['id']}@{m['version']}": m["weights_sha256"] for m in load_run(ref).evidence["models"]
+    }
+    place = model_folder(ref, model)
+    study = run_study(ref)
+    if place is None or study is None:
+        raise ExplanationError(
+            f"Case {case}: the folder of {'the study' if study is None else model} is gone, so a "
+            "new explanation cannot be computed; put it back or open one of the explained cases."
+        )
+    seed = int(load_run(ref).evidence["run"]["seed"])
+    adapter = opened_model(place, weights[model])
+    explain_adapter_case(study, adapter, case, output=output, seed=seed).save(folder)

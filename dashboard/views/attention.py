@@ -1,0 +1,119 @@
+"""What a reader of a run should see first, each point with a way to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.evidence import disparities, group_label, model_label
+from dashboard.queries.runs import RunCard
+from dashboard.words import humanised, label, word
+
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One line of the list: a Markdown sentence and where to look."""
+
+    text: str
+    page: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+
+
+def attention_list(evidence: Mapping[str, Any], card: RunCard) -> None:
+    """Show the points, gravest first, or say that none stands out."""
+    points = list(attention_points(evidence))
+    if not points:
+        st.write("No disparity, failed check or gap in the evidence stands out in this run.")
+    for index, point in enumerate(points):
+        with st.container(horizontal=True, gap="small", key=f"attention_{index}"):
+            st.markdown(point.text, width="stretch")
+            if point.page:
+                query = {"run": card.id, **dict(point.query)}
+                st.page_link(point.page, label="Look", query_params=query, width="content")
+
+
+def attention_points(evidence: Mapping[str, Any]) -> Iterator[Point]:
+    """Yield what stands out in a run, gravest first."""
+    yield from _disparities(evidence)
+    yield from _shortcuts(evidence)
+    yield from _findings(evidence)
+    yield from _gaps(evidence)
+
+
+def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
+    found = disparities(evidence)
+    for output, comparison in found[:SHOWN]:
+        metric = comparison["metric"]
+        entry = word("verdict", "disparity")
+        group = group_label(comparison["group"])
+        strength = word("strength", comparison.get("strength")).label
+        yield Point(
+            text=(
+                f":{entry.colour}-badge[{entry.symbol} {strength}] "
+                f"**{humanised(output['name'])}**, {model_label(output.get('model'))}: "
+                f"{label('metric', metric).lower()} of {group} differs by "
+                f"{numbers.difference_text(comparison['difference'], metric)}, "
+                f"{numbers.of(comparison.get('group_k'), comparison.get('group_n'))}"
+            ),
+            page="app_pages/bias_audit.py",
+            query=_query(output),
+        )
+    if len(found) > SHOWN:
+        yield Point(
+            text=f"{len(found) - SHOWN} more disparities are listed in the bias audit.",
+            page="app_pages/bias_audit.py",
+        )
+
+
+def _shortcuts(evidence: Mapping[str, Any]) -> Iterator[Point]:
+    for item in (evidence.get("shortcuts") or {}).get("outputs", []):
+        if item.get("verdict") == "used":
+            yield Point(
+                text=(
+                    f"{word('shortcut', 'used').badge} **{humanised(item['output'])}**, "
+                    f"{model_label(item.get('model'))}: the score follows "
+                    f"{humanised(item['suspect']).lower()}."
+                ),
+                page="app_pages/bias_audit.py",
+                query=_query({"model": item.get("model"), "name": item["output"]}),
+            )
+
+
+def _findings(evidence: Mapping[str, Any]) -> Iterator[Point]:
+    serious = [f for f in evidence.get("findings", []) if f.get("severity") != "info"]
+    for item in serious[:SHOWN]:
+        yield Point(text=f":gray-badge[! note] {item['where']}: {item['message']}")
+    if len(serious) > SHOWN:
+        yield Point(text=f"{len(serious) - SHOWN} more notes are in the evidence.")
+
+
+def _gaps(evidence: Mapping[str, Any]) -> Iterator[Point]:
+    missing = [r for r in evidence.get("requirements", []) if r["state"] == "not_available"]
+    if missing:
+        named = ", ".join(_requirement(r["id"]) for r in missing[:SHOWN])
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        yield Point(
+            text=f":gray-badge[– not available] {named}{more}.", page="app_pages/reports.py"
+        )
+    skipped = len(evidence.get("skipped", []))
+    if skipped:
+        yield Point(
+            text=f":gray-badge[! skipped] {skipped:,} cases could not be used.",
+            page="app_pages/reports.py",
+        )
+
+
+def _requirement(name: str) -> str:
+    return humanised(name.rpartition(".")[2]).lower()
+
+
+def _query(output: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    model = output.get("model")
+    named = (("output", str(output["name"])),)
+    return (("model", str(model)), *named) if model else named

@@ -1,0 +1,239 @@
+"""Sections of the bias audit, in the order a reviewer reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import numbers, series
+from dashboard.evidence import by_concern, comparisons, is_intersection, verdict_counts
+from dashboard.views.context import Context
+from dashboard.views.elements import csv_button, show_chart, show_frame, show_table, verdict_line
+from dashboard.words import humanised, label, notice, word
+
+SETTLED_ROWS = 12
+"""Verdicts read at once; the whole list stays one click away."""
+
+
+def declaration_part(chosen: Context) -> None:
+    """Show what was fixed before results existed: policy, hash, margins with their reasons."""
+    evidence = chosen.evidence
+    declared, policy = evidence["declaration"], evidence.get("policy", {})
+    audit = policy.get("audit", {})
+    threshold = chosen.entry["threshold"]
+    with st.container(border=True, key="declaration"):
+        st.subheader("Declared before any result", anchor=False)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            st.markdown(
+                f"**{declared.get('by')}**, declared {numbers.day(declared.get('time'))}, "
+                f"hash `{numbers.short_hash(declared.get('policy_sha256'))}`"
+            )
+            st.markdown(
+                f"Groups: {_names(audit.get('groups'))}. Crossed: {_crossed(audit)}. "
+                f"Level {audit.get('alpha', 0.05)} over the whole run."
+            )
+            st.markdown(_threshold_sentence(threshold))
+        with right:
+            prior = len(evidence.get("prior_runs", []))
+            st.markdown(
+                f"Data: {word('scope', chosen.entry['scope']).label}. "
+                f"Earlier runs of this study or model known here: {prior}."
+            )
+            with st.popover("Margins and their reasons", icon=":material/rule:"):
+                show_table(_margin_rows(policy), alt="Declared margins and their reasons")
+                st.code(f"policy sha256 {declared.get('policy_sha256')}", language=None)
+
+
+def size_part(chosen: Context) -> None:
+    """Show who is in the audit before any metric."""
+    overall = chosen.entry["overall"]
+    st.header("Who is in it", anchor=False)
+    with st.grid(4):
+        st.metric("Cases", numbers.count(overall.get("n")), border=True)
+        st.metric("Patients", numbers.count(overall.get("patients")), border=True)
+        st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
+        share = overall["metrics"].get("prevalence") or {}
+        st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
+    show_frame(
+        series.size_frame(chosen.entry),
+        key="audit_sizes",
+        alt="Cases, patients and positives of every group",
+        height=280,
+        column_config={
+            "Share of cases": st.column_config.ProgressColumn(
+                format="percent", min_value=0, max_value=1, color="gray"
+            )
+        },
+    )
+    absent = [
+        requirement
+        for requirement in chosen.evidence.get("requirements", [])
+        if requirement["state"] == "not_available" and "group" in requirement["id"]
+    ]
+    if absent:
+        told = "; ".join(f"{humanised(r['id'].rpartition('.')[2])} ({r['reason']})" for r in absent)
+        st.caption(f"Required groups that this study does not hold: {told}")
+
+
+def verdict_part(chosen: Context) -> None:
+    """Show every declared comparison, disparities first."""
+    counts = verdict_counts([chosen.entry])
+    declared = by_concern([c for c in comparisons(chosen.entry) if c.get("verdict")])
+    st.markdown(verdict_line(counts))
+    st.caption(notice("absence"))
+    if not declared:
+        st.write("Nothing was declared for this output, so no verdict applies.")
+        return
+    greyed = bool(st.session_state.get("explored"))
+    if greyed:
+        st.caption(f":gray-badge[– Exploring a threshold] {notice('exploratory')}")
+    show_table(_verdict_rows(declared[:SETTLED_ROWS], greyed=greyed), alt="Verdicts, gravest first")
+    frame = series.verdict_frame(declared)
+    with st.expander(f"All {len(declared)} declared comparisons"):
+        show_frame(frame, key="verdicts", alt="Every declared comparison with its verdict")
+        csv_button(frame, name="verdicts", key="verdicts_csv")
+    others = [c for c in comparisons(chosen.entry) if not c.get("verdict")]
+    if others:
+        with st.expander(f"{len(others)} exploratory comparisons, without verdict"):
+            show_frame(
+                series.verdict_frame(others), key="exploratory", alt="Exploratory comparisons"
+            )
+    with st.expander("What the verdicts mean"):
+        for name in counts:
+            entry = word("verdict", name)
+            st.markdown(f"{entry.badge} {entry.definition}")
+
+
+def forest_part(chosen: Context, metric: str) -> None:
+    """Show the marginal groups of one metric as a forest plot."""
+    st.caption(f"{word('metric', metric).definition} `{word('metric', metric).formula}`")
+    marginal = [g for g in chosen.entry["groups"] if not is_intersection(g)]
+    if not marginal:
+        st.write("This run has no groups.")
+        return
+    show_chart(series.group_forest(chosen.entry, metric, marginal), key=f"forest_{metric}")
+
+
+def map_part(chosen: Context, metric: str) -> None:
+    """Show crossed groups as maps, and as a forest where more than two attributes cross."""
+    pairs = series.crossed_attributes(chosen.entry)
+    for first, second in pairs:
+        st.subheader(f"{humanised(first)} and {humanised(second).lower()} together", anchor=False)
+        chart = series.group_map(chosen.entry, metric, (first, second))
+        show_chart(chart, key=f"map_{first}_{second}_{metric}")
+    deeper = [g for g in chosen.entry["groups"] if len(g["attributes"]) > 2]  # noqa: PLR2004
+    if deeper:
+        st.subheader("More than two attributes together", anchor=False)
+        show_chart(series.group_forest(chosen.entry, metric, deeper), key=f"deep_{metric}")
+
+
+def shortcut_part(chosen: Context) -> None:
+    """Show the shortcut audit of this output, if the run holds one."""
+    items = [
+        item
+        for item in (chosen.evidence.get("shortcuts") or {}).get("outputs", [])
+        if item["output"] == chosen.output.name and item.get("model") in {None, chosen.model}
+    ]
+    if not items:
+        return
+    st.header("Does the model read a shortcut?", anchor=False)
+    show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
+
+
+def calibration_part(chosen: Context) -> None:
+    """Show predicted against observed risk per group."""
+    from dashboard.queries import calibration
+
+    names = list(dict.fromkeys(n for g in chosen.entry["groups"] for n in g["attributes"]))
+    st.header("Calibration", anchor=False)
+    if not names:
+        return
+    name = st.selectbox("Groups by", names, format_func=humanised, key="calibration_by", width=320)
+    chart = calibration.reliability(chosen.ref, chosen.model, chosen.output.name, name)
+    if chart is None:
+        st.write("Calibration needs predicted risks between 0 and 1; this output has none.")
+        return
+    show_chart(chart, key=f"calibration_{name}", download=chosen.may_leave)
+
+
+def threshold_part(chosen: Context) -> None:
+    """Let the reader move the threshold; everything shown here is exploratory."""
+    from dashboard.views.threshold import threshold_explorer
+
+    st.header("What another threshold would do", anchor=False)
+    threshold_explorer(chosen)
+
+
+def _names(names: Sequence[str] | None) -> str:
+    return ", ".join(humanised(name).lower() for name in names or []) or "none"
+
+
+def _crossed(audit: Mapping[str, Any]) -> str:
+    pairs = audit.get("intersections") or []
+    told = [" × ".join(humanised(name).lower() for name in pair) for pair in pairs]
+    return ", ".join(told) or "none"
+
+
+def _threshold_sentence(threshold: Mapping[str, Any]) -> str:
+    if threshold.get("value") is None:
+        return "No threshold is declared, so rates at a threshold are not available."
+    source = {"model": "the model's maker", "policy": "the policy", "command": "the command line"}
+    chosen_on = threshold.get("chosen_on")
+    where = f"on data `{numbers.short_hash(chosen_on)}`" if chosen_on else "on data not named"
+    return (
+        f"A case is flagged from a predicted risk of **{threshold['value']:.3g}**, set by "
+        f"{source.get(str(threshold.get('source')), threshold.get('source'))}, chosen {where}."
+    )
+
+
+def _margin_rows(policy: Mapping[str, Any]) -> list[dict[str, str]]:
+    reasons = policy.get("reasons", {})
+    tested = policy.get("audit", {}).get("verdict_metrics") or list(policy.get("margin", {}))
+    return [
+        {
+            "Measure": label("metric", metric),
+            "Margin": series.margin_text({"metric": metric, "margin": margin}),
+            "Reason": reasons.get(f"margin.{metric}", "not available"),
+        }
+        for metric, margin in policy.get("margin", {}).items()
+        if metric in tested
+    ]
+
+
+def _verdict_rows(items: Sequence[Mapping[str, Any]], *, greyed: bool) -> list[dict[str, str]]:
+    rows = []
+    for item, row in zip(items, series.verdict_frame(items).to_dict("records"), strict=True):
+        entry = word("verdict", item["verdict"])
+        colour = "gray" if greyed else entry.colour
+        rows.append(
+            {
+                "Verdict": f":{colour}-badge[{row['Verdict']}]",
+                "Measure": str(row["Measure"]),
+                "Group": str(row["Group"]),
+                "Count": str(row["Group count"]),
+                "Difference from the rest (95 %)": str(row["Difference (95 %)"]),
+                "q": str(row["q"]),
+                "Note": str(row["What would settle it"]),
+            }
+        )
+    return rows
+
+
+def _shortcut_row(item: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Verdict": word("shortcut", item.get("verdict")).badge,
+        "Suspect": humanised(item["suspect"]),
+        "Effect of hiding it": numbers.with_interval(item.get("effect"), "number"),
+        "Effect of hiding a sham": numbers.with_interval(item.get("sham"), "number"),
+        "Share of the map": _share(item.get("mass_share")),
+        "Share of the area": _share(item.get("area_share")),
+    }
+
+
+def _share(value: object) -> str:
+    if isinstance(value, Mapping):
+        return numbers.with_interval(value, "percent")
+    return numbers.number(value if isinstance(value, int | float) else None, "percent")

@@ -1,0 +1,90 @@
+"""The case in one glance: who, which risk, against which threshold, and what turned out."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.evidence import model_label
+from dashboard.queries import cases
+from dashboard.queries.cases import CaseFacts
+from dashboard.views import states
+from dashboard.views.case_list import other_version
+from dashboard.views.context import Context
+from dashboard.views.elements import show_table
+from dashboard.views.risk_scale import risk_scale
+from dashboard.words import humanised, word
+
+
+def case_head(chosen: Context, case: str) -> CaseFacts | None:
+    """Show who the case is; return its facts, or None where the run has no such case."""
+    facts = cases.facts(
+        chosen.ref, chosen.model, chosen.output.name, case, chosen.entry["threshold"]["value"]
+    )
+    if facts is None:
+        states.problem(
+            "No such case",
+            f"Case {case!r} is not among the cases of this run that "
+            f"{model_label(chosen.model)} scored; choose one of the list.",
+        )
+        return None
+    st.header(f"Case {case}", anchor=False)
+    told = " · ".join(f"{humanised(name)} {level}" for name, level in facts.groups.items())
+    st.caption(told or "No group is recorded for this case.")
+    return facts
+
+
+def prediction_part(chosen: Context, facts: CaseFacts) -> None:
+    """Show the predicted risk on its scale, and what every version says."""
+    other = other_version(chosen)
+    theirs = None
+    if other:
+        theirs = cases.facts(chosen.ref, other[0].model, chosen.output.name, facts.case, other[1])
+    with st.container(border=True, key="prediction"):
+        st.subheader(chosen.output.label, anchor=False)
+        if facts.risk is not None:
+            st.html(_scale(chosen, facts, theirs))
+        rows = [_row(chosen, facts, chosen.model, chosen.entry["threshold"]["value"])]
+        if other and theirs:
+            rows.append(_row(chosen, theirs, other[0].model, other[1]))
+        show_table(rows, alt="What each version predicts for this case")
+        label = {1: "present", 0: "absent", None: "not recorded"}[facts.label]
+        st.caption(
+            f"Reference label of the study: {label}. It is what the study recorded, and may itself "
+            "be wrong."
+        )
+
+
+def _scale(chosen: Context, facts: CaseFacts, theirs: CaseFacts | None) -> str:
+    threshold = chosen.entry["threshold"]["value"]
+    risk = facts.risk or 0.0
+    other = theirs.risk if theirs else None
+    told = f"Predicted risk {risk:.1%}"
+    if threshold is not None:
+        told += f", threshold {threshold:.1%}, {'flagged' if risk >= threshold else 'not flagged'}"
+    if other is not None:
+        told += f"; the other version predicts {other:.1%}"
+    return risk_scale(risk, threshold, other=other, names=told)
+
+
+def _row(
+    chosen: Context, facts: CaseFacts, model: str | None, threshold: float | None
+) -> dict[str, str]:
+    value = facts.risk if facts.risk is not None else facts.score
+    flagged = None if threshold is None or value is None else value >= threshold
+    outcome = word("outcome", facts.outcome) if facts.outcome else None
+    place = (
+        cases.percentile(chosen.ref, model, chosen.output.name, value)
+        if value is not None
+        else None
+    )
+    shown = numbers.number(facts.risk, "percent") if facts.risk is not None else ""
+    mark = "◆" if model == chosen.model else "○"
+    return {
+        "Version": f"{mark} {model_label(model)}",
+        "Predicted risk": shown or f"score {numbers.number(facts.score)}",
+        "Threshold": numbers.MISSING if threshold is None else f"{threshold:.3g}",
+        "Call": {True: "**flagged**", False: "not flagged", None: "no threshold"}[flagged],
+        "Against the label": f"{outcome.symbol} {outcome.label}" if outcome else "–",
+        "Rank in this cohort": "–" if place is None else f"above {place:.0%} of cases",
+    }

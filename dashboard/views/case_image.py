@@ -1,0 +1,97 @@
+"""The image of a case with its map, handed to the viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from dashboard.components.image_viewer import MapLayer, Picture, Window, image_viewer, pack
+from dashboard.queries import explanations
+from dashboard.words import label, notice
+
+if TYPE_CHECKING:
+    from audits.cohorts import StudyImage
+    from dashboard.queries.cases import CaseFacts
+    from dashboard.queries.explanations import Explanation
+    from dashboard.queries.runs import RunRef
+    from dashboard.views.context import Context
+
+
+def show_image(
+    chosen: Context, facts: CaseFacts, field: str, model: str, found: Explanation | None
+) -> None:
+    """Show the image, with the map where there is one."""
+    flagged = facts.outcome in {"true_positive", "false_positive"}
+    payload = _payload(chosen.ref, model, facts.case, chosen.output.name, field, flagged=flagged)
+    image_viewer(payload, key=f"viewer_{model}")
+    image = explanations.case_image(chosen.ref, facts.case, field)
+    for note in image.notes:
+        st.caption(note)
+    if found is None or found.patient is None:
+        st.caption("Image without a map.")
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _payload(
+    ref: RunRef, model: str, case: str, output: str, field: str, *, flagged: bool
+) -> bytes:
+    image = explanations.case_image(ref, case, field)
+    layer = None
+    try:
+        found = explanations.case_explanation(ref, model, case, output)
+    except explanations.UNEXPLAINED:
+        found = None
+    if found is not None and found.patient is not None:
+        layer = _layer(found, flagged=flagged)
+    return pack(_picture(image, model, case), layer)
+
+
+def _layer(found: Explanation, *, flagged: bool) -> MapLayer:
+    from dashboard.views.case_why import worst_check
+
+    entry = found.entry
+    assert found.patient is not None  # noqa: S101 - the caller has looked
+    failed = worst_check(entry) == "fails"
+    size = "×".join(str(side) for side in entry["map"]["native_size"])
+    note = f"{label('method', entry['method'])}, {size} cells. Orange raised the score, blue "
+    note += f"(dashed) lowered it. {notice('map')}"
+    if failed:
+        note = "This map fails its check and is drawn grey: do not read it."
+    elif not flagged:
+        note += " Not flagged, so the map starts hidden."
+    mode: Literal["contour", "off"] = "contour" if flagged and not failed else "off"
+    return MapLayer(
+        values=found.patient,
+        scale=float(entry["map"].get("scale") or abs(found.patient).max() or 1.0),
+        note=note,
+        mode=mode,
+        failed=failed,
+    )
+
+
+def _picture(image: StudyImage, model: str, case: str) -> Picture:
+    spacing = image.spacing_mm[-2:] if image.spacing_mm else None
+    facing = image.orientation
+    told = ", ".join(part for part in (image.view, image.laterality) if part)
+    return Picture(
+        pixels=image.pixels,
+        low=image.low,
+        high=image.high,
+        key=f"{model}/{case}",
+        alt=f"Image of case {case}{f', {told}' if told else ''}",
+        note=f"View {image.view}." if image.view else "",
+        colour=image.colour,
+        spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
+        orientation=(
+            {
+                "left": facing.left,
+                "right": facing.right,
+                "top": facing.top,
+                "bottom": facing.bottom,
+            }
+            if facing
+            else None
+        ),
+        windows=tuple(Window(label=w.label, low=w.low, high=w.high) for w in image.windows),
+    )

@@ -1,0 +1,159 @@
+"""The list of cases: filters, a page of rows, and the chosen case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.evidence import OutputKey, find_output, output_keys
+from dashboard.queries import cases
+from dashboard.queries.cases import Question, Show
+from dashboard.views.context import Context
+from dashboard.views.elements import show_frame
+from dashboard.words import humanised, word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 200
+TABLE = "case_table"
+LABELS: dict[Show, str] = {
+    "all": "All",
+    "missed": "Missed",
+    "false_alarm": "False alarms",
+    "uncertain": "Uncertain",
+    "changed": "Changed calls",
+    "found": "Found",
+}
+
+
+def case_list(chosen: Context) -> str | None:
+    """Show filters and cases, and return the chosen case's id."""
+    typed = st.text_input(
+        "Case id",
+        key=state.CASE,
+        persist_state="session",
+        placeholder="type or paste an id",
+    )
+    question = _question(chosen)
+    page, total = cases.page_of_cases(question, SHOWN)
+    st.caption(_found_text(question, total, len(page)))
+    ids = [str(value) for value in page["case_id"]]
+
+    def take_row() -> None:
+        rows = state.selected_rows(TABLE)
+        if rows and rows[0] < len(ids):
+            state.choose(state.CASE, ids[rows[0]])
+
+    show_frame(
+        _listed(page, question, chosen),
+        key=TABLE,
+        alt="Cases that match the filters; select a row to open one",
+        on_select=take_row,
+        selection_mode="single-row",
+        height=560,
+        column_config={
+            "Risk": st.column_config.NumberColumn(format="percent"),
+        },
+    )
+    state.write_address()
+    return typed.strip() or None
+
+
+def other_version(chosen: Context) -> tuple[OutputKey, float | None] | None:
+    """Return the first other version that gives this output, with its threshold."""
+    for key in output_keys(chosen.evidence):
+        if key.name == chosen.output.name and key.model not in {None, chosen.model}:
+            entry = find_output(chosen.evidence, key.model, key.name)
+            return (key, entry["threshold"]["value"]) if entry else None
+    return None
+
+
+def _question(chosen: Context) -> Question:
+    other = other_version(chosen)
+    threshold = chosen.entry["threshold"]["value"]
+    offered = _offered(threshold=threshold is not None, other=other is not None)
+    show = st.pills(
+        "Show",
+        offered,
+        default="all",
+        format_func=lambda name: LABELS[name],
+        key="show",
+        persist_state="session",
+        required=True,
+    )
+    levels = {
+        f"{name}={level}": (name, level)
+        for group in chosen.entry["groups"]
+        if len(group["attributes"]) == 1
+        for name, level in group["attributes"].items()
+    }
+    group = st.selectbox(
+        "Group",
+        ["", *levels],
+        format_func=lambda key: _level_label(levels.get(key)),
+        key="group",
+        persist_state="session",
+    )
+    return Question(
+        ref=chosen.ref,
+        model=chosen.model,
+        output=chosen.output.name,
+        threshold=threshold,
+        show=show or "all",
+        group=levels.get(group or ""),
+        other=(other[0].model or "", other[1]) if other else None,
+    )
+
+
+def _offered(*, threshold: bool, other: bool) -> list[Show]:
+    return [
+        name
+        for name in get_args(Show)
+        if name == "all" or (threshold and (name != "changed" or other))
+    ]
+
+
+def _level_label(pair: tuple[str, str] | None) -> str:
+    return f"{humanised(pair[0])} {pair[1]}" if pair else "Everybody"
+
+
+def _found_text(question: Question, total: int, shown: int) -> str:
+    order = {
+        "all": "highest risk first",
+        "missed": "surest miss first",
+        "false_alarm": "surest false alarm first",
+        "uncertain": "closest to the threshold first",
+        "changed": "highest risk first",
+        "found": "highest risk first",
+    }[question.show]
+    first = f"the first {shown} shown, " if total > shown else ""
+    return f"{total:,} cases, {first}{order}."
+
+
+def _listed(page: pd.DataFrame, question: Question, chosen: Context) -> pd.DataFrame:
+    import pandas as pd
+
+    calls = [
+        cases.outcome(
+            None if pd.isna(label) else int(label),
+            None if pd.isna(risk) else float(risk),
+            question.threshold,
+        )
+        for label, risk in zip(page["label"], page["risk"], strict=True)
+    ]
+    found = [word("outcome", call) if call else None for call in calls]
+    frame = pd.DataFrame(
+        {
+            "Case": page["case_id"].astype(str),
+            "Risk": page["risk"],
+            "Call": [f"{w.symbol} {w.label}" if w else "–" for w in found],
+        }
+    )
+    if not cases.has_risk(chosen.ref, chosen.model, chosen.output.name):
+        frame = frame.rename(columns={"Risk": "Score"})
+    for name in cases.group_columns(page):
+        frame[humanised(name.removeprefix("group__"))] = page[name].astype(str)
+    return frame

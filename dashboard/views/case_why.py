@@ -1,0 +1,124 @@
+"""Why this score: the map over the image, or the effects of the clinical variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.evidence import model_keys, model_label
+from dashboard.queries import explanations
+from dashboard.queries.cases import CaseFacts
+from dashboard.queries.explanations import Explanation
+from dashboard.views import states
+from dashboard.views.case_image import show_image
+from dashboard.views.case_variables import show_variables
+from dashboard.views.context import Context
+from dashboard.words import label, word
+
+BOTH = "every version"
+
+
+def why_part(chosen: Context, facts: CaseFacts) -> None:
+    """Explain the chosen version's score, or every version's side by side."""
+    st.subheader("Why this score", anchor=False)
+    if chosen.model is None:
+        states.empty(
+            "No explanation without the model",
+            "This run audits a table of predictions. Audit a study with the model's folder to see "
+            "which regions or variables moved a score.",
+        )
+        return
+    versions = [
+        key
+        for key in model_keys(chosen.evidence)
+        if any(
+            out["name"] == chosen.output.name and out.get("model") == key
+            for out in chosen.evidence["outputs"]
+        )
+    ]
+    shown = [chosen.model]
+    if len(versions) > 1 and st.toggle("Side by side with the other versions", key="both"):
+        shown = [chosen.model, *[key for key in versions if key != chosen.model]]
+    for column, model in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
+        with column, states.guarded(f"No explanation of {model_label(model)}"):
+            if len(shown) > 1:
+                st.markdown(f"**{model_label(model)}**")
+            _one(chosen, facts, model, narrow=len(shown) > 1)
+
+
+def _one(chosen: Context, facts: CaseFacts, model: str, *, narrow: bool) -> None:
+    field = explanations.image_field(chosen.ref)
+    problem: Exception | None = None
+    found: Explanation | None = None
+    with st.skeleton(height=320):
+        try:
+            found = explanations.case_explanation(chosen.ref, model, facts.case, chosen.output.name)
+        except states.EXPECTED as error:
+            problem = error
+        if found is not None:
+            reliability_badge(found.entry)
+        if field is not None and (found is None or found.entry.get("map")):
+            show_image(chosen, facts, field, model, found)
+        if found is not None and found.entry.get("players"):
+            show_variables(chosen, found.entry, model, narrow=narrow)
+    if problem is not None:
+        states.problem(f"{model_label(model)} cannot be explained here", str(problem))
+    if found is not None:
+        method_note(found)
+
+
+def reliability_badge(entry: Mapping[str, Any]) -> None:
+    """Show, before the explanation itself, whether it may be read."""
+    verdict = worst_check(entry)
+    shown = word("check", verdict)
+    residual = entry.get("additivity_residual")
+    extra = [f"{shown.definition}"]
+    if residual is not None:
+        extra.append(f"Additivity residual {residual:.1%}.")
+    if entry.get("off_support_share") is not None:
+        extra.append(f"Off-support share {entry['off_support_share']:.0%}.")
+    st.markdown(f"{shown.badge} {' '.join(extra)}")
+
+
+def worst_check(entry: Mapping[str, Any]) -> str:
+    """Return the gravest verdict among the checks: one failure is a failure.
+
+    Example:
+        >>> worst_check({"checks": [{"verdict": "reflects"}, {"verdict": "fails"}]})
+        'fails'
+    """
+    found = {check.get("verdict") for check in entry.get("checks", [])}
+    return next(
+        (verdict for verdict in ("fails", "weak", "reflects") if verdict in found), "not_checked"
+    )
+
+
+def method_note(found: Explanation) -> None:
+    """Show how the explanation was computed and what it means."""
+    entry = found.entry
+    method = word("method", entry["method"])
+    with st.expander(f"How this was computed: {method.label}"):
+        st.markdown(f"{method.definition} {entry.get('estimand') or ''} {method.reference}")
+        background = entry.get("background")
+        if background:
+            st.markdown(
+                f"Background: {background['name']}, n {background['n']:,}, "
+                f"`{numbers.short_hash(background['sha256'])}`."
+            )
+        layer = (entry.get("map") or {}).get("layer")
+        if layer:
+            size = "×".join(str(side) for side in entry["map"]["native_size"])
+            st.markdown(f"Read at layer `{layer}`, {size} cells.")
+        for check in entry.get("checks", []):
+            value, null = check.get("value"), check.get("null")
+            st.markdown(
+                f"{word('check', check['verdict']).badge} {label('check', check['name'])}: "
+                f"{numbers.number(value)} against {numbers.number(null)} for chance"
+            )
+        for finding in entry.get("findings", []):
+            st.markdown(f"Note: {finding['message']}")
+        if found.computed_now:
+            st.caption("Computed for this view and kept in the store; not part of the run.")

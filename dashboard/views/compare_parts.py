@@ -1,0 +1,193 @@
+"""Sections of the comparison of two versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import numbers, series, state
+from dashboard.charts import CasePair
+from dashboard.evidence import find_output, group_label, model_label, output_keys
+from dashboard.queries import versions as queries
+from dashboard.queries.versions import Flips, Sides
+from dashboard.views.context import Context
+from dashboard.views.elements import show_chart, show_frame, show_table
+from dashboard.words import humanised, label, word
+
+LINKED = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """The two versions and their entries for the chosen output."""
+
+    base: str
+    candidate: str
+    base_entry: dict[str, Any]
+    candidate_entry: dict[str, Any]
+
+
+def pick_versions(chosen: Context) -> Versions | None:
+    """Show the pickers of base and candidate, or return None where there is only one version."""
+    found = [
+        key.model
+        for key in output_keys(chosen.evidence)
+        if key.name == chosen.output.name and key.model
+    ]
+    if len(found) < 2:  # noqa: PLR2004 - a pair
+        return None
+    left, right = st.columns(2)
+    state.keep_valid(state.MODEL, found, found[0])
+    with left:
+        base = st.selectbox(
+            "Base", found, format_func=model_label, key=state.MODEL, persist_state="session"
+        )
+    others = [key for key in found if key != base]
+    state.keep_valid(state.CANDIDATE, others, _next_version(base, found, others))
+    with right:
+        candidate = st.selectbox(
+            "Candidate",
+            others,
+            index=others.index(_next_version(base, found, others)),
+            format_func=model_label,
+            key=state.CANDIDATE,
+            persist_state="session",
+        )
+    state.write_address()
+    first = find_output(chosen.evidence, base, chosen.output.name)
+    second = find_output(chosen.evidence, candidate, chosen.output.name)
+    if first is None or second is None:
+        return None
+    return Versions(base=base, candidate=candidate, base_entry=first, candidate_entry=second)
+
+
+def paired_part(chosen: Context, versions: Versions) -> None:
+    """Show the run's paired differences, where it holds them."""
+    held = chosen.evidence.get("comparison") or {}
+    entry = next((o for o in held.get("outputs", []) if o["name"] == chosen.output.name), None)
+    pair = (held.get("base"), held.get("candidate"))
+    if entry is None or pair != (versions.base, versions.candidate):
+        st.caption(
+            "This run holds each version's estimates, not their paired differences. For tests on "
+            "the same cases: `auscult compare --study DIR --base DIR --candidate DIR --out RUN`."
+        )
+        return
+    st.header("Paired differences", anchor=False)
+    rows = [
+        _paired_row(group, metric, values)
+        for group in entry["groups"]
+        for metric, values in group["metrics"].items()
+        if values.get("verdict")
+    ]
+    rows.sort(key=lambda row: ("Worse" not in row["Verdict"], "Better" not in row["Verdict"]))
+    show_table(rows[:14], alt="Paired differences, changes for the worse first")
+
+
+def metric_part(versions: Versions, metric: str) -> None:
+    """Show both versions' estimates per group as a paired forest plot."""
+    st.caption(f"{word('metric', metric).definition} `{word('metric', metric).formula}`")
+    names = (model_label(versions.base), model_label(versions.candidate))
+    marginal = [g for g in versions.base_entry["groups"] if len(g["attributes"]) == 1]
+    chart = series.paired_forest(
+        versions.base_entry, versions.candidate_entry, metric, names, marginal
+    )
+    show_chart(chart, key=f"paired_{metric}")
+    crossed = [g for g in versions.base_entry["groups"] if len(g["attributes"]) > 1]
+    if crossed and st.toggle("Also the crossed groups", key="paired_crossed"):
+        chart = series.paired_forest(
+            versions.base_entry, versions.candidate_entry, metric, names, crossed
+        )
+        show_chart(chart, key=f"paired_crossed_{metric}")
+
+
+def flips_part(chosen: Context, versions: Versions) -> None:
+    """Show which cases are called differently, with links into Case review."""
+    st.header("Changed calls", anchor=False)
+    before = versions.base_entry["threshold"]["value"]
+    after = versions.candidate_entry["threshold"]["value"]
+    if before is None or after is None:
+        st.write("A version has no threshold, so no case is called.")
+        return
+    sides = Sides(
+        ref=chosen.ref,
+        output=chosen.output.name,
+        base=versions.base,
+        base_threshold=before,
+        candidate=versions.candidate,
+        candidate_threshold=after,
+    )
+    names = (model_label(versions.base), model_label(versions.candidate))
+    found = queries.flips(sides, names)
+    st.markdown(
+        f"Of {found.n:,} cases with a label, **{len(found.better):,}** are called correctly only "
+        f"by {names[1]} and **{len(found.worse):,}** only by {names[0]}. "
+        + word("term", "flip").definition
+    )
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left:
+        show_chart(found.chart, key="agreement", download=chosen.may_leave)
+    with right:
+        _links(chosen, versions, "Now called correctly", found.better)
+        _links(chosen, versions, "No longer called correctly", found.worse)
+    _by_group(found)
+
+
+def _links(chosen: Context, versions: Versions, title: str, pairs: Sequence[CasePair]) -> None:
+    st.markdown(f"**{title}** ({len(pairs):,})")
+    for pair in pairs[:LINKED]:
+        st.page_link(
+            "app_pages/case_review.py",
+            label=f"{pair.case}: {pair.base:.0%} to {pair.candidate:.0%}",
+            query_params={
+                "run": chosen.evidence["run"]["id"],
+                "model": versions.candidate,
+                "output": chosen.output.name,
+                "case": pair.case,
+            },
+        )
+
+
+def _by_group(found: Flips) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        [
+            {
+                "Group": f"{humanised(name)} {level}",
+                "Cases": n,
+                "Now correct": better,
+                "No longer correct": worse,
+                "Net": better - worse,
+            }
+            for name, level, better, worse, n in found.groups
+        ]
+    )
+    if len(frame):
+        show_frame(frame, key="flips_by_group", alt="Changed calls by group, for better and worse")
+
+
+def _paired_row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, str]:
+    unit = word("metric", metric).unit
+    return {
+        "Verdict": word("verdict", values["verdict"]).badge,
+        "Measure": label("metric", metric),
+        "Group": group_label(group["attributes"]),
+        "Base": numbers.full(values["base"], metric),
+        "Candidate": numbers.full(values["candidate"], metric),
+        "Change (95 %)": numbers.signed((values["delta"] or {}).get("value"), unit)
+        + f" ({numbers.interval(values['delta'], unit, difference=True)})",
+        "q": numbers.p_text(values.get("q")),
+    }
+
+
+def _next_version(base: str | None, found: Sequence[str], others: Sequence[str]) -> str:
+    """Return the next version of the same model, else the next model."""
+    family = (base or "").partition("@")[0]
+    later = [key for key in others if key.partition("@")[0] == family]
+    if later:
+        return later[-1]
+    place = found.index(base) if base in found else 0
+    return others[min(place, len(others) - 1)]

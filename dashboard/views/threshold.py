@@ -1,0 +1,95 @@
+"""The threshold slider: live intervals per group, exploratory, without a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import numbers, state
+from dashboard.charts import Forest, ForestRow
+from dashboard.evidence import group_label
+from dashboard.queries import thresholds
+from dashboard.queries.cases import has_risk
+from dashboard.queries.thresholds import ExploredGroup
+from dashboard.views.context import Context
+from dashboard.views.elements import show_chart, show_table
+from dashboard.words import label, notice, word
+
+SHOWN = ("tpr", "fpr", "ppv", "selection_rate")
+
+
+def threshold_explorer(chosen: Context) -> None:
+    """Show the slider and what each group would see at its threshold."""
+    declared = chosen.entry["threshold"]["value"]
+    if not has_risk(chosen.ref, chosen.model, chosen.output.name):
+        st.write("The slider needs predicted risks between 0 and 1; this output has none.")
+        return
+    start = 0.5 if declared is None else float(declared)
+    key = f"explored_{chosen.ref.stamp}_{chosen.model}_{chosen.output.name}"
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        value = st.slider(
+            "Threshold on the predicted risk",
+            min_value=0.0,
+            max_value=1.0,
+            value=start,
+            step=0.005,
+            format="%.3f",
+            key=key,
+        )
+    with right:
+        st.button(
+            "Back to the declared one",
+            on_click=state.set_widget,
+            args=(key, start),
+            disabled=value == start,
+            key="threshold_back",
+        )
+    exploring = abs(value - start) > 1e-9  # noqa: PLR2004 - one step of the slider is larger
+    state.mark_exploring(exploring=exploring)
+    if exploring:
+        st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
+    groups = thresholds.explored(chosen.ref, chosen.model, chosen.output.name, value)
+    metric = st.segmented_control(
+        "Measure at this threshold",
+        [name for name in SHOWN if name in groups[0].metrics],
+        default="tpr",
+        format_func=lambda name: label("metric", name),
+        required=True,
+        key="explored_metric",
+        persist_state="session",
+    )
+    show_chart(_forest(groups, metric or "tpr"), key="explored_chart", download=chosen.may_leave)
+    with st.expander("All measures at this threshold"):
+        show_table([_row(group) for group in groups], alt="Every measure at the explored threshold")
+
+
+def _forest(groups: Sequence[ExploredGroup], metric: str) -> Forest:
+    everybody = next((g for g in groups if not g.attributes), None)
+    overall = everybody.metrics[metric].get("value") if everybody else None
+    return Forest(
+        metric=label("metric", metric),
+        unit=word("metric", metric).unit,
+        overall=overall,
+        graded=False,
+        rows=tuple(
+            ForestRow(
+                label=group_label(group.attributes),
+                value=group.metrics[metric].get("value"),
+                low=group.metrics[metric].get("low"),
+                high=group.metrics[metric].get("high"),
+                text=numbers.full(group.metrics[metric], metric),
+            )
+            for group in groups
+            if len(group.attributes) <= 1
+        ),
+    )
+
+
+def _row(group: ExploredGroup) -> dict[str, str]:
+    row = {"Group": group_label(group.attributes), "Cases": numbers.count(group.n)}
+    for metric in SHOWN:
+        if metric in group.metrics:
+            row[label("metric", metric)] = numbers.full(group.metrics[metric], metric)
+    return row
