@@ -250,8 +250,8 @@ def _natural_order(values: pd.Series, distinct: list[object], texts: list[str]) 
     if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
         return [value_text(value) for value in dtype.categories]
     shown = [text for text in texts if text.strip()]
-    if all(isinstance(value, (int, float, np.number)) for value in distinct):
-        return sorted(shown, key=lambda text: float(text) if text not in ("True", "False") else 0)
+    if all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in distinct):
+        return sorted(shown, key=float)
     return sorted(shown)
 
 

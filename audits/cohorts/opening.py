@@ -121,7 +121,7 @@ def _split_rows(
         if wanted:
             raise StudyError(
                 f"{STUDY_FILE}: the split {wanted!r} is asked for, but cases.split names no "
-                "column; add split = …"
+                "column; name the one that holds the splits."
             )
         return None, np.ones(len(table), dtype=np.bool_)
     texts = np.array(as_text(table[spec.cases.split])[0], dtype=object)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from model_adapters.base import ImageValue
 
@@ -37,7 +38,7 @@ class Window:
         share = (pixels.astype(np.float64) - self.low) / (self.high - self.low)
         if self.shape == "sigmoid":
             # DICOM PS3.3 C.11.2.1.3.1, with c the middle and w the width.
-            return (1.0 / (1.0 + np.exp(-4.0 * (share - 0.5)))).astype(np.float32)
+            return np.asarray(expit(4.0 * (share - 0.5)), dtype=np.float32)
         if self.table is not None:
             place = np.clip(np.rint(share * (len(self.table) - 1)), 0, len(self.table) - 1)
             return np.asarray(self.table[place.astype(np.intp)], dtype=np.float32)
