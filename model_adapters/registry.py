@@ -18,6 +18,9 @@ Loader = Callable[[Manifest, str], ModelAdapter]
 _LOADERS = {
     "safetensors": ("model_adapters.formats.torch_network", "load_safetensors"),
     "xgboost": ("model_adapters.formats.xgboost_booster", "load_xgboost"),
+    "lightgbm": ("model_adapters.formats.lightgbm_booster", "load_lightgbm"),
+    "skops": ("model_adapters.formats.skops_estimator", "load_skops"),
+    "onnx": ("model_adapters.formats.onnx_graph", "load_onnx"),
     "predictions": ("model_adapters.formats.predictions", "load_predictions"),
 }
 

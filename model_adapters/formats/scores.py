@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ class ScoreTable:
         return np.full((n, self._scores.shape[1]), np.nan)
 
 
-def read_scores(manifest: Manifest, key: str) -> ScoreTable:
+def read_scores(manifest: Manifest, key: Literal["weights", "precomputed"]) -> ScoreTable:
     """Read the score table that ``[weights]`` or ``[precomputed]`` names.
 
     Args:
@@ -57,7 +57,7 @@ def read_scores(manifest: Manifest, key: str) -> ScoreTable:
     section = manifest.weights if key == "weights" else manifest.precomputed
     if section is None:
         return ScoreTable(np.asarray([], dtype=np.str_), np.zeros((0, len(manifest.output.names))))
-    data = verified_bytes(manifest, section.file, section.sha256, key)
+    data = verified_bytes(manifest, key)
     where = f"{manifest.path}: {key}.file: {section.file!r}"
     table = _read_table(data, where)
     absent = [name for name in (CASE_ID, *manifest.output.names) if name not in table.columns]

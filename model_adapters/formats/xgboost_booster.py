@@ -16,7 +16,7 @@ from model_adapters.formats.tabular import check_columns, the_table
 from model_adapters.manifest import Manifest
 from model_adapters.schema import CategoryEncoding
 from model_adapters.spaces import columns_of, squash
-from model_adapters.weights_file import check_looks_like, verified_bytes
+from model_adapters.weights_file import verified_bytes
 
 _LOGIT = ("binary:logistic", "binary:logitraw", "reg:logistic", "multi:softprob", "multi:softmax")
 _SPACES = {
@@ -95,8 +95,7 @@ def load_xgboost(manifest: Manifest, device: str) -> XGBoostAdapter:  # noqa: AR
         AdapterError: If the file is not as declared, or its objective does not give the space.
     """
     where = str(manifest.path)
-    data = verified_bytes(manifest, manifest.weights.file, manifest.weights.sha256, "weights")
-    check_looks_like(manifest, data)
+    data = verified_bytes(manifest, "weights")
     try:
         import xgboost
     except (ImportError, OSError) as error:
