@@ -152,6 +152,7 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
 def _explainers() -> Mapping[Method, Explain]:
     """Return the function behind each method; imported on use, as some need torch."""
     from audits.explanations import maps, tree_models, variables
+    from audits.explanations.pixels import explain as pixels
 
     return {
         "gradcam": maps.explain_by_cam,
@@ -159,7 +160,12 @@ def _explainers() -> Mapping[Method, Explain]:
         "gradcam++": maps.explain_by_cam,
         "layercam": maps.explain_by_cam,
         "eigencam": maps.explain_by_cam,
+        "integrated_gradients": pixels.explain_by_integrated_gradients,
+        "expected_gradients": pixels.explain_by_expected_gradients,
+        "smoothgrad": pixels.explain_by_smoothgrad,
         "occlusion": maps.explain_by_occlusion,
+        "region_shapley": pixels.explain_by_regions,
+        "rise": pixels.explain_by_rise,
         "shapley": variables.explain_by_shapley,
         "tree_interventional": tree_models.explain_by_interventional_trees,
         "tree_path": tree_models.explain_by_tree_paths,

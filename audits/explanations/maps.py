@@ -66,7 +66,10 @@ def explanation_of_maps(
         output=request.output,
         unit=UNITS[request.adapter.output.space],
     )
-    spatial = spatial_map(request, engine.field, maps, layer=engine.layer)
+    scale = float(np.abs(maps).max())
+    spatial = spatial_map(
+        request, engine.field, maps[request.index], scale=scale, layer=engine.layer
+    )
     return CaseExplanation(
         case=request.case,
         model=request.adapter.card.key,
@@ -75,15 +78,16 @@ def explanation_of_maps(
         method=cast("Method", engine.method),
         estimand=estimand,
         map=spatial,
-        findings=(*request.findings(), *_findings(request, engine.fallback, spatial)),
+        findings=(*request.findings(), *map_findings(request, engine.fallback, spatial)),
     )
 
 
 def spatial_map(
     request: Request,
     field: str,
-    maps: npt.NDArray[np.float32],
+    values: npt.NDArray[np.floating],
     *,
+    scale: float,
     layer: str | None,
 ) -> SpatialMap:
     """Bring one output's map to the grid of the stored image.
@@ -91,16 +95,17 @@ def spatial_map(
     Args:
         request: The case.
         field: The image input.
-        maps: (outputs, *grid); the largest absolute value of all outputs ends the legend.
-        layer: Where the maps were read.
+        values: The map on its own grid.
+        scale: Magnitude at which the legend ends.
+        layer: Where the map was read.
     """
-    native = np.ascontiguousarray(maps[request.index], dtype=np.float32)
+    native = np.ascontiguousarray(values, dtype=np.float32)
     patient, image = patient_space(request, field, native)
     return SpatialMap(
         native=native,
         patient=patient,
         layer=layer,
-        scale=float(np.abs(maps).max()),
+        scale=scale,
         field=field,
         image=image,
     )
@@ -128,7 +133,10 @@ def display_image(image: ImageValue) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip((image.pixels - image.low) / span, 0.0, 1.0), dtype=np.float32)
 
 
-def _findings(request: Request, fallback: str | None, spatial: SpatialMap) -> tuple[Finding, ...]:
+def map_findings(
+    request: Request, fallback: str | None, spatial: SpatialMap
+) -> tuple[Finding, ...]:
+    """Return what must be said of a map: a fallback, an empty map, no positive evidence."""
     where = f"explanation.{request.case}"
     found = []
     if fallback is not None:

@@ -26,6 +26,10 @@ def checked_map(request: Request, explanation: CaseExplanation, *, run: bool) ->
     """Return a map's explanation with its checks: computed, or named as not checked yet."""
     if explanation.map is None:
         return explanation
+    if run:
+        from audits.explanations.checks.running import run_checks
+
+        return replace(explanation, checks=(*explanation.checks, *run_checks(request, explanation)))
     waiting = tuple(
         Check(name=name, value=None, null=None, verdict="not_checked") for name in CHECK_NAMES
     )

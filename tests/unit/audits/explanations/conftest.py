@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,9 @@ class TorchAdapter:
 
     def target_layer(self):
         return self.declared
+
+    def with_module(self, module):
+        return dataclasses.replace(self, net=module)
 
     def prepare(self, raw):
         out = {}

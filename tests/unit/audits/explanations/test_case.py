@@ -304,3 +304,37 @@ def test_identity_of_the_model_is_kept(table_study, table_model):
         id="m", version="2", weights_sha256="0" * 64, manifest_sha256="1" * 64, format="x"
     )
     assert explain_adapter_case(table_study, table_model, "case-3").model == "m@2"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "hirescam",
+        "gradcam++",
+        "layercam",
+        "eigencam",
+        "integrated_gradients",
+        "expected_gradients",
+        "smoothgrad",
+        "occlusion",
+        "region_shapley",
+        "rise",
+    ],
+)
+def test_every_method_gives_a_whole_result(image_study, method, tmp_path):
+    adapter = image_adapter(InPlaceNet().eval(), 3)
+    assert method in methods_for(adapter)
+    why = explain_adapter_case(image_study, adapter, "case-3", output="finding_2", method=method)
+    data = why.to_dict()
+    assert data["method"] == method
+    assert why.patient.shape == (48, 40)
+    assert np.isfinite(why.patient).all()
+    assert {"{", "}"}.isdisjoint(why.estimand)
+    assert all(weight.requires_grad for weight in adapter.net.parameters())
+    if method in {"integrated_gradients", "expected_gradients"}:
+        assert why.checks[0].name == "completeness"
+        assert why.background.n >= 1
+    if method == "region_shapley":
+        assert len(why.players) == 36
+        assert why.additivity_residual < 1e-3
+    json.dumps(data, allow_nan=False)

@@ -1,0 +1,126 @@
+"""Does the map depend on what the model learnt? Its weights are shuffled and maps compared.
+
+Rule of Arun et al. (Radiology: AI 3, 2021): a method passes if the similarity between maps of the
+trained and the randomised model falls below the mean similarity of random pairs of maps of the
+trained model. It needs no magic number.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audits.explanations.checks.mappers import mapper_for, on_pixels
+from audits.explanations.result import Check, Verdict
+
+if TYPE_CHECKING:
+    import torch
+
+    from model_adapters.base import ModelAdapter
+
+NAME = "parameter_randomisation"
+PAIRS = 50
+RESOLUTION = 48
+WINDOW = 7
+SMALLEST_SET = 4
+# Constants of the structural similarity index for values in [-1, 1] (Wang et al., 2004).
+C1, C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+
+
+def randomisation_check(
+    adapter: ModelAdapter, method: str, index: int, cases: Mapping[str, Any], *, seed: int = 0
+) -> Check:
+    """Compare maps of the trained model with maps of the same network with shuffled weights.
+
+    Args:
+        adapter: A model that can put another module in its place (``with_module``).
+        method: The map method.
+        index: Which output.
+        cases: At least 4 prepared cases.
+        seed: Seed of the shuffle and of the random pairs.
+
+    Returns:
+        The mean similarity, its baseline, and whether it falls below; ``not_checked`` for black
+        boxes, for methods that cost too much to repeat, and for too few cases.
+    """
+    waiting = Check(name=NAME, value=None, null=None, verdict="not_checked")
+    twin = randomised_twin(adapter, seed)
+    mapper = mapper_for(adapter, method, index)
+    count = len(next(iter(cases.values())))
+    if twin is None or mapper is None or count < SMALLEST_SET:
+        return waiting
+    other = mapper_for(twin, method, index)
+    if other is None:
+        return waiting
+    trained = [normalised(one) for one in mapper(cases)]
+    shuffled = [normalised(one) for one in other(cases)]
+    if not any(one.any() for one in trained):
+        return waiting
+    similar = float(np.mean([ssim(a, b) for a, b in zip(trained, shuffled, strict=True)]))
+    baseline = _pair_baseline(trained, seed)
+    verdict: Verdict = "reflects" if similar < baseline else "fails"
+    return Check(name=NAME, value=similar, null=baseline, verdict=verdict)
+
+
+def randomised_twin(adapter: ModelAdapter, seed: int) -> ModelAdapter | None:
+    """Return the same model with shuffled weights; the original is not touched.
+
+    Every tensor keeps its values in another order, so that scale and BatchNorm's statistics stay
+    plausible and only what was learnt is lost.
+    """
+    replace = getattr(adapter, "with_module", None)
+    if replace is None or "layers" not in adapter.caps:
+        return None
+    twin: ModelAdapter = replace(shuffled_weights(_module(adapter), seed))
+    return twin
+
+
+def shuffled_weights(module: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """Return a copy of a module with every parameter's values permuted."""
+    import torch
+
+    other = copy.deepcopy(module)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in other.parameters():
+            order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+            weight.copy_(weight.flatten()[order].view_as(weight))
+    return other
+
+
+def ssim(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Return the mean structural similarity of two maps on [-1, 1] (Wang et al., 2004)."""
+    from scipy.ndimage import uniform_filter
+
+    def mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(uniform_filter(values, WINDOW))
+
+    mu_one, mu_other = mean(one), mean(other)
+    var_one = mean(one * one) - mu_one**2
+    var_other = mean(other * other) - mu_other**2
+    covariance = mean(one * other) - mu_one * mu_other
+    above = (2 * mu_one * mu_other + C1) * (2 * covariance + C2)
+    below = (mu_one**2 + mu_other**2 + C1) * (var_one + var_other + C2)
+    return float((above / below).mean())
+
+
+def normalised(native: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return a map on a common fine grid, divided by its largest magnitude."""
+    fine = on_pixels(native, [max(size, RESOLUTION) for size in native.shape]).astype(np.float64)
+    largest = np.abs(fine).max()
+    return np.asarray(fine / largest if largest > 0 else fine)
+
+
+def _pair_baseline(maps: list[npt.NDArray[np.float64]], seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    pairs = [rng.choice(len(maps), 2, replace=False) for _ in range(PAIRS)]
+    return float(np.mean([ssim(maps[a], maps[b]) for a, b in pairs]))
+
+
+def _module(adapter: Any) -> torch.nn.Module:
+    module: torch.nn.Module = adapter.module()
+    return module
