@@ -32,6 +32,7 @@ class Word:
     Attributes:
         name: Key in the glossary, as it stands in ``evidence.json``.
         label: What people read.
+        plural: The same for several, where the label itself does not do.
         symbol: Shape that stands for it, so that colour never stands alone.
         colour: Streamlit's name of its colour.
         unit: ``percent``, ``number`` or ``ratio`` for metrics.
@@ -45,6 +46,7 @@ class Word:
 
     name: str
     label: str = ""
+    plural: str = ""
     symbol: str = ""
     colour: str = "gray"
     unit: str = "number"
@@ -54,6 +56,11 @@ class Word:
     formula: str = ""
     reference: str = ""
     text: str = ""
+
+    def counted(self, n: int) -> str:
+        """Return the number with the word, for example ``3 disparities``."""
+        many = self.plural or self.label.lower()
+        return f"{n:,} {self.label.lower() if n == 1 else many}"
 
     @property
     def badge(self) -> str:

@@ -20,10 +20,10 @@ from dashboard.views.audit_parts import (
 from dashboard.views.elements import provenance
 from dashboard.words import label
 
-context.header(
-    "Bias audit", "Does this model serve every group, and what can the data not tell yet?"
+chosen = context.pick(
+    "Bias audit",
+    "Does this model serve every group, and what can the data not tell yet?",
 )
-chosen = context.pick()
 if chosen:
     declaration_part(chosen)
     with states.guarded("The group sizes cannot be shown"):

@@ -11,10 +11,10 @@ from dashboard.views.case_why import why_part
 from dashboard.views.elements import provenance
 from dashboard.views.own_groups import own_groups_part
 
-context.header(
-    "Case review", "Why did the model give this patient this risk, and how far may I trust it?"
+chosen = context.pick(
+    "Case review",
+    "Why did the model give this patient this risk, and how far may I trust it?",
 )
-chosen = context.pick()
 if chosen:
     states.review_banner()
     left, right = st.columns([1, 2.6], gap="medium")

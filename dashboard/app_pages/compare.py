@@ -11,8 +11,11 @@ from dashboard.views.compare_parts import flips_part, metric_part, paired_part, 
 from dashboard.views.elements import provenance
 from dashboard.words import label
 
-context.header("Compare versions", "What got better, and for whom did it get worse?")
-chosen = context.pick(with_model=False)
+chosen = context.pick(
+    "Compare versions",
+    "What got better, and for whom did it get worse?",
+    with_model=False,
+)
 if chosen:
     versions = pick_versions(chosen)
     if versions is None:

@@ -20,8 +20,7 @@ context.header("Overview", "What was audited, for whom, what stands out and what
 state.read_address()
 settings = read_settings()
 cards, broken = runs.run_cards(settings)
-for item in broken:
-    states.problem("A run cannot be read", item.problem)
+context.unreadable(broken)
 
 if not cards:
     context.no_runs()

@@ -14,8 +14,12 @@ from dashboard.views.report_parts import (
     verify_part,
 )
 
-context.header("Reports", "What do I file, what does it still lack, and is it unaltered?")
-chosen = context.pick(with_output=False, with_model=False)
+chosen = context.pick(
+    "Reports",
+    "What do I file, what does it still lack, and is it unaltered?",
+    with_output=False,
+    with_model=False,
+)
 if chosen:
     left, right = st.columns([1, 1], gap="large")
     with left:

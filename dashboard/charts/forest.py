@@ -112,7 +112,7 @@ class Forest:
         for i, row in enumerate(self.rows):
             figure.add_annotation(
                 x=1.02, xref="paper", xanchor="left", y=i, yref="y", text=row.text,
-                showarrow=False, align="left", font={"size": 12},
+                showarrow=False, align="left", font={"size": 13},
             )  # fmt: skip
         ticks = list(range(len(self.rows)))
         quiet_layout(

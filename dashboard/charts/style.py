@@ -73,6 +73,8 @@ def quiet_layout(figure: go.Figure, *, height: int, **layout: Any) -> go.Figure:
         separators=". ",
     )
     figure.update_layout(**layout)
+    figure.update_xaxes(tickfont={"size": 13}, title={"font": {"size": 13}})
+    figure.update_yaxes(tickfont={"size": 13}, title={"font": {"size": 13}})
     return figure
 
 

@@ -12,7 +12,7 @@ from dashboard.queries.runs import RunRef
 from dashboard.words import humanised
 
 BINS = 8
-SMALLEST = 20
+SMALLEST = 25
 """Cases below which a bin says too little to be drawn."""
 GROUPS = 5
 _Z = 1.959963984540054
@@ -42,10 +42,9 @@ def reliability(ref: RunRef, model: str | None, output: str, attribute: str) -> 
 
 def _bins(group: str, risk: np.ndarray, label: np.ndarray) -> list[ReliabilityBin]:
     made = []
-    for rows in np.array_split(np.argsort(risk, kind="stable"), BINS):
+    count = min(BINS, len(risk) // SMALLEST)
+    for rows in np.array_split(np.argsort(risk, kind="stable"), count) if count else ():
         n = len(rows)
-        if n < SMALLEST:
-            continue
         rate = float(label[rows].mean())
         low, high = wilson(rate, float(n), _Z)
         made.append(

@@ -30,12 +30,12 @@ def attention_list(evidence: Mapping[str, Any], card: RunCard) -> None:
     points = list(attention_points(evidence))
     if not points:
         st.write("No disparity, failed check or gap in the evidence stands out in this run.")
-    for index, point in enumerate(points):
-        with st.container(horizontal=True, gap="small", key=f"attention_{index}"):
-            st.markdown(point.text, width="stretch")
-            if point.page:
-                query = {"run": card.id, **dict(point.query)}
-                st.page_link(point.page, label="Look", query_params=query, width="content")
+    for point in points:
+        text, link = st.columns([7, 1], vertical_alignment="center")
+        text.markdown(point.text)
+        if point.page:
+            query = {"run": card.id, **dict(point.query)}
+            link.page_link(point.page, label="Look", query_params=query)
 
 
 def attention_points(evidence: Mapping[str, Any]) -> Iterator[Point]:

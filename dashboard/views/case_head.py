@@ -64,7 +64,7 @@ def _scale(chosen: Context, facts: CaseFacts, theirs: CaseFacts | None) -> str:
         told += f", threshold {threshold:.1%}, {'flagged' if risk >= threshold else 'not flagged'}"
     if other is not None:
         told += f"; the other version predicts {other:.1%}"
-    return risk_scale(risk, threshold, other=other, names=told)
+    return risk_scale(risk, threshold, other=other, alt=told)
 
 
 def _row(

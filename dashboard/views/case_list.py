@@ -83,6 +83,7 @@ def _question(chosen: Context) -> Question:
         key="show",
         persist_state="session",
         required=True,
+        wrap=True,
     )
     levels = {
         f"{name}={level}": (name, level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 from dashboard import numbers, state
 from dashboard.evidence import OutputKey, find_output, model_keys, model_label, output_keys
 from dashboard.queries import runs
-from dashboard.queries.runs import RunCard, RunRef
+from dashboard.queries.runs import RunCard, RunRef, Unreadable
 from dashboard.settings import read_settings
 from dashboard.views import states
 from dashboard.words import humanised
@@ -42,8 +43,9 @@ class Context:
 
 def header(title: str, question: str) -> None:
     """Show the page's title and the question it answers."""
-    st.title(title, anchor=False)
-    st.caption(question)
+    with st.container(gap=None):
+        st.title(title, anchor=False)
+        st.caption(question)
 
 
 def pick_run(cards: list[RunCard]) -> RunCard:
@@ -66,23 +68,50 @@ def pick_run(cards: list[RunCard]) -> RunCard:
     return by_id[chosen or cards[0].id]
 
 
-def pick(*, with_output: bool = True, with_model: bool = True) -> Context | None:
-    """Show the pickers of a page and return what they hold, or None where there is no run."""
+def pick(
+    title: str, question: str, *, with_output: bool = True, with_model: bool = True
+) -> Context | None:
+    """Show a page's title and its pickers; return what they hold, or None without a run.
+
+    Args:
+        title: Name of the page.
+        question: The question it answers.
+        with_output: Whether the page is about one finding or outcome.
+        with_model: Whether the page is about one model.
+    """
     state.read_address()
     cards, broken = runs.run_cards(read_settings())
-    for item in broken:
-        states.problem("A run cannot be read", item.problem)
     if not cards:
+        header(title, question)
+        unreadable(broken)
         no_runs()
         return None
-    columns = st.columns([1.5, 1.1, 1.0], vertical_alignment="bottom")
-    with columns[0]:
+    left, right = st.columns([1, 1.9], gap="large", vertical_alignment="bottom")
+    with left:
+        header(title, question)
+    unreadable(broken)
+    with right:
+        return _pick(cards, with_output=with_output, with_model=with_model)
+
+
+def unreadable(broken: list[Unreadable]) -> None:
+    """Name the listed runs that cannot be read."""
+    for item in broken:
+        states.problem("A run cannot be read", item.problem)
+
+
+def _pick(cards: list[RunCard], *, with_output: bool, with_model: bool) -> Context | None:
+    widths = [1.6] + [1.15] * with_model + [1.0] * with_output
+    places = iter(st.columns(widths, vertical_alignment="bottom"))
+    with next(places):
         card = pick_run(cards)
     with states.guarded("This run cannot be opened"):
         evidence = runs.evidence(card.ref)
-        with columns[1]:
-            model = _pick_model(evidence) if with_model else None
-        with columns[2]:
+        model = None
+        if with_model:
+            with next(places):
+                model = _pick_model(evidence)
+        with next(places) if with_output else nullcontext():
             output = _pick_output(evidence, model, shown=with_output)
         entry = find_output(evidence, model, output.name) if output else None
         if output is None or entry is None:

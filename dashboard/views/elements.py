@@ -74,7 +74,7 @@ def verdict_line(counts: Mapping[str, int], confirmed: int = 0) -> str:
     for name, count in counts.items():
         entry = word("verdict", name)
         tail = f" ({confirmed} confirmed)" if name == "disparity" and confirmed else ""
-        parts.append(f":{entry.colour}-badge[{entry.symbol} {count} {entry.label.lower()}{tail}]")
+        parts.append(f":{entry.colour}-badge[{entry.symbol} {entry.counted(count)}{tail}]")
     return " ".join(parts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import numbers
 from dashboard.evidence import model_label
 from dashboard.queries import reports
 from dashboard.views.context import Context
@@ -129,6 +128,6 @@ def skipped_part(chosen: Context) -> None:
     if not skipped:
         st.write("Every case could be used.")
         return
-    st.caption(f"{numbers.count(len(skipped))} entries; all other cases were audited.")
+    st.caption("All other cases were audited.")
     frame = pd.DataFrame(skipped).rename(columns={"case": "Case", "reason": "Reason"})
-    show_frame(frame, key="skipped", alt="Skipped cases and the reason for each", height=240)
+    show_frame(frame, key="skipped", alt="Skipped cases and the reason for each")

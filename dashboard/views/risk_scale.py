@@ -1,58 +1,61 @@
-"""A risk on its scale from 0 to 100 %, with the threshold: small, and readable without colour."""
+"""A risk on its scale from 0 to 100 %, with the threshold: small, and readable without colour.
+
+Plain boxes, because Streamlit strips drawings from HTML; they take the colour of the text, so both
+themes are right.
+"""
 
 from __future__ import annotations
 
 from html import escape
 
-WIDTH, HEIGHT = 640, 74
-LEFT, RIGHT = 16, 624
 
-
-def risk_scale(risk: float, threshold: float | None, *, other: float | None, names: str) -> str:
-    """Return an SVG of the scale.
+def risk_scale(risk: float, threshold: float | None, *, other: float | None, alt: str) -> str:
+    """Return the scale as HTML: a diamond for the risk, a ring for another version's.
 
     Args:
         risk: Predicted probability.
         threshold: Threshold of the call, or None.
         other: Predicted probability of another version, or None.
-        names: Alternative text.
+        alt: What the scale shows, in words.
     """
-    head = (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" '
-        f'style="max-width:{WIDTH}px" aria-label="{escape(names, quote=True)}" '
-        'font-family="inherit" font-size="13" fill="currentColor">'
-    )
-    full, reached = RIGHT - LEFT, max(_x(risk) - LEFT, 1)
     parts = [
-        head,
-        f'<rect x="{LEFT}" y="32" width="{full}" height="8" rx="4" opacity="0.16"/>',
-        f'<rect x="{LEFT}" y="32" width="{reached:.1f}" height="8" rx="4" opacity="0.45"/>',
+        _box("left:0;right:0;top:30px;height:8px;border-radius:4px;opacity:.15", fill=True),
+        _box(
+            f"left:0;width:{_at(risk)};top:30px;height:8px;border-radius:4px;opacity:.4", fill=True
+        ),
     ]
     if threshold is not None:
-        x = _x(threshold)
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="22" y2="50" stroke="currentColor" '
-            'stroke-width="2" stroke-dasharray="4 3"/>'
-            f'<text x="{_inside(x):.1f}" y="66" text-anchor="middle">threshold '
-            f"{100 * threshold:.0f} %</text>"
-        )
+        place = _at(threshold)
+        parts.append(_box(f"left:{place};top:22px;height:24px;border-left:2px dashed"))
+        parts.append(_text(threshold, "top:48px", f"threshold {100 * threshold:.1f} %"))
     if other is not None:
-        parts.append(
-            f'<circle cx="{_x(other):.1f}" cy="36" r="7" fill="none" stroke="currentColor" '
-            'stroke-width="2"/>'
-        )
-    x = _x(risk)
-    parts.append(
-        f'<path d="M{x:.1f} 26 l10 10 l-10 10 l-10 -10 z"/>'
-        f'<text x="{_inside(x):.1f}" y="16" text-anchor="middle" font-weight="600">'
-        f"{100 * risk:.1f} %</text></svg>"
+        ring = "top:26px;width:12px;height:12px;margin-left:-8px;border:2px solid"
+        parts.append(_box(f"left:{_at(other)};{ring};border-radius:50%"))
+    diamond = "top:27px;width:14px;height:14px;margin-left:-7px;transform:rotate(45deg)"
+    parts.append(_box(f"left:{_at(risk)};{diamond}", fill=True))
+    parts.append(_text(risk, "top:0;font-weight:600", f"{100 * risk:.1f} %"))
+    return (
+        f'<div role="img" aria-label="{escape(alt, quote=True)}" '
+        'style="position:relative;height:70px;margin:0 10px;font-size:0.9rem">'
+        + "".join(parts)
+        + "</div>"
     )
-    return "".join(parts)
 
 
-def _x(share: float) -> float:
-    return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
+def _box(style: str, *, fill: bool = False) -> str:
+    ground = "background:currentColor;" if fill else ""
+    return f'<div style="position:absolute;box-sizing:border-box;{ground}{style}"></div>'
 
 
-def _inside(x: float) -> float:
-    return min(max(x, 48.0), WIDTH - 48.0)
+def _text(share: float, style: str, text: str) -> str:
+    """Return a label centred on its place, but inside the scale at both ends."""
+    shift = -100 * min(max(share, 0.0), 1.0)
+    edge = -50 if 0.1 < share < 0.9 else shift  # noqa: PLR2004 - a label's half width
+    return (
+        f'<div style="position:absolute;white-space:nowrap;left:{_at(share)};'
+        f'transform:translateX({edge:.0f}%);{style}">{escape(text)}</div>'
+    )
+
+
+def _at(share: float) -> str:
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}%"

@@ -47,7 +47,7 @@ class MapLayer:
     values: npt.NDArray[np.float32]
     scale: float
     note: str
-    mode: Literal["contour", "heat", "side", "off"] = "contour"
+    mode: Literal["contour", "heat", "off"] = "contour"
     failed: bool = False
 
 

@@ -82,6 +82,7 @@ class Viewer {
   initialView(meta) {
     return {
       mode: meta.map ? meta.map.mode : "off",
+      beside: true,
       drag: "window",
       opacity: 0.5,
       threshold: 0.4,
@@ -138,6 +139,7 @@ class Viewer {
         radio.checked = radio.value === view[name];
       }
     }
+    this.part("[name=beside]").checked = view.beside;
     const middle = (view.low + view.high) / 2;
     const width = view.high - view.low;
     this.slider("opacity", view.opacity * 100, `${Math.round(view.opacity * 100)} %`);
@@ -193,6 +195,7 @@ class Viewer {
     const { meta } = this.image;
     const value = Number(control.value);
     if (control.name === "mode" || control.name === "drag") view[control.name] = control.value;
+    else if (control.name === "beside") view.beside = control.checked;
     else if (control.name === "opacity") view.opacity = value / 100;
     else if (control.name === "threshold") view.threshold = value / 100;
     else if (control.name === "slice") view.slice = value - 1;
@@ -219,7 +222,8 @@ class Viewer {
     if (action === "invert") view.invert = !view.invert;
     if (action === "fit") Object.assign(view, { zoom: 1, x: 0.5, y: 0.5 });
     if (action === "reset") {
-      Object.assign(view, this.initialView(this.image.meta), { mode: view.mode });
+      const { mode, beside } = view;
+      Object.assign(view, this.initialView(this.image.meta), { mode, beside });
       this.overlay = this.paths = null;
     }
     this.reflect();
@@ -306,12 +310,13 @@ class Viewer {
   layout() {
     const { meta } = this.image;
     const box = this.part(".stage").getBoundingClientRect();
-    const panels = this.view.mode === "side" && meta.map ? 2 : 1;
+    // An unmarked image stays in view beside the marked one, unless the reader says otherwise.
+    const panels = this.view.beside && this.view.mode !== "off" && meta.map ? 2 : 1;
     const width = meta.width;
     const height = meta.height * meta.aspect;
     const shown = Math.max(box.width, 200);
     const wide = shown / panels;
-    const tall = clamp((wide * height) / width, 240, Math.min(640, window.innerHeight * 0.72));
+    const tall = clamp((wide * height) / width, 240, Math.min(600, window.innerHeight * 0.66));
     const scale = Math.min(wide / width, tall / height) * this.view.zoom;
     return { panels, wide, tall, scale, width, height, shown };
   }
