@@ -56,7 +56,7 @@ def entry_sha256(study: Study, adapter: ModelAdapter, maps: MapEngine | None) ->
 def load_entry(cache: Path, sha256: str) -> Entry | None:
     """Return an entry, or None where there is none or it is damaged."""
     try:
-        with np.load(_path(cache, sha256), allow_pickle=False) as data:
+        with _path(cache, sha256).open("rb") as file, np.load(file, allow_pickle=False) as data:
             words = json.loads(str(data["words"]))
             return Entry(
                 rows=data["rows"],

@@ -109,24 +109,24 @@ def _compute(
         stop=lambda: stop_if(cancel),
     ).run(wanted)
     skipped = [*forwarded.skipped, *_without_score(study, ~run & (scores_only | ~scored))]
+    skipped.sort(key=lambda one: study.row(one.case))
     from_file = np.zeros_like(run) if scores_only else scored & ~run
     entry, findings = _assembled(study, adapter, forwarded, from_file, given), []
     if not len(entry.rows):
-        reason = skipped[0].reason if skipped else "the study has no case"
+        reason = skipped[0].reason.rstrip(".")
         raise AuditError(
             f"Model {adapter.card.key}: none of the {len(study.case_ids):,} cases of study "
             f"{study.name} could be scored (the first: {reason}); ship their inputs or a score."
         )
     if not scores_only:
         findings = _precomputed_findings(adapter, entry, scored & run, given)
-    order = {case_id: row for row, case_id in enumerate(study.case_ids)}
     return Entry(
         rows=entry.rows,
         scores=entry.scores,
         precomputed=entry.precomputed,
         map_rows=entry.map_rows,
         maps=entry.maps,
-        skipped=tuple(sorted(skipped, key=lambda one: order[one.case])),
+        skipped=tuple(skipped),
         findings=tuple(findings),
     )
 
@@ -140,11 +140,14 @@ def _given_scores(
     if lookup is None:
         return np.zeros(n, dtype=np.bool_), np.full((n, k), np.nan)
     scored, given = lookup(study.case_ids)
-    return np.asarray(scored, dtype=np.bool_), np.asarray(given, dtype=np.float64)
+    values = np.asarray(given, dtype=np.float64)
+    return np.asarray(scored & np.isfinite(values).all(axis=1)), values
 
 
 def _without_score(study: Study, rows: npt.NDArray[np.bool_]) -> list[Skipped]:
-    reason = "The study does not ship its inputs and the model folder brings no score for it."
+    reason = (
+        "The study does not ship its inputs and the model folder brings no finite score for it."
+    )
     return [Skipped(case=study.case_ids[row], reason=reason) for row in np.flatnonzero(rows)]
 
 
