@@ -22,67 +22,91 @@ _TASKS = ("binary", "regression", "ordinal", "survival")
 
 
 def _both(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN"),
-        click.option("--policy", type=click.Path(), metavar="FILE", help="Declared beforehand."),
-        click.option(
-            "--if-changed",
-            is_flag=True,
-            help="Keep RUN if it was made from the same things, else move it aside.",
-        ),
-        click.option("--progress-file", type=click.Path(path_type=Path), hidden=True),
-        device_option,
-        seed_option,
-        store_option,
+    for option in reversed(
+        (
+            click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN"),
+            click.option(
+                "--policy", type=click.Path(), metavar="FILE", help="Declared beforehand."
+            ),
+            click.option(
+                "--if-changed",
+                is_flag=True,
+                help="Keep RUN if it was made from the same things, else move it aside.",
+            ),
+            click.option("--progress-file", type=click.Path(path_type=Path), hidden=True),
+            device_option,
+            seed_option,
+            store_option,
+        )
     ):
         command = option(command)
     return command
 
 
 def _from_study(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--study", type=click.Path(), metavar="DIR", help="Study folder."),
-        click.option("--model", "models", multiple=True, metavar="DIR", help="Repeat for more."),
-        click.option(
-            "--explain-cases",
-            type=click.IntRange(min=0),
-            default=50,
-            show_default=True,
-            help="Cases explained for each model.",
-        ),
+    for option in reversed(
+        (
+            click.option("--study", type=click.Path(), metavar="DIR", help="Study folder."),
+            click.option(
+                "--model", "models", multiple=True, metavar="DIR", help="Repeat for more."
+            ),
+            click.option(
+                "--explain-cases",
+                type=click.IntRange(min=0),
+                default=50,
+                show_default=True,
+                help="Cases explained for each model.",
+            ),
+        )
     ):
         command = option(command)
     return command
 
 
 def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet."),
-        click.option("--label", "labels", multiple=True, metavar="COL", help="Pairs with --score."),
-        click.option("--score", "scores", multiple=True, metavar="COL", help="Pairs with --label."),
-        click.option(
-            "--threshold",
-            "thresholds",
-            multiple=True,
-            type=float,
-            help="One for all labels or one for each; positive means score >= threshold.",
-        ),
-        click.option("--threshold-chosen-on", metavar="SHA256", help="Where it was chosen."),
-        click.option("--patient", metavar="COL", help="Which rows are the same patient."),
-        click.option("--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat."),
-        click.option("--intersect", multiple=True, metavar="COL,COL", help="Repeat for more."),
-        click.option("--positive", "positives", multiple=True, metavar="VALUE", help="Default 1."),
-        click.option("--task", type=click.Choice(_TASKS), default="binary", show_default=True),
-        click.option("--space", type=click.Choice(_SPACES), default=_SPACES[0], show_default=True),
-        click.option(
-            "--scope",
-            type=click.Choice(["same_source_test", "external", "local"]),
-            help="Where the rows come from.",
-        ),
-        click.option("--case-id", metavar="COL", help="Unique ids; default row numbers from 0."),
-        click.option("--weight", metavar="COL", help="Weight of each row."),
-        click.option("--time", metavar="COL", help="Time of a survival outcome."),
-        click.option("--event", metavar="COL", help="Event of a survival outcome."),
+    for option in reversed(
+        (
+            click.option(
+                "--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet."
+            ),
+            click.option(
+                "--label", "labels", multiple=True, metavar="COL", help="Pairs with --score."
+            ),
+            click.option(
+                "--score", "scores", multiple=True, metavar="COL", help="Pairs with --label."
+            ),
+            click.option(
+                "--threshold",
+                "thresholds",
+                multiple=True,
+                type=float,
+                help="One for all labels or one for each; positive means score >= threshold.",
+            ),
+            click.option("--threshold-chosen-on", metavar="SHA256", help="Where it was chosen."),
+            click.option("--patient", metavar="COL", help="Which rows are the same patient."),
+            click.option(
+                "--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat."
+            ),
+            click.option("--intersect", multiple=True, metavar="COL,COL", help="Repeat for more."),
+            click.option(
+                "--positive", "positives", multiple=True, metavar="VALUE", help="Default 1."
+            ),
+            click.option("--task", type=click.Choice(_TASKS), default="binary", show_default=True),
+            click.option(
+                "--space", type=click.Choice(_SPACES), default=_SPACES[0], show_default=True
+            ),
+            click.option(
+                "--scope",
+                type=click.Choice(["same_source_test", "external", "local"]),
+                help="Where the rows come from.",
+            ),
+            click.option(
+                "--case-id", metavar="COL", help="Unique ids; default row numbers from 0."
+            ),
+            click.option("--weight", metavar="COL", help="Weight of each row."),
+            click.option("--time", metavar="COL", help="Time of a survival outcome."),
+            click.option("--event", metavar="COL", help="Event of a survival outcome."),
+        )
     ):
         command = option(command)
     return command

@@ -19,8 +19,10 @@ def print_summary(run: Run) -> None:
     evidence = run.evidence
     for output in evidence["outputs"]:
         click.echo("\n".join(summary_of(output)))
-    for finding in evidence["findings"]:
-        click.echo(f"{finding['severity']}: {finding['message']}")
+    findings = [*evidence["findings"]]
+    findings += [f for output in evidence["outputs"] for f in output.get("findings", ())]
+    for line in dict.fromkeys(f"{f['severity']}: {f['where']}: {f['message']}" for f in findings):
+        click.echo(line)
     if evidence["skipped"]:
         click.echo(f"Skipped cases are listed in the run: {_skipped(evidence['skipped'])}.")
     click.echo(f"Wrote {run.path} (run {run.id}, release {evidence['release']}).")

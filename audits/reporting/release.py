@@ -18,6 +18,7 @@ from audits.reporting.suppression import OutputPlan, plan_suppression
 SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
 _OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "task", "space")
+_GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
 
@@ -89,6 +90,8 @@ def _output(
     kept = {name: output[name] for name in _OUTPUT_FIELDS if name in output}
     return {
         **kept,
+        "not_available": [_worded(n, "reason") for n in output.get("not_available", ())],
+        "findings": [_worded(f, "message") for f in output.get("findings", ())],
         "overall": _group(output["overall"], plan.flags[()]),
         "groups": [_group(g, plan.flags[key_of(g["attributes"])]) for g in output["groups"]],
         "comparisons": [
@@ -100,7 +103,7 @@ def _output(
 
 def _group(group: Mapping[str, Any], flags: Hide) -> dict[str, Any]:
     """Mask one group, or the whole cohort, by what its flags hide."""
-    shown = {k: group[k] for k in ("attributes", "n", "patients", "positives") if k in group}
+    shown = {k: group[k] for k in _GROUP_FIELDS if k in group}
     if is_hidden("n", flags):
         shown |= {"n": None, "patients": None}
     if is_hidden("positives", flags) and shown.get("positives"):
@@ -136,12 +139,7 @@ def _comparison(
         masked["reason"] = SUPPRESSED
     if _verdict_reveals(comparison, cell=cell, floor=floor):
         masked |= {"verdict": None, "strength": None, "reason": SUPPRESSED}
-    known = {*comparison, "suppressed"}
-    return {k: v for k, v in masked.items() if k in known and _known(k)}
-
-
-def _known(name: str) -> bool:
-    return name in _COMPARISON_FIELDS
+    return {k: v for k, v in masked.items() if k in _COMPARISON_FIELDS}
 
 
 _COMPARISON_FIELDS = frozenset(
@@ -179,7 +177,7 @@ def _heterogeneity(entry: Mapping[str, Any], plan: OutputPlan) -> dict[str, Any]
     flags = [f for key, f in plan.flags.items() if [a for a, _ in key] == names]
     if not any(metric_hidden(entry["metric"], f) for f in flags):
         return dict(entry)
-    kept = {k: entry[k] for k in ("metric", "attribute") if k in entry}
+    kept = {k: entry[k] for k in ("metric", "attribute", "method") if k in entry}
     return {
         **kept,
         "statistic": None,

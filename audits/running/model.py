@@ -18,7 +18,7 @@ from audits.policy import Policy
 from audits.predictions import CohortPredictions, join_outputs, predict_cohort
 from audits.running.frames import predictions_frame
 from audits.running.selection import Judged, choose_cases
-from audits.running.thresholds import Threshold, missing_threshold, threshold_of
+from audits.running.thresholds import Threshold, threshold_of
 from audits.types import Finding, Progress, Skipped
 from model_adapters import ModelAdapter, load_adapter
 
@@ -100,7 +100,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     )
     stop_if(cancel)
     taken = [a.take(predictions.rows) for a in attributes]
-    outputs, findings = _outputs(study, adapter, predictions, policy, taken)
+    outputs = _outputs(study, adapter, predictions, policy, taken)
     explained: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = {}
     if explain_cases:
@@ -124,7 +124,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         explanations=explained,
         summary=summary,
         skipped=predictions.skipped,
-        findings=(*predictions.findings, *findings),
+        findings=predictions.findings,
     )
 
 
@@ -149,14 +149,13 @@ def _outputs(
     predictions: CohortPredictions,
     policy: Policy,
     attributes: Sequence[Attribute],
-) -> tuple[list[ScoredOutput], list[Finding]]:
+) -> list[ScoredOutput]:
     """Join the model's outputs to the study's labels by name."""
     spec, join = adapter.output, join_outputs(study, adapter)
     shown = predictions.scores
     if predictions.probabilities is not None:
         shown = predictions.probabilities
     outputs: list[ScoredOutput] = []
-    findings: list[Finding] = []
     for name, column in zip(join.names, join.columns, strict=True):
         threshold = threshold_of(
             name,
@@ -165,7 +164,6 @@ def _outputs(
             model=spec.thresholds[column] if spec.thresholds else None,
             chosen_on=spec.thresholds_chosen_on,
         )
-        findings += missing_threshold(name, threshold)
         space = spec.space if predictions.probabilities is None else "probability"
         outputs.append(
             _scored(
@@ -179,7 +177,7 @@ def _outputs(
                 space=space,
             )
         )
-    return outputs, findings
+    return outputs
 
 
 def _scored(  # noqa: PLR0913 - everything the statistics need of one output
@@ -252,7 +250,7 @@ def _explain(  # noqa: PLR0913 - passes the run's options on
     maps = predictions.maps
     known = {}
     if maps is not None:
-        known = dict(zip(map(int, maps.rows), maps.values, strict=True))  # noqa: PD011 - an array
+        known = dict(zip(map(int, maps.rows), maps.values, strict=True))
     return explain_cohort_sample(
         study,
         adapter,

@@ -20,7 +20,6 @@ from audits.running.columns import table_columns
 from audits.running.requirements import requirements_of
 from audits.running.thresholds import (
     Threshold,
-    missing_threshold,
     paired_thresholds,
     threshold_of,
 )
@@ -129,13 +128,12 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     """
     moment = now()
     attributes = _attributes(table)
-    outputs, findings = [], [*table.findings, *policy.findings]
+    outputs = []
     given = paired_thresholds(thresholds, [s.name for s in table.scores])
     for score, command in zip(table.scores, given, strict=True):
         threshold = threshold_of(
             score.name, command=command, policy=policy.thresholds, chosen_on=threshold_chosen_on
         )
-        findings += missing_threshold(score.name, threshold)
         outputs.append(_scored(table, score, threshold, attributes, task))
     result = audit_fairness(outputs, policy, seed=seed, progress=progress)
     parts = AuditParts(
@@ -161,7 +159,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         outputs=result.to_dict(),
         data_quality=_quality(table, attributes),
         requirements=requirements_of(policy, [a.name for a in attributes], ()),
-        findings=findings,
+        findings=(*table.findings, *policy.findings),
     )
     return AuditResult(parts=parts, table=table, policy=policy)
 

@@ -208,15 +208,6 @@ def _plan(
     manifests = tuple(read_manifest(folder) for folder in models)
     _refuse_doubles(manifests)
     declared = load_policy(policy, groups=tuple(opened.groups))
-    unknown = sorted({*declared.groups, *_crossed(declared)} - set(opened.groups))
-    findings = tuple(
-        Finding(
-            severity="warning",
-            where=f"{declared.by}: groups.{name}",
-            message=f"The policy declares the group {name!r}, which the study does not have.",
-        )
-        for name in unknown
-    )
     key = content_key(
         kind="study",
         study=opened.sha256,
@@ -230,12 +221,8 @@ def _plan(
         policy=declared,
         attributes=opened.attributes(),
         key=key,
-        findings=(*opened.findings, *declared.findings, *findings),
+        findings=(*opened.findings, *declared.findings),
     )
-
-
-def _crossed(policy: Policy) -> list[str]:
-    return [name for names in policy.intersections for name in names]
 
 
 def _refuse_doubles(manifests: Sequence[Manifest]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audits.errors import AuditError
-from audits.types import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +55,3 @@ def paired_thresholds(thresholds: Sequence[float], names: Sequence[str]) -> list
             "labels; give one for all or one for each."
         )
     return [float(t) for t in thresholds]
-
-
-def missing_threshold(name: str, threshold: Threshold) -> tuple[Finding, ...]:
-    """Say that an output has no threshold, so that rates are not available."""
-    if threshold.value is not None:
-        return ()
-    message = (
-        "No threshold is declared, so sensitivity, specificity and their kin are not available; "
-        "declare one in the model, the policy or with --threshold."
-    )
-    return (Finding(severity="warning", where=f"outputs.{name}", message=message),)
