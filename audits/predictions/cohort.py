@@ -145,9 +145,7 @@ def _given_scores(
 
 
 def _without_score(study: Study, rows: npt.NDArray[np.bool_]) -> list[Skipped]:
-    reason = (
-        "The study does not ship its inputs and the model folder brings no finite score for it."
-    )
+    reason = "Its inputs are not shipped and the model folder brings no finite score for it."
     return [Skipped(case=study.case_ids[row], reason=reason) for row in np.flatnonzero(rows)]
 
 
