@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ class LightGBMAdapter(DeclaredModel):
         values = flat.reshape(len(rows), -1, rows.shape[1] + 1) * self._steepness
         base = values[0, :, -1] if len(values) else np.zeros(len(self.output.names))
         return values[:, :, :-1], base
+
+    def trees(self) -> Mapping[str, Any]:
+        """Return the booster as LightGBM's own dump, leaves in units of the logit."""
+        model: dict[str, Any] = self._booster.dump_model()
+        return {**model, "steepness": self._steepness}
 
     def _rows(self, prepared: Prepared) -> npt.NDArray[np.float64]:
         return np.asarray(prepared[self._field], dtype=np.float64)

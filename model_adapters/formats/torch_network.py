@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,16 @@ class TorchAdapter(DeclaredModel):
     def module(self) -> torch.nn.Module:
         """Return the network, in evaluation mode on ``device``."""
         return self._module
+
+    def with_module(self, module: torch.nn.Module) -> TorchAdapter:
+        """Return this model with another network in its place, such as one with shuffled weights.
+
+        Everything else is shared; this adapter is not changed.
+        """
+        twin = copy.copy(self)
+        twin.lock = threading.RLock()
+        twin._module = module  # noqa: SLF001 - of its own class
+        return twin
 
     def target_layer(self) -> TargetLayer | None:
         """Return the declared layer for maps, or None where it must be found."""
