@@ -1,1 +1,27 @@
-"""fairness package."""
+"""Subgroup audits: every metric with its interval, every group, one confirmatory set.
+
+:func:`audit_fairness` is the only way from scores to verdicts; whatever shows a number of it
+reads :class:`FairnessResult`.
+"""
+
+from __future__ import annotations
+
+from audits.fairness.audit import audit_fairness
+from audits.fairness.types import (
+    Comparison,
+    FairnessResult,
+    GroupResult,
+    Heterogeneity,
+    OutputResult,
+    ScoredOutput,
+)
+
+__all__ = [
+    "Comparison",
+    "FairnessResult",
+    "GroupResult",
+    "Heterogeneity",
+    "OutputResult",
+    "ScoredOutput",
+    "audit_fairness",
+]

@@ -1,0 +1,219 @@
+"""The subgroup audit of a run: every output, every group, one confirmatory set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
+from audits.fairness.measures import Measured, make_subject, measure_family
+from audits.fairness.ratios import REST
+from audits.fairness.types import (
+    Comparison,
+    FairnessResult,
+    Grouping,
+    OutputResult,
+    ScoredOutput,
+)
+from audits.fairness.verdicts import Draft, judge
+from audits.policy import Policy
+from audits.types import Finding, Progress, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """One output, measured but not yet judged."""
+
+    output: ScoredOutput
+    overall: Measured
+    families: tuple[Measured, ...]
+    not_available: tuple[dict[str, str], ...]
+    findings: tuple[Finding, ...]
+
+
+def audit_fairness(
+    outputs: Sequence[ScoredOutput], policy: Policy, *, seed: int = 0, progress: Progress = silent
+) -> FairnessResult:
+    """Audit every output of a run and judge all comparisons together.
+
+    Args:
+        outputs: Labels, scores and groups of each output of each model.
+        policy: The declaration; it was hashed before any of this is computed.
+        seed: Seed of the permutations of the descriptive heterogeneity test.
+        progress: Called with the finished share and what is being done.
+
+    Returns:
+        One result per output, whose ``to_dict`` is ``outputs`` of the contract.
+
+    Raises:
+        AuditError: If an output's arrays do not fit together.
+
+    Example:
+        >>> from audits.policy import load_policy
+        >>> output = ScoredOutput(name="y", y=np.asarray([0, 1]), score=np.asarray([0.2, 0.9]))
+        >>> audit_fairness([output], load_policy(None)).outputs[0].overall.metrics["auroc"].value
+        1.0
+    """
+    pending: list[_Pending] = []
+    drafts: list[Draft] = []
+    for index, output in enumerate(outputs):
+        progress(index / max(len(outputs), 1), f"Measuring {output.name} in every group")
+        measured = _measure(index, output, policy, seed)
+        pending.append(measured)
+        for family in measured.families:
+            drafts += family.drafts
+    progress(1.0, "Judging every comparison of the run together")
+    judged = judge(drafts, policy)
+    by_output: list[list[Comparison]] = [[] for _ in outputs]
+    for draft, comparison in zip(drafts, judged.comparisons, strict=True):
+        by_output[draft.output].append(comparison)
+    return FairnessResult(
+        outputs=tuple(
+            _finished(item, comparisons)
+            for item, comparisons in zip(pending, by_output, strict=True)
+        ),
+        tests=judged.tests,
+        rejections=judged.rejections,
+        alpha=policy.alpha,
+    )
+
+
+def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> _Pending:
+    frame = build_frame(output)
+    whole = everybody(frame)
+    subject = make_subject(index, frame, whole, output.threshold, policy, seed)
+    families, findings = families_of(frame, output, policy)
+    crossed = {name for names in policy.intersections for name in names}
+    measured = []
+    for family in families:
+        reference, finding = _reference(family, policy)
+        findings += finding
+        is_crossed = family.tier == "marginal" and family.names[0] in crossed
+        measured.append(measure_family(subject, family, reference=reference, crossed=is_crossed))
+    return _Pending(
+        output=output,
+        overall=measure_family(subject, whole),
+        families=tuple(measured),
+        not_available=_not_available(output, policy),
+        findings=tuple(findings + _row_findings(frame, output)),
+    )
+
+
+def families_of(
+    frame: Frame, output: ScoredOutput, policy: Policy
+) -> tuple[list[Family], list[Finding]]:
+    """Return every marginal, then every declared intersection, and what could not be built."""
+    by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
+    order = [name for name in policy.groups if name in by_name]
+    order += [name for name in by_name if name not in policy.groups]
+    crossed = {name for names in policy.intersections for name in names}
+    families = [
+        marginal(frame, by_name[name], declared=name in policy.groups)
+        for name in order
+        if name in policy.groups or name not in crossed or not policy.groups
+    ]
+    findings = []
+    for names in policy.intersections:
+        absent = [name for name in names if name not in by_name]
+        if absent:
+            findings.append(
+                Finding(
+                    severity="warning",
+                    where=f"{output.name}: intersection {'×'.join(names)}",
+                    message=f"Not audited: the data has no {', '.join(absent)}.",
+                )
+            )
+            continue
+        families.append(crossing(frame, [by_name[name] for name in names], declared=True))
+    return families, findings
+
+
+def _reference(family: Family, policy: Policy) -> tuple[int, list[Finding]]:
+    if family.tier != "marginal":
+        return REST, []
+    (name,) = family.names
+    wanted = policy.reference.get(name, "rest")
+    levels = [label[name] for label in family.labels]
+    if wanted == "rest":
+        return REST, []
+    if wanted in levels and levels.index(wanted) in family.occupied:
+        return levels.index(wanted), []
+    return REST, [
+        Finding(
+            severity="warning",
+            where=f"policy: audit.reference.{name}",
+            message=f"No case has the declared reference level {wanted!r}; "
+            "each level is compared with the rest.",
+        )
+    ]
+
+
+def _not_available(output: ScoredOutput, policy: Policy) -> tuple[dict[str, str], ...]:
+    """Return the declared or required groups that the data does not have, with the reason."""
+    present = {item.name for item in output.attributes}
+    entries = []
+    for name in dict.fromkeys((*policy.groups, *policy.required_groups)):
+        if name not in present:
+            kind = "declared" if name in policy.groups else "required"
+            entries.append(
+                {
+                    "attribute": name,
+                    "state": "not_available",
+                    "reason": f"{kind} by the policy, but the data has no column of that name",
+                }
+            )
+    return tuple(entries)
+
+
+def _row_findings(frame: Frame, output: ScoredOutput) -> list[Finding]:
+    findings = []
+    left_out = len(frame.keep) - frame.n
+    if left_out:
+        findings.append(
+            Finding(
+                severity="warning",
+                where=output.name,
+                message=f"{left_out} of {len(frame.keep)} cases lack a label or a score "
+                "and are left out.",
+            )
+        )
+    if output.threshold is None and not frame.regression:
+        findings.append(
+            Finding(
+                severity="warning",
+                where=output.name,
+                message="No threshold is declared, so rates at a threshold are not available; "
+                "declare one in the model, the policy or the command.",
+            )
+        )
+    return findings
+
+
+def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult:
+    output = item.output
+    return OutputResult(
+        model=output.model,
+        name=output.name,
+        label_column=output.label_column,
+        positive=_plain(output.positive),
+        scope=output.scope,
+        task=output.task,
+        threshold=None if output.threshold is None else float(output.threshold),
+        threshold_source=output.threshold_source,
+        threshold_chosen_on=output.threshold_chosen_on,
+        overall=item.overall.groups[0],
+        groups=tuple(group for family in item.families for group in family.groups),
+        comparisons=tuple(comparisons),
+        heterogeneity=tuple(entry for family in item.families for entry in family.heterogeneity),
+        not_available=item.not_available,
+        findings=item.findings,
+    )
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+__all__ = ["Draft", "audit_fairness", "families_of"]
