@@ -86,16 +86,20 @@ def _output_summary(
     }
     if first.map is not None:
         without = [one for one in explanations if one.map and one.map.native.max() <= 0]
-        out["cases_without_positive_evidence"] = len(without)
+        out["no_positive_evidence"] = {"k": len(without), "n": len(explanations)}
         out["badges"] = _badges(explanations)
     return out
 
 
-def _badges(explanations: Sequence[CaseExplanation]) -> dict[str, int]:
+def _badges(explanations: Sequence[CaseExplanation]) -> list[dict[str, Any]]:
+    """Return how many maps carry each badge, as counts that a restricted release can mask."""
     from audits.explanations.checks.badge import badge
 
     words = [badge(one.checks)[0] for one in explanations]
-    return {word: words.count(word) for word in ("reflects", "weak", "fails", "not_checked")}
+    return [
+        {"verdict": word, "k": words.count(word), "n": len(words)}
+        for word in ("reflects", "weak", "fails", "not_checked")
+    ]
 
 
 def _importance(

@@ -175,6 +175,7 @@ def _read_lightgbm(model: Mapping[str, Any]) -> TreeEnsemble:
             "use the method shapley"
         )
     outputs = int(model["num_tree_per_iteration"])
+    steepness = float(model.get("steepness", 1.0))  # the logit is this times the raw score
     nodes: list[Node] = []
     leaves: list[Leaf] = []
     for number, tree in enumerate(model["tree_info"]):
@@ -184,7 +185,7 @@ def _read_lightgbm(model: Mapping[str, Any]) -> TreeEnsemble:
         while stack:
             part, path = stack.pop()
             if "left_child" not in part:
-                value = float(part["leaf_value"])
+                value = steepness * float(part["leaf_value"])
                 leaves.append(Leaf(value=value, output=number % outputs, path=path))
                 continue
             nodes.append(_lightgbm_node(part))
