@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audits.cohorts import Attribute
 from audits.comparison.influence import Bools
+from audits.fairness.types import Grouping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class GroupRows:
 
 
 def every_group(
-    attributes: Sequence[Attribute],
+    attributes: Sequence[Grouping],
     groups: Sequence[str],
     intersections: Sequence[Sequence[str]],
     n: int,

@@ -1,0 +1,133 @@
+"""Bring two versions onto the same rows: outputs joined by name, cases by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audits.cohorts import Attribute
+from audits.errors import AuditError
+from audits.fairness import ScoredOutput
+from audits.types import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version's scored outputs and the cases they belong to.
+
+    Attributes:
+        key: Name of the version.
+        case_ids: (n,) ids, aligned to the rows of every output.
+        outputs: Scored outputs.
+    """
+
+    key: str
+    case_ids: Sequence[str]
+    outputs: tuple[ScoredOutput, ...]
+
+
+def join_versions(
+    base: Version, candidate: Version
+) -> tuple[list[tuple[ScoredOutput, ScoredOutput]], tuple[Finding, ...]]:
+    """Return pairs of outputs on exactly the cases that both versions scored.
+
+    Args:
+        base: The version in use.
+        candidate: The version that would replace it.
+
+    Returns:
+        Pairs in the base's order, rows with a known label only, and findings on everything that
+        was left out: cases that one version did not score, outputs that one does not give.
+
+    Raises:
+        AuditError: If the versions share no output or no case.
+    """
+    findings = [*_only_one(base, candidate), *_only_one(candidate, base)]
+    theirs = {output.name: output for output in candidate.outputs}
+    shared = [output for output in base.outputs if output.name in theirs]
+    if not shared:
+        raise AuditError(
+            f"{base.key} gives {_names(base)} and {candidate.key} gives {_names(candidate)}: no "
+            "output has the same name, so there is nothing to compare; rename an output in "
+            "model.toml if the two mean the same."
+        )
+    places = pd.Index(list(candidate.case_ids)).get_indexer(pd.Index(list(base.case_ids)))
+    both = places >= 0
+    if not both.any():
+        raise AuditError(
+            f"{base.key} and {candidate.key} scored no case in common; compare them on one study."
+        )
+    pairs = [
+        _known(_rows(output, np.flatnonzero(both)), _rows(theirs[output.name], places[both]))
+        for output in shared
+    ]
+    for first, second in pairs:
+        findings += _settings(first, second)
+    return pairs, tuple(findings)
+
+
+def _only_one(here: Version, there: Version) -> list[Finding]:
+    found = []
+    missing = len(set(here.case_ids) - set(there.case_ids))
+    if missing:
+        message = f"{missing:,} cases were scored by {here.key} only and are not compared."
+        found.append(Finding(severity="warning", where="comparison", message=message))
+    names = {output.name for output in there.outputs}
+    found += [
+        Finding(
+            severity="warning",
+            where="comparison",
+            message=f"{output.name} is given by {here.key} only and is not compared.",
+        )
+        for output in here.outputs
+        if output.name not in names
+    ]
+    return found
+
+
+def _settings(first: ScoredOutput, second: ScoredOutput) -> list[Finding]:
+    """State what differs beside the model, so that unlike is not taken for like."""
+    found = []
+    if first.threshold != second.threshold:
+        message = (
+            f"{first.name}: the base decides at {first.threshold}, the candidate at "
+            f"{second.threshold}; rates compare the decisions, each at its own threshold."
+        )
+        found.append(Finding(severity="info", where="comparison", message=message))
+    if first.space != second.space:
+        message = (
+            f"{first.name}: the base's scores are {first.space}, the candidate's {second.space}; "
+            "only ranks and decisions are compared."
+        )
+        found.append(Finding(severity="warning", where="comparison", message=message))
+    return found
+
+
+def _rows(output: ScoredOutput, rows: npt.NDArray[np.intp]) -> ScoredOutput:
+    taken = tuple(
+        attribute.take(rows) for attribute in output.attributes if isinstance(attribute, Attribute)
+    )
+    return replace(
+        output,
+        y=output.y[rows],
+        score=output.score[rows],
+        patients=None if output.patients is None else output.patients[rows],
+        attributes=taken,
+        weights=None if output.weights is None else output.weights[rows],
+    )
+
+
+def _known(first: ScoredOutput, second: ScoredOutput) -> tuple[ScoredOutput, ScoredOutput]:
+    """Keep the rows with a label and two scores."""
+    known = np.flatnonzero(
+        np.isin(first.y, (0, 1)) & np.isfinite(first.score) & np.isfinite(second.score)
+    )
+    return _rows(first, known), _rows(second, known)
+
+
+def _names(version: Version) -> str:
+    return ", ".join(output.name for output in version.outputs) or "no output"
