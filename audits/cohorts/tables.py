@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from audits.cohorts.spec import did_you_mean
 from audits.errors import StudyError
@@ -129,6 +130,8 @@ def as_numbers(values: pd.Series, *, where: str, name: str, need: str) -> npt.ND
     Raises:
         StudyError: If a cell that is not missing is no number; says how many and the first row.
     """
+    if is_numeric_dtype(values.dtype):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object)
     numbers = pd.to_numeric(values, errors="coerce")
@@ -172,11 +175,13 @@ def patient_codes(
     Returns:
         Codes (n,), and how many rows have no patient id; each of those is its own patient.
     """
-    codes, _, texts = text_codes(values)
-    _, same = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    if is_numeric_dtype(values.dtype):
+        raw = pd.factorize(values, use_na_sentinel=True)[0]
+    else:  # by text: 7 and "7" are one patient, a blank is none
+        found, _, texts = text_codes(values)
+        raw = pd.factorize(np.array([*texts, None], dtype=object)[found])[0]
+    codes = np.asarray(raw, dtype=np.int64)
     missing = codes < 0
-    out = np.where(missing, 0, same[codes] if len(texts) else 0).astype(np.int64)
     count = int(missing.sum())
-    out[missing] = len(texts) + np.arange(count)
-    dense = np.unique(out, return_inverse=True)[1]
-    return dense.astype(np.int64), count
+    codes[missing] = codes.max(initial=-1) + 1 + np.arange(count)
+    return codes, count

@@ -208,7 +208,7 @@ def test_what_cannot_be_used_is_one_sentence(
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("name,lable\nage,Age\n", ["'lable'", "did you mean 'label'?"]),
+        ("name,labelx\nage,Age\n", ["'labelx'", "did you mean 'label'?"]),
         ("label\nAge\n", ["'name'"]),
         ("name\nage\nage\n", ["'name'", "more than once", "age"]),
         ("name\nheight\n", ["'height'", "row 0"]),

@@ -152,6 +152,15 @@ def test_missing_patients_are_their_own(frame):
     assert "2 rows have no 'pid'" in table.findings[0].message
 
 
+@pytest.mark.parametrize(
+    "values", [["7", "7", "", "8"], [7, "7", None, "8"], pd.Categorical(["a", "a", None, "b"])]
+)
+def test_patients_are_counted_once_whatever_their_dtype(frame, values):
+    table = open_table(frame.assign(pid=values), labels="z", scores="u", patient="pid")
+    assert table.patients.tolist() == [0, 0, 2, 1]
+    assert table.n_patients == 3
+
+
 def test_an_empty_group_is_a_finding(frame):
     frame["race"] = None
     table = open_table(frame, labels="z", scores="u", groups=["race"])

@@ -30,7 +30,7 @@ def test_the_contract_s_example_is_understood(write_study, study_toml):
         ("bands = [40, 65]", 'bands = ["old"]', ["groups.age_band.bands", "'old'"]),
         ('version = "1.0"', "version = 1.0", ["study.version", "string", "1.0"]),
         ('column = "note"', "", ["inputs.note", "column, variables or table"]),
-        ("[inputs.note]", "[inpust.note]", ["inpust", "did you mean 'inputs'?"]),
+        ("[inputs.note]", "[inputz.note]", ["inputz", "did you mean 'inputs'?"]),
         (
             '[inputs.note]\ncolumn = "note"',
             '[inputs.note]\ncolumn = "note"\nmask_column = "effusion_mask"',
