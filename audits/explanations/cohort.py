@@ -14,7 +14,7 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, CaseSource, audit_background
 from audits.explanations.case import choose_method
 from audits.explanations.request import Request
-from audits.explanations.result import CaseExplanation
+from audits.explanations.result import CaseExplanation, Check
 from audits.explanations.shapley import ShapleyEstimate, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
 
 IMAGES_PER_STEP = 16
+REFERENCE_IMAGES = 16
 TABLE_METHODS = ("shapley", "tree_interventional")
 
 CaseMaps = Mapping[str, npt.NDArray[np.float32]]
@@ -103,12 +104,14 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     else:
         explained_cases = _explain_one_by_one(sample, chosen, progress, cancel)
     progress(1.0, "Explained")
+    model_checks = _model_checks(sample, explained_cases)
     summary = summarise(
         explained_cases,
         adapter,
         patients=_patient_codes(study, sample.case_ids),
         skipped=sample.skipped,
         seed=seed,
+        model_checks=model_checks,
     )
     return explained_cases, summary
 
@@ -215,6 +218,21 @@ def _explain_images(
             explanation = explanation_of_maps(request, engine, maps_of_case)
             out.append(checked_map(request, explanation, run=False))
     return out
+
+
+def _model_checks(sample: _Sample, explanations: Sequence[CaseExplanation]) -> Mapping[str, Check]:
+    """Return parameter randomisation by output, for maps that are cheap to repeat."""
+    from audits.explanations.cams.formulas import CAM_METHODS
+    from audits.explanations.checks.randomisation import randomisation_checks
+
+    names = sample.adapter.output.names
+    if not explanations or explanations[0].method not in CAM_METHODS:
+        return {}
+    cases = {name: value[:REFERENCE_IMAGES] for name, value in sample.prepared.items()}
+    found = randomisation_checks(
+        sample.adapter, explanations[0].method, range(len(names)), cases, seed=sample.seed
+    )
+    return dict(zip(names, found, strict=True))
 
 
 def _explain_one_by_one(

@@ -40,7 +40,7 @@ def badge(checks: Sequence[Check]) -> tuple[Verdict, str]:
     """Return the word for a map and its reason; it says nothing about whether the model is right.
 
     A failed deletion rank or parameter randomisation makes it *fails*; any other failure makes it
-    *weak*; without any computed decisive check it is *not_checked*.
+    *weak*; without a deletion rank it is *not_checked*.
     """
     judged = [check for check in checks if check.name not in INFORMATIVE]
     failed = [check.name for check in judged if check.verdict == "fails"]
@@ -52,6 +52,6 @@ def badge(checks: Sequence[Check]) -> tuple[Verdict, str]:
     weak = [check.name for check in judged if check.verdict == "weak"]
     if weak:
         return "weak", weak[0]
-    if not any(check.name in DECISIVE and check.verdict == "reflects" for check in judged):
+    if not any(check.name == DELETION and check.verdict == "reflects" for check in judged):
         return "not_checked", ""
     return "reflects", ""

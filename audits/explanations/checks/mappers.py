@@ -18,31 +18,36 @@ if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
 
 Mapper = Callable[[Mapping[str, Any]], npt.NDArray[np.float32]]
-"""Prepared batch of n cases -> (n, *grid), signed."""
+"""Prepared batch of n cases -> (n, outputs wanted, *grid), signed."""
 
 
-def mapper_for(adapter: ModelAdapter, method: str, index: int) -> Mapper | None:
-    """Return the function that maps one output by a method; None where repeats cost too much.
+def mapper_for(adapter: ModelAdapter, method: str, outputs: Sequence[int]) -> Mapper | None:
+    """Return the function that maps some outputs by a method; None where repeats cost too much.
 
     Args:
         adapter: The model.
         method: The explanation's method.
-        index: Which output.
+        outputs: Which outputs.
     """
+    wanted = list(outputs)
     if method in CAM_METHODS:
         engine = cam_engine(adapter, method)
-        return lambda prepared: engine.forward_with_maps(prepared)[1][:, index]
+        return lambda prepared: engine.forward_with_maps(prepared)[1][:, wanted]
     field = spatial_field(adapter)
     if method == "occlusion":
         sweeps = OcclusionEngine(adapter=adapter, field=field)
-        return lambda prepared: sweeps.forward_with_maps(prepared)[1][:, index]
+        return lambda prepared: sweeps.forward_with_maps(prepared)[1][:, wanted]
     if method in {"integrated_gradients", "smoothgrad"}:
-        return lambda prepared: _gradient_maps(adapter, prepared, field, method, index)
+        return lambda prepared: _gradient_maps(adapter, prepared, field, method, wanted)
     return None
 
 
 def _gradient_maps(
-    adapter: ModelAdapter, prepared: Mapping[str, Any], field: str, method: str, index: int
+    adapter: ModelAdapter,
+    prepared: Mapping[str, Any],
+    field: str,
+    method: str,
+    outputs: Sequence[int],
 ) -> npt.NDArray[np.float32]:
     import torch
 
@@ -51,12 +56,12 @@ def _gradient_maps(
     maps = []
     for row in range(len(prepared[field])):
         case = {name: value[row : row + 1] for name, value in prepared.items()}
-        game = PixelGame(adapter=adapter, case=case, field=field, outputs=(index,))
+        game = PixelGame(adapter=adapter, case=case, field=field, outputs=outputs)
         if method == "smoothgrad":
-            values = smoothgrad(game)[0]
+            values = smoothgrad(game)
         else:
-            values = integrated_gradients(game, torch.zeros_like(game.image))[0]
-        maps.append(values.sum(axis=0))
+            values = integrated_gradients(game, torch.zeros_like(game.image))
+        maps.append(values.sum(axis=1))
     return np.stack(maps).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ trained model. It needs no magic number.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,37 +31,55 @@ SMALLEST_SET = 4
 C1, C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
 
 
-def randomisation_check(
-    adapter: ModelAdapter, method: str, index: int, cases: Mapping[str, Any], *, seed: int = 0
-) -> Check:
+def randomisation_checks(
+    adapter: ModelAdapter,
+    method: str,
+    outputs: Sequence[int],
+    cases: Mapping[str, Any],
+    *,
+    seed: int = 0,
+) -> tuple[Check, ...]:
     """Compare maps of the trained model with maps of the same network with shuffled weights.
 
     Args:
         adapter: A model that can put another module in its place (``with_module``).
         method: The map method.
-        index: Which output.
+        outputs: Which outputs.
         cases: At least 4 prepared cases.
         seed: Seed of the shuffle and of the random pairs.
 
     Returns:
-        The mean similarity, its baseline, and whether it falls below; ``not_checked`` for black
-        boxes, for methods that cost too much to repeat, and for too few cases.
+        For each output the mean similarity, its baseline, and whether it falls below;
+        ``not_checked`` for black boxes, for methods that cost too much to repeat, and for too few
+        cases.
     """
     waiting = Check(name=NAME, value=None, null=None, verdict="not_checked")
     twin = randomised_twin(adapter, seed)
-    mapper = mapper_for(adapter, method, index)
+    mapper = mapper_for(adapter, method, outputs)
     count = len(next(iter(cases.values())))
     if twin is None or mapper is None or count < SMALLEST_SET:
-        return waiting
-    other = mapper_for(twin, method, index)
+        return (waiting,) * len(outputs)
+    other = mapper_for(twin, method, outputs)
     if other is None:
-        return waiting
-    trained = [normalised(one) for one in mapper(cases)]
-    shuffled = [normalised(one) for one in other(cases)]
-    if not any(one.any() for one in trained):
-        return waiting
-    similar = float(np.mean([ssim(a, b) for a, b in zip(trained, shuffled, strict=True)]))
-    baseline = _pair_baseline(trained, seed)
+        return (waiting,) * len(outputs)
+    trained, shuffled = mapper(cases), other(cases)
+    if trained.shape != shuffled.shape:
+        return (waiting,) * len(outputs)
+    return tuple(
+        _compared(trained[:, place], shuffled[:, place], seed) for place in range(len(outputs))
+    )
+
+
+def _compared(
+    trained: npt.NDArray[np.float32], shuffled: npt.NDArray[np.float32], seed: int
+) -> Check:
+    """Return the check of one output from its maps (cases, *grid) of both models."""
+    if not trained.any():
+        return Check(name=NAME, value=None, null=None, verdict="not_checked")
+    ours = [normalised(one) for one in trained]
+    theirs = [normalised(one) for one in shuffled]
+    similar = float(np.mean([ssim(a, b) for a, b in zip(ours, theirs, strict=True)]))
+    baseline = _pair_baseline(ours, seed)
     verdict: Verdict = "reflects" if similar < baseline else "fails"
     return Check(name=NAME, value=similar, null=baseline, verdict=verdict)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from audits.explanations.backgrounds import audit_background
 from audits.explanations.checks.deletion import deletion_rank
 from audits.explanations.checks.mappers import Mapper, mapper_for
-from audits.explanations.checks.randomisation import randomisation_check
+from audits.explanations.checks.randomisation import randomisation_checks
 from audits.explanations.checks.stability import max_sensitivity
 from audits.explanations.result import CaseExplanation, Check, Verdict
 
@@ -42,7 +42,7 @@ def run_checks(request: Request, explanation: CaseExplanation) -> tuple[Check, .
     if spatial is None:
         return ()
     method, field = explanation.method, spatial.field
-    mapper = mapper_for(request.adapter, method, request.index)
+    mapper = mapper_for(request.adapter, method, (request.index,))
     rank = deletion_rank(
         request.adapter, request.prepared, field, request.index, spatial.native, seed=request.seed
     )
@@ -74,14 +74,12 @@ def _stability(
 
 def _similarity(request: Request, method: str) -> Check:
     """Return the largest rank correlation with another output's map: information, no failure."""
-    mappers = [
-        mapper_for(request.adapter, method, index)
-        for index in range(len(request.adapter.output.names))
-    ]
-    maps = [mapper(request.prepared)[0].ravel() for mapper in mappers if mapper is not None]
-    others = [one for index, one in enumerate(maps) if index != request.index]
-    if not others or len(maps) != len(mappers):
+    count = len(request.adapter.output.names)
+    mapper = mapper_for(request.adapter, method, range(count))
+    if mapper is None or count == 1:
         return Check(name="output_similarity", value=None, null=None, verdict="not_checked")
+    maps = mapper(request.prepared)[0].reshape(count, -1)
+    others = [one for index, one in enumerate(maps) if index != request.index]
     own = maps[request.index]
     value = max(rank_correlation(own, other) for other in others)
     return Check(name="output_similarity", value=value, null=None, verdict="reflects")
@@ -114,9 +112,9 @@ def _of_the_model(
                 request.study, request.adapter, rows=REFERENCE_CASES, seed=request.seed
             ).prepared
             _per_model[key] = (
-                randomisation_check(
-                    request.adapter, method, request.index, cases, seed=request.seed
-                ),
+                randomisation_checks(
+                    request.adapter, method, (request.index,), cases, seed=request.seed
+                )[0],
                 _reference(mapper, cases, field, request.seed),
             )
         return _per_model[key]

@@ -19,7 +19,7 @@ def max_sensitivity(
     """Return the largest relative change of the map under tiny noise (Yeh et al., NeurIPS 2019).
 
     Args:
-        mapper: Maps a batch.
+        mapper: Maps one output of a batch.
         case: One prepared case.
         field: The image.
         seed: Seed of the noise, uniform within 2 % of the image's range.

@@ -12,7 +12,7 @@ from audits.explanations.checks import CHECK_NAMES, badge
 from audits.explanations.checks.deletion import deletion_rank, shifts
 from audits.explanations.checks.randomisation import (
     normalised,
-    randomisation_check,
+    randomisation_checks,
     shuffled_weights,
     ssim,
 )
@@ -136,14 +136,14 @@ def test_a_trained_detector_depends_on_its_weights(seeded):
         optimiser.step()
     adapter = image_adapter(net.eval(), 1, shape=(1, SIZE, SIZE))
     cases = {"image": x[1:24:2]}
-    check = randomisation_check(adapter, "gradcam", 0, cases)
+    check = randomisation_checks(adapter, "gradcam", (0,), cases)[0]
     assert check.verdict == "reflects"
     assert check.value < check.null
     blind = image_adapter(Constant().eval(), 1, shape=(1, SIZE, SIZE))
-    assert randomisation_check(blind, "gradcam", 0, cases).verdict == "fails"
-    assert randomisation_check(adapter, "rise", 0, cases).verdict == "not_checked"
+    assert randomisation_checks(blind, "gradcam", (0,), cases)[0].verdict == "fails"
+    assert randomisation_checks(adapter, "rise", (0,), cases)[0].verdict == "not_checked"
     few = {"image": x[:2]}
-    assert randomisation_check(adapter, "gradcam", 0, few).verdict == "not_checked"
+    assert randomisation_checks(adapter, "gradcam", (0,), few)[0].verdict == "not_checked"
 
 
 class Constant(torch.nn.Module):
