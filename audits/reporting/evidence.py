@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from audits.reporting.requirements import assess_requirements
 from audits.types import Finding, Skipped
 
 SCHEMA_VERSION = "1.0"
@@ -90,7 +91,7 @@ def build_evidence(parts: AuditParts) -> dict[str, Any]:
     :func:`seal` adds the hash of the internal files; :func:`audits.reporting.release.restrict`
     masks small counts.
     """
-    return {
+    evidence: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "release": "internal",
         "run": {**parts.run, "internal_sha256": None},
@@ -108,6 +109,8 @@ def build_evidence(parts: AuditParts) -> dict[str, Any]:
         "requirements": [r.to_dict() for r in parts.requirements],
         "findings": [f.to_dict() for f in parts.findings],
     }
+    evidence["requirements"] += assess_requirements(evidence)
+    return evidence
 
 
 def seal(evidence: Mapping[str, Any], internal_sha256: str) -> dict[str, Any]:
