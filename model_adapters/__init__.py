@@ -27,6 +27,8 @@ from model_adapters.batching import (
     run_in_batches,
     take_rows,
 )
+from model_adapters.conformance import CheckResult, check_adapter, check_model_folder
+from model_adapters.conformance_batch import example_batch
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError, DeviceError, PackageError, UnsafeFormatError
 from model_adapters.manifest import Manifest, read_manifest
@@ -38,6 +40,7 @@ __all__ = [
     "AdapterError",
     "Batch",
     "Capability",
+    "CheckResult",
     "DeviceError",
     "Feature",
     "Field",
@@ -54,7 +57,10 @@ __all__ = [
     "Task",
     "UnsafeFormatError",
     "batch_size_for",
+    "check_adapter",
+    "check_model_folder",
     "count_rows",
+    "example_batch",
     "known_formats",
     "load_adapter",
     "predict_batched",
