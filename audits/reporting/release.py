@@ -48,7 +48,6 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
         "shortcuts": masked_section(evidence["shortcuts"], cell),
         "comparison": masked_section(evidence["comparison"], cell),
         "data_quality": masked_section(evidence["data_quality"], cell),
-        "requirements": [_worded(r, "reason") for r in evidence["requirements"]],
         "findings": [_worded(f, "message") for f in evidence["findings"]],
     }
 

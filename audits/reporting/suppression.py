@@ -101,12 +101,11 @@ def _complete(plan: OutputPlan, cell: int) -> bool:
     while True:
         step = [_hide_another(plan, s, count) for s, count in _broken_sums(plan, cell)]
         if not any(step):
-            step = [
-                _protect(plan, key, count)
-                for key, count in derivable(plan.cells, plan.flags, plan.sums, cell)
-            ]
-        if not any(step):
-            return changed
+            # One at a time: what protects the first often protects the others too.
+            given_away = derivable(plan.cells, plan.flags, plan.sums, cell)
+            if not given_away:
+                return changed
+            _protect(plan, *given_away[0])
         changed = True
 
 
@@ -146,24 +145,33 @@ def _hide_another(plan: OutputPlan, one: Sum, count: str) -> bool:
         if not is_hidden(count, plan.flags[k]) and plan.cells[k].counts[count] > 0
     ]
     if shown:
-        smallest = min(shown, key=lambda k: (plan.cells[k].counts[count], k))
+        smallest = min(shown, key=lambda k: (_size(plan, k, count), k))
         return plan.hide(smallest, FLAG_OF[count])
     return plan.hide(one.total, FLAG_OF[count])
 
 
-def _protect(plan: OutputPlan, key: Key, count: str) -> bool:
-    """Break one of the sums that give a hidden count away, or hide more of its group."""
-    for one in plan.sums:
-        if key in one.parts and not is_hidden(count, plan.flags[one.total]):
-            return _hide_another(plan, one, count)
-    for one in plan.sums:
-        if key == one.total:
-            return _hide_another(plan, one, count)
+def _protect(plan: OutputPlan, key: Key, count: str) -> None:
+    """Hide the same count in one more group: the smallest that adds up with this one."""
+    related = {k for s in plan.sums if key in (s.total, *s.parts) for k in (s.total, *s.parts)}
+    shown = [
+        k
+        for k, cells in plan.cells.items()
+        if not is_hidden(count, plan.flags[k]) and cells.counts[count] > 0
+    ]
+    if shown:
+        # The whole cohort comes last: without it little is left to read.
+        chosen = min(shown, key=lambda k: (k == (), k not in related, _size(plan, k, count), k))
+        plan.hide(chosen, FLAG_OF[count])
+        return
     for flag in (Hide.POSITIVE | Hide.NEGATIVE, Hide.LABEL, EVERYTHING):
         if plan.hide(key, flag):
-            return True
-    changed = [plan.hide(k, EVERYTHING) for k in plan.cells]
-    return any(changed)
+            return
+    for other in plan.cells:
+        plan.hide(other, EVERYTHING)
+
+
+def _size(plan: OutputPlan, key: Key, count: str) -> int:
+    return plan.cells[key].counts[count]
 
 
 def _share(plans: Sequence[OutputPlan]) -> bool:
