@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, CaseSource, audit_background
 from audits.explanations.case import choose_method
 from audits.explanations.request import Request
-from audits.explanations.result import CaseExplanation, Check
+from audits.explanations.result import CaseExplanation
 from audits.explanations.shapley import ShapleyEstimate, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
@@ -104,14 +104,13 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     else:
         explained_cases = _explain_one_by_one(sample, chosen, progress, cancel)
     progress(1.0, "Explained")
-    model_checks = _model_checks(sample, explained_cases)
+    explained_cases = _with_model_checks(sample, explained_cases)
     summary = summarise(
         explained_cases,
         adapter,
         patients=_patient_codes(study, sample.case_ids),
         skipped=sample.skipped,
         seed=seed,
-        model_checks=model_checks,
     )
     return explained_cases, summary
 
@@ -220,19 +219,32 @@ def _explain_images(
     return out
 
 
-def _model_checks(sample: _Sample, explanations: Sequence[CaseExplanation]) -> Mapping[str, Check]:
-    """Return parameter randomisation by output, for maps that are cheap to repeat."""
+def _with_model_checks(
+    sample: _Sample, explanations: list[CaseExplanation]
+) -> list[CaseExplanation]:
+    """Return explanations with parameter randomisation filled in, where maps are cheap."""
     from audits.explanations.cams.formulas import CAM_METHODS
+    from audits.explanations.checks.randomisation import NAME as RANDOMISATION
     from audits.explanations.checks.randomisation import randomisation_checks
 
     names = sample.adapter.output.names
     if not explanations or explanations[0].method not in CAM_METHODS:
-        return {}
+        return explanations
     cases = {name: value[:REFERENCE_IMAGES] for name, value in sample.prepared.items()}
     found = randomisation_checks(
         sample.adapter, explanations[0].method, range(len(names)), cases, seed=sample.seed
     )
-    return dict(zip(names, found, strict=True))
+    by_output = dict(zip(names, found, strict=True))
+    return [
+        replace(
+            one,
+            checks=tuple(
+                by_output[one.output] if check.name == RANDOMISATION else check
+                for check in one.checks
+            ),
+        )
+        for one in explanations
+    ]
 
 
 def _explain_one_by_one(
