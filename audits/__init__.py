@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audits.explanations.case import explain_case
     from audits.running.api import audit_predictions
+    from audits.running.comparison import compare_predictions
 
 _HOMES = {
     "audit_predictions": "audits.running.api",
+    "compare_predictions": "audits.running.comparison",
     "explain_case": "audits.explanations.case",
 }
 
-__all__ = ["audit_predictions", "explain_case"]
+__all__ = ["audit_predictions", "compare_predictions", "explain_case"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from audits.cli.audit import audit
+from audits.cli.compare import compare
 from audits.cli.dashboard import dashboard
 from audits.cli.explain import explain
+from audits.cli.gate import gate
 from audits.cli.model import model
 from audits.cli.report import report
 from audits.cli.runs import runs
@@ -25,5 +27,5 @@ def auscult() -> None:
     """  # noqa: D301 - \b keeps click from rewrapping the example
 
 
-for _command in (audit, explain, report, verify, model, dashboard, runs):
+for _command in (audit, explain, compare, gate, report, verify, model, dashboard, runs):
     auscult.add_command(_command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,12 +21,12 @@ class Version:
 
     Attributes:
         key: Name of the version.
-        case_ids: (n,) ids, aligned to the rows of every output.
+        case_ids: For each output by name, the (n,) ids its rows belong to.
         outputs: Scored outputs.
     """
 
     key: str
-    case_ids: Sequence[str]
+    case_ids: Mapping[str, Sequence[str]]
     outputs: tuple[ScoredOutput, ...]
 
 
@@ -55,27 +55,33 @@ def join_versions(
             "output has the same name, so there is nothing to compare; rename an output in "
             "model.toml if the two mean the same."
         )
-    places = pd.Index(list(candidate.case_ids)).get_indexer(pd.Index(list(base.case_ids)))
-    both = places >= 0
-    if not both.any():
-        raise AuditError(
-            f"{base.key} and {candidate.key} scored no case in common; compare them on one study."
-        )
-    pairs = [
-        _known(_rows(output, np.flatnonzero(both)), _rows(theirs[output.name], places[both]))
-        for output in shared
-    ]
+    pairs = [_shared_rows(base, candidate, output, theirs[output.name]) for output in shared]
     for first, second in pairs:
         findings += _settings(first, second)
     return pairs, tuple(findings)
 
 
+def _shared_rows(
+    base: Version, candidate: Version, first: ScoredOutput, second: ScoredOutput
+) -> tuple[ScoredOutput, ScoredOutput]:
+    """Put an output of both versions on the cases that both scored, in the base's order."""
+    theirs = pd.Index(list(candidate.case_ids[first.name]))
+    places = theirs.get_indexer(pd.Index(list(base.case_ids[first.name])))
+    both = places >= 0
+    if not both.any():
+        raise AuditError(
+            f"{base.key} and {candidate.key} scored no case in common; compare them on one study."
+        )
+    return _known(_rows(first, np.flatnonzero(both)), _rows(second, places[both]))
+
+
 def _only_one(here: Version, there: Version) -> list[Finding]:
     found = []
-    missing = len(set(here.case_ids) - set(there.case_ids))
-    if missing:
-        message = f"{missing:,} cases were scored by {here.key} only and are not compared."
-        found.append(Finding(severity="warning", where="comparison", message=message))
+    for name in here.case_ids.keys() & there.case_ids.keys():
+        missing = len(set(here.case_ids[name]) - set(there.case_ids[name]))
+        if missing:
+            message = f"{name}: {missing:,} cases were scored by {here.key} only; left out."
+            found.append(Finding(severity="warning", where="comparison", message=message))
     names = {output.name for output in there.outputs}
     found += [
         Finding(

@@ -12,7 +12,7 @@ import numpy as np
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, CohortTable, open_table, parse_group
 from audits.cohorts.table import ScoreColumn
-from audits.fairness import ScoredOutput, audit_fairness
+from audits.fairness import FairnessResult, ScoredOutput, audit_fairness
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, build_evidence, library_versions
 from audits.running import quality
@@ -34,7 +34,7 @@ from audits.running.writing import (
 )
 from audits.storage import Run, Store
 from audits.storage.writer import refuse_existing
-from audits.types import Progress, silent
+from audits.types import Finding, Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,17 +126,61 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     Raises:
         AuditError: The thresholds do not pair with the labels.
     """
-    moment = now()
-    attributes = _attributes(table)
+    outputs = scored_outputs(
+        table,
+        policy,
+        paired_thresholds(thresholds, [s.name for s in table.scores]),
+        chosen_on=threshold_chosen_on,
+        task=task,
+    )
+    result = audit_fairness(outputs, policy, seed=seed, progress=progress)
+    parts = parts_of(table, policy, result, seed=seed, prior_runs=prior_runs)
+    return AuditResult(parts=parts, table=table, policy=policy)
+
+
+def scored_outputs(
+    table: CohortTable,
+    policy: Policy,
+    thresholds: Sequence[float | None],
+    *,
+    chosen_on: str | None,
+    task: str,
+) -> list[ScoredOutput]:
+    """Return every score column as the statistics take it, on the rows with label and score.
+
+    Args:
+        table: The opened table.
+        policy: Gives thresholds that the command does not.
+        thresholds: One for each score column, None where the command sets none.
+        chosen_on: sha256 of the data the thresholds were chosen on.
+        task: Task of the outputs.
+
+    Returns:
+        The outputs in order.
+    """
+    attributes = compared_attributes(table)
     outputs = []
-    given = paired_thresholds(thresholds, [s.name for s in table.scores])
-    for score, command in zip(table.scores, given, strict=True):
+    for score, command in zip(table.scores, thresholds, strict=True):
         threshold = threshold_of(
-            score.name, command=command, policy=policy.thresholds, chosen_on=threshold_chosen_on
+            score.name, command=command, policy=policy.thresholds, chosen_on=chosen_on
         )
         outputs.append(_scored(table, score, threshold, attributes, task))
-    result = audit_fairness(outputs, policy, seed=seed, progress=progress)
-    parts = AuditParts(
+    return outputs
+
+
+def parts_of(
+    table: CohortTable,
+    policy: Policy,
+    result: FairnessResult,
+    *,
+    seed: int,
+    prior_runs: Sequence[Mapping[str, Any]] = (),
+    findings: Sequence[Finding] = (),
+) -> AuditParts:
+    """Return the parts of the evidence of a table of scores."""
+    moment = now()
+    attributes = compared_attributes(table)
+    return AuditParts(
         run={
             "id": new_run_id(moment),
             "created": stamp(moment),
@@ -159,9 +203,26 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         outputs=result.to_dict(),
         data_quality=_quality(table, attributes),
         requirements=requirements_of(policy, [a.name for a in attributes], ()),
-        findings=(*table.findings, *policy.findings),
+        findings=[*table.findings, *policy.findings, *findings],
     )
-    return AuditResult(parts=parts, table=table, policy=policy)
+
+
+def internal_of(
+    table: CohortTable, source: Path | str, key: str, command: Sequence[str]
+) -> Internal:
+    """Return what of a table's run stays on site."""
+    return Internal(
+        info={
+            "kind": "predictions",
+            "key": key,
+            "command": list(command),
+            "predictions": str(Path(source).absolute()),
+            "study": None,
+            "models": {},
+        },
+        cases=_cases(table),
+        predictions={SCORES_KEY: _predictions(table)},
+    )
 
 
 def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
@@ -231,18 +292,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     )
     progress(0.9, "Writing the run")
     stop_if(cancel)
-    internal = Internal(
-        info={
-            "kind": "predictions",
-            "key": key,
-            "command": list(command),
-            "predictions": str(Path(source).absolute()),
-            "study": None,
-            "models": {},
-        },
-        cases=_cases(table),
-        predictions={SCORES_KEY: _predictions(table)},
-    )
+    internal = internal_of(table, source, key, command)
     run = write_run(
         target, result.parts, internal, store=registry, replace=if_changed, cancel=cancel
     )
@@ -250,7 +300,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     return run
 
 
-def _attributes(table: CohortTable) -> tuple[Attribute, ...]:
+def compared_attributes(table: CohortTable) -> tuple[Attribute, ...]:
     """Return every attribute that is compared, those that only an intersection names last."""
     crossed = [name for names in table.intersections for name in names]
     return table.attributes(tuple(dict.fromkeys([*table.groups, *crossed])))
@@ -295,7 +345,7 @@ def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, A
 def _cases(table: CohortTable) -> pd.DataFrame:
     from audits.running.frames import cases_frame
 
-    return cases_frame(table.case_ids, table.patients, table.labels, _attributes(table))
+    return cases_frame(table.case_ids, table.patients, table.labels, compared_attributes(table))
 
 
 def _predictions(table: CohortTable) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from audits.fairness import audit_fairness
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
+from audits.running.comparison import compare_passes
 from audits.running.frames import cases_frame
 from audits.running.model import ModelPass, run_model
 from audits.running.requirements import requirements_of
@@ -58,6 +59,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     explain_cases: int = 50,
     command: Sequence[str] = (),
     if_changed: bool = False,
+    compare: bool = False,
     progress: Progress = silent,
     cancel: Cancel = never,
 ) -> Run:
@@ -75,6 +77,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         command: Command line, kept in ``internal/run.json``.
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
+        compare: Compare the second model with the first on the same patients, too.
         progress: Told how far the run is.
         cancel: Asked between steps.
 
@@ -87,7 +90,8 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         refuse_existing(target)
     progress(0.0, "Opening the study")
     registry = Store(store)
-    plan = _plan(study, models, policy, seed=seed, explain_cases=explain_cases, device=device)
+    options = {"explain_cases": explain_cases, "device": device, "compare": compare}
+    plan = _plan(study, models, policy, seed=seed, **options)
     same = unchanged_run(target, plan.key) if if_changed else None
     if same is not None:
         return same
@@ -121,6 +125,13 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         outputs=result.to_dict(),
         prior_runs=registry.prior_runs(plan.study.sha256, weights),
     )
+    if compare:
+        compared = compare_passes(passes[0], passes[1], plan.policy, seed=seed)
+        parts = replace(
+            parts,
+            comparison=compared.to_dict(),
+            findings=_distinct([*parts.findings, *compared.findings]),
+        )
     progress(_AUDITED, "Writing the run")
     internal = _internal(plan, passes, command)
     run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)

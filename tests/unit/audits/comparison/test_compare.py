@@ -99,10 +99,14 @@ def test_versions_are_joined_by_name_and_case():
     _, patients, y, sex, base, candidate = cohort(5)
     ids = [f"c{row}" for row in range(len(y))]
     order = np.random.default_rng(0).permutation(len(y))[:700]
-    first = Version(key="m@1", case_ids=ids, outputs=(scored(base, y, sex, patients=patients),))
+    first = Version(
+        key="m@1",
+        case_ids={"died": ids, "los": ids},
+        outputs=(scored(base, y, sex, patients=patients),),
+    )
     second = Version(
         key="m@2",
-        case_ids=[ids[row] for row in order],
+        case_ids={"died": [ids[row] for row in order]},
         outputs=(
             scored(candidate[order], y[order], sex[order], patients=patients[order]),
             scored(candidate[order], y[order], sex[order], name="extra"),
@@ -121,12 +125,16 @@ def test_versions_are_joined_by_name_and_case():
 def test_nothing_in_common_is_one_sentence():
     _, _, y, sex, base, candidate = cohort(5)
     ids = [f"c{row}" for row in range(len(y))]
-    first = Version(key="m@1", case_ids=ids, outputs=(scored(base, y, sex),))
-    other = Version(key="m@2", case_ids=ids, outputs=(scored(candidate, y, sex, name="los"),))
+    first = Version(key="m@1", case_ids={"died": ids, "los": ids}, outputs=(scored(base, y, sex),))
+    other = Version(
+        key="m@2",
+        case_ids={"died": ids, "los": ids},
+        outputs=(scored(candidate, y, sex, name="los"),),
+    )
     with pytest.raises(AuditError, match="no output has the same name"):
         join_versions(first, other)
     strangers = Version(
-        key="m@2", case_ids=[f"x{i}" for i in ids], outputs=(scored(candidate, y, sex),)
+        key="m@2", case_ids={"died": [f"x{i}" for i in ids]}, outputs=(scored(candidate, y, sex),)
     )
     with pytest.raises(AuditError, match="no case in common"):
         join_versions(first, strangers)

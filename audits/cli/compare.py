@@ -1,0 +1,103 @@
+"""``auscult compare``: a run with paired statistics of two versions on the same patients."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from audits.cli.options import device_option, seed_option, store_option
+from audits.cli.progress import progress_to
+
+if TYPE_CHECKING:
+    from audits.storage import Run
+    from audits.types import Progress
+
+
+@click.command()
+@click.option("--study", type=click.Path(), metavar="DIR", help="Study folder.")
+@click.option("--base", type=click.Path(), metavar="DIR", help="Model folder in use.")
+@click.option("--candidate", type=click.Path(), metavar="DIR", help="What would replace it.")
+@click.option("--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet.")
+@click.option("--label", "labels", multiple=True, metavar="COL", help="Repeat for more.")
+@click.option("--base-score", "base_scores", multiple=True, metavar="COL", help="One a label.")
+@click.option("--candidate-score", "candidate_scores", multiple=True, metavar="COL")
+@click.option("--threshold", "thresholds", multiple=True, type=float, help="One, or one a label.")
+@click.option("--threshold-chosen-on", metavar="SHA256", help="Where it was chosen.")
+@click.option("--patient", metavar="COL", help="Which rows are the same patient.")
+@click.option("--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat.")
+@click.option("--intersect", multiple=True, metavar="COL,COL", help="Repeat for more.")
+@click.option("--case-id", metavar="COL", help="Unique ids; default row numbers from 0.")
+@click.option(
+    "--space",
+    type=click.Choice(["probability", "logit", "value"]),
+    default="probability",
+    show_default=True,
+)
+@click.option("--policy", type=click.Path(), metavar="FILE", help="Declared beforehand.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN")
+@click.option(
+    "--explain-cases", type=click.IntRange(min=0), default=50, show_default=True, metavar="N"
+)
+@click.option("--if-changed", is_flag=True, help="Keep RUN if made from the same things.")
+@click.option("--progress-file", type=click.Path(path_type=Path), hidden=True)
+@device_option
+@seed_option
+@store_option
+def compare(**given: Any) -> None:
+    """Compare two versions of a model, overall and for every declared group.
+
+    \b
+    Examples:
+      auscult compare --study my_study --base models/1.0 --candidate models/2.0 --out runs/change
+      auscult compare --predictions scores.parquet --label died --base-score old \\
+        --candidate-score new --patient pid --group sex --threshold 0.2 --out runs/change
+    """  # noqa: D301 - \b keeps click from rewrapping the examples
+    from audits.cli.change import print_change
+
+    with progress_to(given.pop("progress_file")) as progress:
+        run = _run(given, progress)
+    print_change(run)
+
+
+def _run(given: dict[str, Any], progress: Progress) -> Run:
+    both = ("out", "policy", "seed", "store", "if_changed")
+    shared = {name: given.pop(name) for name in both}
+    shared |= {"progress": progress, "command": sys.argv}
+    if given["predictions"] is not None:
+        return _compare_scores(given, shared)
+    if not (given["study"] and given["base"] and given["candidate"]):
+        raise click.UsageError("name --study, --base and --candidate, or --predictions")
+    from audits.running import run_study_audit
+
+    return run_study_audit(
+        given["study"],
+        [given["base"], given["candidate"]],
+        compare=True,
+        device=given["device"],
+        explain_cases=given["explain_cases"],
+        **shared,
+    )
+
+
+def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
+    if given["study"] or given["base"] or given["candidate"]:
+        raise click.UsageError("--predictions stands alone, without --study, --base, --candidate")
+    from audits.running import run_predictions_comparison
+
+    return run_predictions_comparison(
+        given["predictions"],
+        labels=list(given["labels"]),
+        base_scores=list(given["base_scores"]),
+        candidate_scores=list(given["candidate_scores"]),
+        thresholds=given["thresholds"],
+        threshold_chosen_on=given["threshold_chosen_on"],
+        patient=given["patient"],
+        groups=list(given["groups"]),
+        intersections=[text.split(",") for text in given["intersect"]],
+        case_id=given["case_id"],
+        space=given["space"],
+        **shared,
+    )

@@ -1,0 +1,280 @@
+"""A comparison of two versions: from two score columns, or joined from two models of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audits.cancel import Cancel, never, part_of, stop_if
+from audits.cohorts import CohortTable
+from audits.cohorts.table import ScoreColumn
+from audits.comparison import Comparison, Version, compare_outputs, join_versions
+from audits.errors import AuditError
+from audits.fairness import ScoredOutput, audit_fairness
+from audits.policy import Policy
+from audits.running.predictions import internal_of, open_scores, parts_of, scored_outputs
+from audits.running.thresholds import paired_thresholds
+from audits.running.writing import content_key, unchanged_run, write_run
+from audits.storage import Run, Store
+from audits.storage.writer import refuse_existing
+from audits.types import Finding, Progress, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audits.running.model import ModelPass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonResult:
+    """A comparison that was computed but not written."""
+
+    comparison: Comparison
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract's ``comparison``."""
+        return self.comparison.to_dict()
+
+
+def compare_passes(
+    base: ModelPass, candidate: ModelPass, policy: Policy, *, seed: int, progress: Progress = silent
+) -> ComparisonResult:
+    """Compare two models of one run.
+
+    Raises:
+        AuditError: If they share no output or no case.
+    """
+    versions = [
+        Version(
+            key=one.key,
+            case_ids=dict.fromkeys(
+                [output.name for output in one.outputs], one.predictions["case_id"].tolist()
+            ),
+            outputs=one.outputs,
+        )
+        for one in (base, candidate)
+    ]
+    return _compared(versions[0], versions[1], policy, seed=seed, progress=progress)
+
+
+def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but the table by keyword
+    table: pd.DataFrame | Path | str,
+    *,
+    label: str | Sequence[str],
+    base_score: str | Sequence[str],
+    candidate_score: str | Sequence[str],
+    groups: Sequence[str] = (),
+    intersections: Sequence[Sequence[str]] = (),
+    patient: str | None = None,
+    threshold: float | Sequence[float] | None = None,
+    policy: Path | str | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> ComparisonResult:
+    """Compare two score columns of one table on the same patients.
+
+    Args:
+        table: A table, or a CSV or Parquet file.
+        label: Label column, or several.
+        base_score: Score column of the version in use, for each label in order.
+        candidate_score: Score column of the version that would replace it.
+        groups: ``COL`` or ``COL:b1,b2,…`` each.
+        intersections: Lists of column names.
+        patient: Column that says which rows are the same patient.
+        threshold: Predicted positive means score >= threshold; one for all labels or one each.
+        policy: Policy file or the same as data; None for the default policy.
+        seed: Seed of everything random.
+        options: As for ``audit_predictions``.
+
+    Returns:
+        The result; ``to_dict()`` is the ``comparison`` of ``evidence.json``.
+
+    Raises:
+        PackageError: One sentence on the first thing that cannot be used as it stands.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"y": [0, 1, 1], "a": [0.1, 0.4, 0.9], "b": [0.1, 0.6, 0.9]})
+        >>> result = compare_predictions(
+        ...     table, label="y", base_score="a", candidate_score="b", threshold=0.5
+        ... )
+        >>> result.to_dict()["outputs"][0]["groups"][0]["positive_flips"]["k"]
+        1
+    """
+    given = [] if threshold is None else threshold
+    thresholds = [given] if isinstance(given, (int, float)) else list(given)
+    opened, declared = _open(
+        table,
+        label,
+        base_score,
+        candidate_score,
+        policy,
+        {"groups": groups, "intersections": intersections, "patient": patient, **options},
+    )
+    outputs = _scored(opened, declared, thresholds, None, options)
+    return _compared(*_versions(opened, outputs), declared, seed=seed)
+
+
+def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the command
+    source: Path | str,
+    out: Path | str,
+    *,
+    labels: Sequence[str],
+    base_scores: Sequence[str],
+    candidate_scores: Sequence[str],
+    policy: Path | str | Mapping[str, Any] | None = None,
+    thresholds: Sequence[float] = (),
+    threshold_chosen_on: str | None = None,
+    seed: int = 0,
+    store: Path | str | None = None,
+    command: Sequence[str] = (),
+    if_changed: bool = False,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+    **options: Any,
+) -> Run:
+    """Compare two score columns of a table and write a run.
+
+    The run audits both versions as any other run, and holds ``comparison`` beside it.
+
+    Raises:
+        PackageError: One sentence on the first thing that cannot be used as it stands.
+        CancelledRun: ``cancel`` said so.
+    """
+    target = Path(out).absolute()
+    if not if_changed:
+        refuse_existing(target)
+    progress(0.0, "Opening the table")
+    registry = Store(store)
+    table, declared = _open(source, labels, base_scores, candidate_scores, policy, options)
+    key = content_key(
+        kind="comparison",
+        study=table.sha256,
+        policy=declared.sha256,
+        seed=seed,
+        scores=[list(base_scores), list(candidate_scores)],
+        thresholds=list(thresholds),
+        chosen_on=threshold_chosen_on,
+        options={name: value for name, value in options.items() if value is not None},
+    )
+    same = unchanged_run(target, key) if if_changed else None
+    if same is not None:
+        return same
+    outputs = _scored(table, declared, thresholds, threshold_chosen_on, options)
+    stop_if(cancel)
+    audited = audit_fairness(outputs, declared, seed=seed, progress=part_of(progress, 0.1, 0.5))
+    stop_if(cancel)
+    compared = _compared(
+        *_versions(table, outputs),
+        declared,
+        seed=seed,
+        progress=part_of(progress, 0.5, 0.9),
+    )
+    parts = replace(
+        parts_of(
+            table,
+            declared,
+            audited,
+            seed=seed,
+            prior_runs=registry.prior_runs(table.sha256, ()),
+            findings=compared.findings,
+        ),
+        comparison=compared.to_dict(),
+    )
+    progress(0.9, "Writing the run")
+    internal = internal_of(table, source, key, command)
+    run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
+    progress(1.0, "Done")
+    return run
+
+
+def _open(
+    source: pd.DataFrame | Path | str,
+    labels: str | Sequence[str],
+    base_scores: str | Sequence[str],
+    candidate_scores: str | Sequence[str],
+    policy: Path | str | Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> tuple[CohortTable, Policy]:
+    """Open the table with both versions' columns: all of the base, then all of the candidate."""
+    names, base, candidate = map(_listed, (labels, base_scores, candidate_scores))
+    if not len(names) == len(base) == len(candidate):
+        raise AuditError(
+            f"The comparison names {len(names)} labels, {len(base)} base scores and "
+            f"{len(candidate)} candidate scores; name one of each for every output, in order."
+        )
+    return open_scores(
+        source, policy=policy, labels=[*names, *names], scores=[*base, *candidate], **options
+    )
+
+
+def _scored(
+    table: CohortTable,
+    policy: Policy,
+    thresholds: Sequence[float],
+    chosen_on: str | None,
+    options: Mapping[str, Any],
+) -> list[ScoredOutput]:
+    """Score both versions; each threshold serves the base and the candidate of its output.
+
+    ``model`` carries the score column, which is all the name a version of a table has.
+    """
+    half = len(table.scores) // 2
+    given = paired_thresholds(thresholds, [score.name for score in table.scores[:half]])
+    task = str(options.get("task", "binary"))
+    outputs = scored_outputs(table, policy, [*given, *given], chosen_on=chosen_on, task=task)
+    return [
+        replace(output, model=score.column)
+        for output, score in zip(outputs, table.scores, strict=True)
+    ]
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _versions(table: CohortTable, outputs: Sequence[ScoredOutput]) -> tuple[Version, Version]:
+    """Name each version by its score columns and say which rows its outputs are on.
+
+    Rows differ between columns where scores are missing, so every output brings its own.
+    """
+    half = len(outputs) // 2
+    base, candidate = (
+        _version(table, table.scores[part], outputs[part])
+        for part in (slice(None, half), slice(half, None))
+    )
+    return base, candidate
+
+
+def _version(
+    table: CohortTable, scores: Sequence[ScoreColumn], outputs: Sequence[ScoredOutput]
+) -> Version:
+    ids = np.array(table.case_ids, dtype=object)
+    return Version(
+        key=", ".join(score.column for score in scores),
+        case_ids={
+            output.name: ids[score.usable].tolist()
+            for score, output in zip(scores, outputs, strict=True)
+        },
+        outputs=tuple(outputs),
+    )
+
+
+def _compared(
+    base: Version,
+    candidate: Version,
+    policy: Policy,
+    *,
+    seed: int,
+    progress: Progress = silent,
+) -> ComparisonResult:
+    pairs, findings = join_versions(base, candidate)
+    comparison = compare_outputs(
+        pairs, policy, base=base.key, candidate=candidate.key, seed=seed, progress=progress
+    )
+    return ComparisonResult(comparison=comparison, findings=findings)

@@ -1,0 +1,134 @@
+"""``auscult compare`` and ``auscult gate`` from a table to exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from audits import compare_predictions
+from audits.cli.commands import auscult
+from audits.cli.failures import run_guarded
+from audits.storage import verify_run
+
+POLICY = """
+[audit]
+groups = ["sex"]
+verdict_metrics = ["tpr", "auroc"]
+[margin]
+tpr = 0.1
+auroc = 0.05
+[reasons]
+"margin.tpr" = "test"
+"margin.auroc" = "test"
+[suppression]
+release = "internal"
+[[gate.rule]]
+metric = "tpr"
+scope = {scope}
+kind = "noninferiority"
+limit = 0.1
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    n = 2400
+    y = (rng.random(n) < 0.4).astype(int)
+    sex = np.where(rng.random(n) < 0.5, "F", "M")
+    old = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=n))))
+    new = np.where((sex == "F") & (y == 1), old * 0.6, old)
+    frame = pd.DataFrame({"y": y, "old": old, "new": new, "sex": sex, "pid": np.arange(n) // 2})
+    frame.loc[3, "new"] = np.nan
+    frame.to_csv(tmp_path / "scores.csv", index=False)
+    return tmp_path / "scores.csv"
+
+
+def compare(table: Path, *extra: str) -> Path:
+    out = table.parent / "run"
+    policy = table.parent / "policy.toml"
+    policy.write_text(POLICY.replace("{scope}", '{ sex = "F" }'), encoding="utf-8")
+    args = ["compare", "--predictions", str(table), "--label", "y", "--base-score", "old"]
+    args += ["--candidate-score", "new", "--group", "sex", "--patient", "pid"]
+    args += ["--threshold", "0.5", "--policy", str(policy), "--out", str(out)]
+    args += ["--store", str(table.parent / "store"), *extra]
+    result = CliRunner().invoke(auscult, args, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "newly wrong" in result.output
+    return out
+
+
+def test_a_comparison_is_a_whole_run(table: Path):
+    out = compare(table)
+    evidence = json.loads((out / "evidence.json").read_text(encoding="utf-8"))
+    comparison = evidence["comparison"]
+    assert (comparison["base"], comparison["candidate"]) == ("old", "new")
+    groups = comparison["outputs"][0]["groups"]
+    assert [group["attributes"] for group in groups] == [{}, {"sex": "F"}, {"sex": "M"}]
+    assert groups[1]["metrics"]["tpr"]["verdict"] == "worse"
+    assert groups[2]["metrics"]["tpr"]["verdict"] == "equivalent"
+    assert groups[0]["n"] == 2399
+    assert [output["model"] for output in evidence["outputs"]] == ["old", "new"]
+    checked = verify_run(out)
+    assert checked.files > 0
+    assert not (checked.altered or checked.missing or checked.added)
+
+
+def test_the_function_says_what_the_command_says(table: Path):
+    out = compare(table)
+    evidence = json.loads((out / "evidence.json").read_text(encoding="utf-8"))
+    again = compare_predictions(
+        table,
+        label="y",
+        base_score="old",
+        candidate_score="new",
+        groups=["sex"],
+        patient="pid",
+        threshold=0.5,
+        policy=table.parent / "policy.toml",
+    )
+    assert again.to_dict() == evidence["comparison"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "code", "word"),
+    [('{ sex = "F" }', 1, "FAIL"), ('{ sex = "M" }', 0, "PASS"), ('"every group"', 1, "FAIL")],
+)
+def test_the_gate_ends_with_the_exit_code_of_the_worst_rule(
+    table: Path, scope: str, code: int, word: str
+):
+    out = compare(table)
+    rules = table.parent / "gate.toml"
+    rules.write_text(POLICY.replace("{scope}", scope), encoding="utf-8")
+    junit, markdown = table.parent / "gate.xml", table.parent / "gate.md"
+    args = ["gate", str(out), "--policy", str(rules)]
+    args += ["--junit", str(junit), "--markdown", str(markdown)]
+    result = CliRunner().invoke(auscult, args)
+    assert result.exit_code == code
+    assert result.output.startswith(word)
+    assert junit.read_text(encoding="utf-8").startswith("<?xml")
+    assert "| rule |" in markdown.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--candidate-score", "old"], "2 candidate scores"),
+        (["--group", "ward"], "'ward'"),
+        (["--study", "somewhere"], "--predictions stands alone"),
+    ],
+)
+def test_bad_input_is_one_sentence(table: Path, change, said, capsys):
+    args = ["compare", "--predictions", str(table), "--label", "y", "--base-score", "old"]
+    args += ["--candidate-score", "new", "--threshold", "0.5", "--out", str(table.parent / "x")]
+    args += ["--store", str(table.parent / "store"), *change]
+    assert run_guarded(args) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert said in error[-1]
+    assert "Traceback" not in "\n".join(error)
+    assert not (table.parent / "x").exists()
