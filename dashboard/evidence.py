@@ -5,6 +5,7 @@ Nothing is computed here; the functions only find and name what the run holds.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from typing import Any
 from dashboard.words import humanised
 
 Evidence = Mapping[str, Any]
+RATIOS = frozenset({"oe_ratio", "oe_t"})
+"""Metrics whose difference is group over reference."""
+
 VERDICTS = ("disparity", "inconclusive", "equivalent", "not_evaluable")
 
 
@@ -45,6 +49,29 @@ def model_label(key: str | None) -> str:
         return "table of predictions"
     name, _, version = key.partition("@")
     return f"{name}, version {version}" if version else name
+
+
+def next_version(key: str, among: Sequence[str]) -> str:
+    """Return the version that follows a model's: of the same model if there is one.
+
+    Example:
+        >>> next_version("mlp@1.0", ["xgb@1.0", "mlp@1.0", "mlp@2.0"])
+        'mlp@2.0'
+    """
+    others = [other for other in among if other != key]
+    family = [other for other in others if _family(other) == _family(key)]
+    later = [other for other in family if among.index(other) > list(among).index(key)]
+    return next(iter(later or family or others))
+
+
+def first_of_family(among: Sequence[str]) -> str:
+    """Return the first model that comes in several versions, else the first of all."""
+    families = Counter(_family(key) for key in among)
+    return next((key for key in among if families[_family(key)] > 1), among[0])
+
+
+def _family(key: str) -> str:
+    return key.partition("@")[0]
 
 
 def output_keys(evidence: Evidence, model: str | None = None) -> list[OutputKey]:
@@ -120,15 +147,34 @@ def verdict_counts(outputs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def by_concern(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return comparisons, disparities first and among them the largest differences."""
+    """Return comparisons, disparities first and among them the largest, margin by margin.
+
+    A crossed group whose gap its attributes carry comes after the attributes themselves.
+    """
     order = {"disparity": 0, "inconclusive": 1, "equivalent": 2, "not_evaluable": 3}
 
-    def rank(item: Mapping[str, Any]) -> tuple[int, int, float]:
-        value = (item.get("difference") or {}).get("value")
-        weak = 0 if item.get("strength") == "confirmed" else 1
-        return order.get(item.get("verdict") or "", 4), weak, -abs(value or 0.0)
+    def rank(item: Mapping[str, Any]) -> tuple[int, bool, bool, float]:
+        grave = order.get(item.get("verdict") or "", 4)
+        weak = item.get("strength") != "confirmed"
+        return grave, weak, bool(item.get("carried_by")), -margins_away(item)
 
     return sorted(items, key=rank)
+
+
+def margins_away(comparison: Mapping[str, Any]) -> float:
+    """Return the size of a difference in declared margins, so that measures can be ranked.
+
+    Example:
+        >>> margins_away({"metric": "tpr", "margin": 0.1, "difference": {"value": -0.25}})
+        2.5
+    """
+    value = (comparison.get("difference") or {}).get("value")
+    margin = comparison.get("margin")
+    if value is None or not margin:
+        return 0.0
+    if comparison["metric"] in RATIOS:
+        return abs(math.log(value) / math.log(margin)) if value > 0 and margin > 1 else 0.0
+    return float(abs(value) / margin)
 
 
 def disparities(evidence: Evidence) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboard.evidence import RATIOS
 from dashboard.words import word
 
 Estimate = Mapping[str, Any]
@@ -80,7 +81,7 @@ def difference_text(estimate: Estimate | None, metric: str) -> str:
     unit = word("metric", metric).unit
     if not estimate or estimate.get("value") is None:
         return with_interval(estimate, unit)
-    if metric in {"oe_ratio", "oe_t"}:
+    if metric in RATIOS:
         return "× " + with_interval(estimate, "ratio")
     limits = interval(estimate, unit, difference=True)
     return signed(estimate["value"], unit) + (f" ({limits})" if limits else "")
@@ -122,6 +123,16 @@ def count(value: int | None, *, suppressed: bool = False) -> str:
     if suppressed and value is None:
         return SUPPRESSED
     return MISSING if value is None else f"{value:,}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "case"), counted(1200, "case")
+        ('1 case', '1,200 cases')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def p_text(value: float | None) -> str:

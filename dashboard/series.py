@@ -9,8 +9,8 @@ from dashboard import numbers
 from dashboard.charts import Cell, Effect, Forest, ForestRow, GroupMap, PairedForest, PairedRow
 from dashboard.charts import Waterfall as WaterfallChart
 from dashboard.charts.paired import Side
-from dashboard.evidence import comparison_of, group_label, is_intersection
-from dashboard.words import humanised, label, verdict_text, word
+from dashboard.evidence import comparison_of, group_entry, group_label, is_intersection
+from dashboard.words import humanised, label, unit_label, verdict_text, word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def value_text(value: float | str | None, unit: str | None = None) -> str:
     if value is None:
         return "not measured"
     shown = f"{value:.4g}" if isinstance(value, int | float) else str(value)
-    return f"{shown} {unit}" if unit and shown != "not measured" else shown
+    return f"{shown} {unit_label(unit)}".strip() if shown != "not measured" else shown
 
 
 def size_frame(output: Entry) -> pd.DataFrame:
@@ -173,8 +173,17 @@ def size_frame(output: Entry) -> pd.DataFrame:
     )
 
 
-def verdict_frame(items: Iterable[Entry]) -> pd.DataFrame:
-    """Return comparisons as a table of printed text, one row each."""
+def group_count(output: Entry, comparison: Entry) -> str:
+    """Return the group's count in a comparison: ``140 of 311``, or n where nothing is counted."""
+    if comparison.get("group_n") is not None:
+        return numbers.of(comparison.get("group_k"), comparison["group_n"])
+    group = group_entry(output, comparison["group"])
+    estimate = group["metrics"].get(comparison["metric"]) if group else None
+    return numbers.denominator(estimate) or numbers.MISSING
+
+
+def verdict_frame(output: Entry, items: Iterable[Entry]) -> pd.DataFrame:
+    """Return comparisons of an output as a table of printed text, one row each."""
     import pandas as pd
 
     rows = [
@@ -184,7 +193,7 @@ def verdict_frame(items: Iterable[Entry]) -> pd.DataFrame:
             "Group": group_label(c["group"]),
             "Compared with": reference_text(c.get("reference")),
             "Difference (95 %)": numbers.difference_text(c.get("difference"), c["metric"]),
-            "Group count": numbers.of(c.get("group_k"), c.get("group_n")),
+            "Group count": group_count(output, c),
             "Reference count": numbers.of(c.get("ref_k"), c.get("ref_n")),
             "Margin": margin_text(c),
             "q": numbers.p_text(c.get("q")),

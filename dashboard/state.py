@@ -16,11 +16,12 @@ MODEL: Final = "model"
 OUTPUT: Final = "output"
 CASE: Final = "case"
 METRIC: Final = "metric"
+BASE: Final = "base"
 CANDIDATE: Final = "candidate"
 
-Key = Literal["run", "model", "output", "case", "metric", "candidate"]
+Key = Literal["run", "model", "output", "case", "metric", "base", "candidate"]
 
-_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE)
+_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE, BASE, CANDIDATE)
 _SEEN: Final = "_address_seen"
 
 

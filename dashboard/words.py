@@ -22,6 +22,7 @@ Section = Literal[
     "notice",
     "statistic",
     "limit",
+    "unit",
 ]
 
 
@@ -94,15 +95,32 @@ def notice(name: str) -> str:
     return word("notice", name).text
 
 
+ACRONYMS = frozenset({"ap", "copd", "ckd", "ct", "ecg", "ehr", "er", "icu", "mr", "mri", "pa"})
+
+
 def humanised(name: str) -> str:
     """Return a column or label name as words.
 
     Example:
-        >>> humanised("age_band")
-        'Age band'
+        >>> humanised("age_band"), humanised("icu_stay")
+        ('Age band', 'ICU stay')
     """
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    words = [w.upper() if w in ACRONYMS else w for w in name.replace("_", " ").split()]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def unit_label(code: str | None) -> str:
+    """Return a UCUM unit as people write it.
+
+    Example:
+        >>> unit_label("mm[Hg]"), unit_label("mmol/L"), unit_label(None)
+        ('mmHg', 'mmol/L', '')
+    """
+    if not code:
+        return ""
+    known = glossary()["unit"].get(code)
+    return known.label if known else code.strip("{}")
 
 
 def verdict_text(verdict: str | None, strength: str | None = None) -> str:

@@ -12,7 +12,7 @@ from dashboard.series import size_frame
 from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
-from dashboard.views.elements import provenance, show_frame
+from dashboard.views.elements import provenance, show_frame, size_columns
 from dashboard.views.run_card import run_card, run_history
 from dashboard.words import humanised
 
@@ -55,11 +55,7 @@ else:
                     key="overview_sizes",
                     alt=f"Cases, patients and positives of every group for {humanised(name)}",
                     height=420,
-                    column_config={
-                        "Share of cases": st.column_config.ProgressColumn(
-                            format="percent", min_value=0, max_value=1, color="gray"
-                        )
-                    },
+                    column_config=size_columns(),
                 )
         provenance(evidence)
         state.write_address()

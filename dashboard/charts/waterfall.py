@@ -102,8 +102,8 @@ class Waterfall:
         for x, text, anchor in ((self.base, "background", "top"), (self.score, "patient", "top")):
             figure.add_vline(x=x, line={"color": GREY, "width": 1, "dash": "dot"})
             figure.add_annotation(
-                x=x, y=len(bars) - 0.45, yanchor=anchor, text=f"{text} {x:.2f}", showarrow=False,
-                font={"size": 11},
+                x=x, y=len(bars) - 0.45, yanchor=anchor, text=f"{text} {signed(x)}",
+                showarrow=False, font={"size": 12},
             )  # fmt: skip
         quiet_layout(figure, height=110 + 30 * len(bars), bargap=0.35)
         figure.update_yaxes(

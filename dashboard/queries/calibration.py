@@ -7,7 +7,7 @@ import streamlit as st
 
 from audits.fairness.intervals import wilson
 from dashboard.charts import Reliability, ReliabilityBin
-from dashboard.queries.cases import has_risk, scored_cases
+from dashboard.queries.cases import has_risk, levels_of, scored_cases
 from dashboard.queries.runs import RunRef
 from dashboard.words import humanised
 
@@ -30,7 +30,7 @@ def reliability(ref: RunRef, model: str | None, output: str, attribute: str) -> 
     column = f"group__{attribute}"
     known = frame[frame["label"].notna() & frame["risk"].notna()]
     largest = known[column].astype(str).value_counts().head(GROUPS).index
-    order = [level for level in _levels(frame[column]) if level in set(largest)]
+    order = [level for level in levels_of(frame, column) if level in set(largest)]
     bins: list[ReliabilityBin] = []
     for level in order:
         own = known[known[column].astype(str) == level]
@@ -58,8 +58,3 @@ def _bins(group: str, risk: np.ndarray, label: np.ndarray) -> list[ReliabilityBi
             )
         )
     return made
-
-
-def _levels(column: object) -> list[str]:
-    categories = getattr(getattr(column, "cat", None), "categories", None)
-    return [str(level) for level in categories] if categories is not None else sorted(set(column))  # type: ignore[call-overload]  # a column of strings

@@ -163,6 +163,14 @@ def group_columns(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if str(name).startswith("group__")]
 
 
+def levels_of(frame: pd.DataFrame, column: str) -> list[str]:
+    """Return the levels of a group column that occur, in the order of the run."""
+    present = set(frame[column].astype(str))
+    categories = getattr(frame[column].dtype, "categories", None)
+    ordered = sorted(present) if categories is None else [str(level) for level in categories]
+    return [level for level in ordered if level in present]
+
+
 def outcome(label: int | None, risk: float | None, threshold: float | None) -> Outcome | None:
     """Return how a call turned out.
 

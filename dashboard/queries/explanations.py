@@ -84,6 +84,16 @@ def variables(ref: RunRef) -> dict[str, Feature]:
     return {feature.name: feature for feature in study.variables} if study else {}
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def yes_no_variables(ref: RunRef) -> frozenset[str]:
+    """Return the variables that hold nothing but 0 and 1 in the audited cases."""
+    study = run_study(ref)
+    if study is None:
+        return frozenset()
+    names = [feature.name for feature in study.variables if feature.name in study.cases]
+    return frozenset(n for n in names if set(study.cases[n].dropna().unique()) == {0, 1})
+
+
 def image_field(ref: RunRef) -> str | None:
     """Return the name of the study's image input, or None."""
     study = run_study(ref)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from dashboard.charts import Agreement, CasePair
-from dashboard.queries.cases import scored_cases
+from dashboard.queries.cases import group_columns, levels_of, scored_cases
 from dashboard.queries.runs import RunRef
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNCHANGED_SHOWN = 3000
 CHANGED_SHOWN = 2000
@@ -78,13 +83,7 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
         n=len(both),
         better=gained,
         worse=lost,
-        groups=tuple(
-            (column.removeprefix("group__"), str(level), int(better[at].sum()),
-             int(worse[at].sum()), int(at.sum()))
-            for column in both.columns
-            if column.startswith("group__")
-            for level, at in _levels(both[column].astype(str).to_numpy())
-        ),
+        groups=tuple(_by_level(both, better, worse)),
         chart=Agreement(
             base=names[0],
             candidate=names[1],
@@ -92,8 +91,15 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
             pairs=(*pairs(same[::step], "same"), *gained, *lost),
             sampled=len(same),
         ),
-    )  # fmt: skip
+    )
 
 
-def _levels(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    return [(level, values == level) for level in dict.fromkeys(values.tolist())]
+def _by_level(
+    both: pd.DataFrame, better: np.ndarray, worse: np.ndarray
+) -> Iterator[tuple[str, str, int, int, int]]:
+    for column in group_columns(both):
+        values = both[column].astype(str).to_numpy()
+        for level in levels_of(both, column):
+            at = values == level
+            name = column.removeprefix("group__")
+            yield name, level, int(better[at].sum()), int(worse[at].sum()), int(at.sum())

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers
+from dashboard import numbers, series
 from dashboard.evidence import disparities, group_label, model_label
 from dashboard.queries.runs import RunCard
 from dashboard.words import humanised, label, word
@@ -47,28 +47,30 @@ def attention_points(evidence: Mapping[str, Any]) -> Iterator[Point]:
 
 
 def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
-    found = disparities(evidence)
-    for output, comparison in found[:SHOWN]:
-        metric = comparison["metric"]
+    """Yield one point per outcome, group and measure; models that share it stand together."""
+    together: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    for output, comparison in disparities(evidence):
+        key = (output["name"], group_label(comparison["group"]), comparison["metric"])
+        together.setdefault(key, []).append((output, comparison))
+    for (name, group, metric), found in list(together.items())[:SHOWN]:
+        output, comparison = found[0]
         entry = word("verdict", "disparity")
-        group = group_label(comparison["group"])
         strength = word("strength", comparison.get("strength")).label
+        models = "; ".join(model_label(out.get("model")) for out, _ in found)
         yield Point(
             text=(
-                f":{entry.colour}-badge[{entry.symbol} {strength}] "
-                f"**{humanised(output['name'])}**, {model_label(output.get('model'))}: "
-                f"{label('metric', metric).lower()} of {group} differs by "
+                f":{entry.colour}-badge[{entry.symbol} {strength}] **{humanised(name)}: "
+                f"{label('metric', metric).lower()}, {group}** differs from the rest by "
                 f"{numbers.difference_text(comparison['difference'], metric)}, "
-                f"{numbers.of(comparison.get('group_k'), comparison.get('group_n'))}"
+                f"{series.group_count(output, comparison)}. {models}"
             ),
             page="app_pages/bias_audit.py",
             query=_query(output),
         )
-    if len(found) > SHOWN:
-        yield Point(
-            text=f"{len(found) - SHOWN} more disparities are listed in the bias audit.",
-            page="app_pages/bias_audit.py",
-        )
+    rest = len(together) - SHOWN
+    if rest > 0:
+        told = "disparity is" if rest == 1 else "disparities are"
+        yield Point(text=f"{rest} more {told} in the bias audit.", page="app_pages/bias_audit.py")
 
 
 def _shortcuts(evidence: Mapping[str, Any]) -> Iterator[Point]:
@@ -96,15 +98,16 @@ def _findings(evidence: Mapping[str, Any]) -> Iterator[Point]:
 def _gaps(evidence: Mapping[str, Any]) -> Iterator[Point]:
     missing = [r for r in evidence.get("requirements", []) if r["state"] == "not_available"]
     if missing:
-        named = ", ".join(_requirement(r["id"]) for r in missing[:SHOWN])
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        names = list(dict.fromkeys(_requirement(r["id"]) for r in missing))
+        named = ", ".join(names[:SHOWN])
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         yield Point(
             text=f":gray-badge[– not available] {named}{more}.", page="app_pages/reports.py"
         )
     skipped = len(evidence.get("skipped", []))
     if skipped:
         yield Point(
-            text=f":gray-badge[! skipped] {skipped:,} cases could not be used.",
+            text=f":gray-badge[! skipped] {numbers.counted(skipped, 'case')} could not be used.",
             page="app_pages/reports.py",
         )
 

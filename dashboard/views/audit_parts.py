@@ -10,7 +10,14 @@ import streamlit as st
 from dashboard import numbers, series
 from dashboard.evidence import by_concern, comparisons, is_intersection, verdict_counts
 from dashboard.views.context import Context
-from dashboard.views.elements import csv_button, show_chart, show_frame, show_table, verdict_line
+from dashboard.views.elements import (
+    csv_button,
+    show_chart,
+    show_frame,
+    show_table,
+    size_columns,
+    verdict_line,
+)
 from dashboard.words import humanised, label, notice, word
 
 SETTLED_ROWS = 12
@@ -62,11 +69,7 @@ def size_part(chosen: Context) -> None:
         key="audit_sizes",
         alt="Cases, patients and positives of every group",
         height=280,
-        column_config={
-            "Share of cases": st.column_config.ProgressColumn(
-                format="percent", min_value=0, max_value=1, color="gray"
-            )
-        },
+        column_config=size_columns(),
     )
     absent = [
         requirement
@@ -90,8 +93,11 @@ def verdict_part(chosen: Context) -> None:
     greyed = bool(st.session_state.get("explored"))
     if greyed:
         st.caption(f":gray-badge[– Exploring a threshold] {notice('exploratory')}")
-    show_table(_verdict_rows(declared[:SETTLED_ROWS], greyed=greyed), alt="Verdicts, gravest first")
-    frame = series.verdict_frame(declared)
+    show_table(
+        _verdict_rows(chosen.entry, declared[:SETTLED_ROWS], greyed=greyed),
+        alt="Verdicts, gravest first",
+    )
+    frame = series.verdict_frame(chosen.entry, declared)
     with st.expander(f"All {len(declared)} declared comparisons"):
         show_frame(frame, key="verdicts", alt="Every declared comparison with its verdict")
         csv_button(frame, name="verdicts", key="verdicts_csv")
@@ -99,7 +105,9 @@ def verdict_part(chosen: Context) -> None:
     if others:
         with st.expander(f"{len(others)} exploratory comparisons, without verdict"):
             show_frame(
-                series.verdict_frame(others), key="exploratory", alt="Exploratory comparisons"
+                series.verdict_frame(chosen.entry, others),
+                key="exploratory",
+                alt="Exploratory comparisons",
             )
     with st.expander("What the verdicts mean"):
         for name in counts:
@@ -203,9 +211,12 @@ def _margin_rows(policy: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _verdict_rows(items: Sequence[Mapping[str, Any]], *, greyed: bool) -> list[dict[str, str]]:
+def _verdict_rows(
+    output: Mapping[str, Any], items: Sequence[Mapping[str, Any]], *, greyed: bool
+) -> list[dict[str, str]]:
     rows = []
-    for item, row in zip(items, series.verdict_frame(items).to_dict("records"), strict=True):
+    told = series.verdict_frame(output, items).to_dict("records")
+    for item, row in zip(items, told, strict=True):
         entry = word("verdict", item["verdict"])
         colour = "gray" if greyed else entry.colour
         rows.append(

@@ -9,7 +9,7 @@ from dashboard.evidence import model_label
 from dashboard.queries import cases
 from dashboard.queries.cases import CaseFacts
 from dashboard.views import states
-from dashboard.views.case_list import other_version
+from dashboard.views.case_list import versions_of
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.risk_scale import risk_scale
@@ -36,17 +36,17 @@ def case_head(chosen: Context, case: str) -> CaseFacts | None:
 
 def prediction_part(chosen: Context, facts: CaseFacts) -> None:
     """Show the predicted risk on its scale, and what every version says."""
-    other = other_version(chosen)
-    theirs = None
-    if other:
-        theirs = cases.facts(chosen.ref, other[0].model, chosen.output.name, facts.case, other[1])
+    others = [
+        (found, model, threshold)
+        for model, threshold in versions_of(chosen)[1:]
+        if (found := cases.facts(chosen.ref, model, chosen.output.name, facts.case, threshold))
+    ]
     with st.container(border=True, key="prediction"):
         st.subheader(chosen.output.label, anchor=False)
         if facts.risk is not None:
-            st.html(_scale(chosen, facts, theirs))
+            st.html(_scale(chosen, facts, [found for found, _, _ in others]))
         rows = [_row(chosen, facts, chosen.model, chosen.entry["threshold"]["value"])]
-        if other and theirs:
-            rows.append(_row(chosen, theirs, other[0].model, other[1]))
+        rows += [_row(chosen, found, model, threshold) for found, model, threshold in others]
         show_table(rows, alt="What each version predicts for this case")
         label = {1: "present", 0: "absent", None: "not recorded"}[facts.label]
         st.caption(
@@ -55,16 +55,16 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
         )
 
 
-def _scale(chosen: Context, facts: CaseFacts, theirs: CaseFacts | None) -> str:
+def _scale(chosen: Context, facts: CaseFacts, others: list[CaseFacts]) -> str:
     threshold = chosen.entry["threshold"]["value"]
     risk = facts.risk or 0.0
-    other = theirs.risk if theirs else None
     told = f"Predicted risk {risk:.1%}"
     if threshold is not None:
         told += f", threshold {threshold:.1%}, {'flagged' if risk >= threshold else 'not flagged'}"
-    if other is not None:
-        told += f"; the other version predicts {other:.1%}"
-    return risk_scale(risk, threshold, other=other, alt=told)
+    rings = [other.risk for other in others if other.risk is not None]
+    if rings:
+        told += f"; other versions predict {', '.join(f'{ring:.1%}' for ring in rings)}"
+    return risk_scale(risk, threshold, others=rings, alt=told)
 
 
 def _row(

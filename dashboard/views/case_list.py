@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import streamlit as st
 
 from dashboard import state
-from dashboard.evidence import OutputKey, find_output, output_keys
+from dashboard.evidence import find_output, next_version, output_keys
 from dashboard.queries import cases
 from dashboard.queries.cases import Question, Show
 from dashboard.views.context import Context
@@ -62,19 +62,27 @@ def case_list(chosen: Context) -> str | None:
     return typed.strip() or None
 
 
-def other_version(chosen: Context) -> tuple[OutputKey, float | None] | None:
-    """Return the first other version that gives this output, with its threshold."""
-    for key in output_keys(chosen.evidence):
-        if key.name == chosen.output.name and key.model not in {None, chosen.model}:
-            entry = find_output(chosen.evidence, key.model, key.name)
-            return (key, entry["threshold"]["value"]) if entry else None
-    return None
+def versions_of(chosen: Context) -> list[tuple[str, float | None]]:
+    """Return every model that gives this output with its threshold, the chosen one first.
+
+    The second is the version that calls are compared with: the next of the same model.
+    """
+    keys = [k.model for k in output_keys(chosen.evidence) if k.name == chosen.output.name]
+    named = [key for key in keys if key]
+    if chosen.model is None or chosen.model not in named:
+        return []
+    ranked = [chosen.model]
+    if len(named) > 1:
+        ranked.append(next_version(chosen.model, named))
+    ranked += [key for key in named if key not in ranked]
+    entries = [(key, find_output(chosen.evidence, key, chosen.output.name)) for key in ranked]
+    return [(key, entry["threshold"]["value"]) for key, entry in entries if entry]
 
 
 def _question(chosen: Context) -> Question:
-    other = other_version(chosen)
+    versions = versions_of(chosen)
     threshold = chosen.entry["threshold"]["value"]
-    offered = _offered(threshold=threshold is not None, other=other is not None)
+    offered = _offered(threshold=threshold is not None, other=len(versions) > 1)
     show = st.pills(
         "Show",
         offered,
@@ -105,7 +113,7 @@ def _question(chosen: Context) -> Question:
         threshold=threshold,
         show=show or "all",
         group=levels.get(group or ""),
-        other=(other[0].model or "", other[1]) if other else None,
+        other=versions[1] if len(versions) > 1 else None,
     )
 
 

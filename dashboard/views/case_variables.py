@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -27,7 +27,8 @@ def show_variables(
 ) -> None:
     """Show evidence for and against at equal weight, then the way from average to patient."""
     known = explanations.variables(chosen.ref)
-    players = list(entry["players"])
+    binary = explanations.yes_no_variables(chosen.ref)
+    players = [with_words(player, binary) for player in entry["players"]]
     raises = sorted((p for p in players if p["effect"] > 0), key=lambda p: -p["effect"])
     lowers = sorted((p for p in players if p["effect"] < 0), key=lambda p: p["effect"])
     columns = [st.container(), st.container()] if narrow else list(st.columns(2, gap="medium"))
@@ -40,9 +41,21 @@ def show_variables(
     missing = [p["label"] for p in players if p["value"] in {None, NOT_MEASURED}]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
-    chart = series.waterfall(entry)
+    chart = series.waterfall({**entry, "players": players})
     if chart is not None:
         show_chart(chart, key=f"waterfall_{model}")
+
+
+def with_words(player: Mapping[str, Any], binary: Collection[str]) -> dict[str, Any]:
+    """Return a player whose value reads yes or no where the variable is nothing else.
+
+    Example:
+        >>> with_words({"name": "diabetes", "value": 1.0}, {"diabetes"})["value"]
+        'yes'
+    """
+    if player["name"] in binary and player["value"] in {0, 1}:
+        return {**player, "value": "yes" if player["value"] else "no", "unit": None}
+    return dict(player)
 
 
 def reference_flag(value: object, normal: tuple[float | None, float | None] | None) -> str:

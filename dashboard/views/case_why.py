@@ -8,17 +8,16 @@ from typing import Any
 import streamlit as st
 
 from dashboard import numbers
-from dashboard.evidence import model_keys, model_label
+from dashboard.evidence import model_label
 from dashboard.queries import explanations
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
 from dashboard.views import states
 from dashboard.views.case_image import show_image
+from dashboard.views.case_list import versions_of
 from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
 from dashboard.words import label, word
-
-BOTH = "every version"
 
 
 def why_part(chosen: Context, facts: CaseFacts) -> None:
@@ -31,17 +30,12 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
             "which regions or variables moved a score.",
         )
         return
-    versions = [
-        key
-        for key in model_keys(chosen.evidence)
-        if any(
-            out["name"] == chosen.output.name and out.get("model") == key
-            for out in chosen.evidence["outputs"]
-        )
-    ]
-    shown = [chosen.model]
-    if len(versions) > 1 and st.toggle("Side by side with the other versions", key="both"):
-        shown = [chosen.model, *[key for key in versions if key != chosen.model]]
+    versions = [model for model, _ in versions_of(chosen)]
+    shown = versions[:1]
+    if len(versions) > 1 and st.toggle(
+        f"Side by side with {model_label(versions[1])}", key="both", persist_state="session"
+    ):
+        shown = versions[:2]
     for column, model in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
         with column, states.guarded(f"No explanation of {model_label(model)}"):
             if len(shown) > 1:

@@ -10,7 +10,14 @@ import streamlit as st
 
 from dashboard import numbers, series, state
 from dashboard.charts import CasePair
-from dashboard.evidence import find_output, group_label, model_label, output_keys
+from dashboard.evidence import (
+    find_output,
+    first_of_family,
+    group_label,
+    model_label,
+    next_version,
+    output_keys,
+)
 from dashboard.queries import versions as queries
 from dashboard.queries.versions import Flips, Sides
 from dashboard.views.context import Context
@@ -40,18 +47,23 @@ def pick_versions(chosen: Context) -> Versions | None:
     if len(found) < 2:  # noqa: PLR2004 - a pair
         return None
     left, right = st.columns(2)
-    state.keep_valid(state.MODEL, found, found[0])
+    state.keep_valid(state.BASE, found, first_of_family(found))
     with left:
         base = st.selectbox(
-            "Base", found, format_func=model_label, key=state.MODEL, persist_state="session"
+            "Base",
+            found,
+            index=found.index(first_of_family(found)),
+            format_func=model_label,
+            key=state.BASE,
+            persist_state="session",
         )
     others = [key for key in found if key != base]
-    state.keep_valid(state.CANDIDATE, others, _next_version(base, found, others))
+    state.keep_valid(state.CANDIDATE, others, next_version(base, found))
     with right:
         candidate = st.selectbox(
             "Candidate",
             others,
-            index=others.index(_next_version(base, found, others)),
+            index=others.index(next_version(base, found)),
             format_func=model_label,
             key=state.CANDIDATE,
             persist_state="session",
@@ -181,13 +193,3 @@ def _paired_row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]
         + f" ({numbers.interval(values['delta'], unit, difference=True)})",
         "q": numbers.p_text(values.get("q")),
     }
-
-
-def _next_version(base: str | None, found: Sequence[str], others: Sequence[str]) -> str:
-    """Return the next version of the same model, else the next model."""
-    family = (base or "").partition("@")[0]
-    later = [key for key in others if key.partition("@")[0] == family]
-    if later:
-        return later[-1]
-    place = found.index(base) if base in found else 0
-    return others[min(place, len(others) - 1)]

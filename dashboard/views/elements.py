@@ -41,6 +41,18 @@ def show_frame(frame: pd.DataFrame, *, key: str, alt: str, **options: Any) -> No
     st.dataframe(frame, key=key, alt=alt, hide_index=True, **options)
 
 
+def size_columns() -> dict[str, Any]:
+    """Return how a table of group sizes shows its columns."""
+    counts = {
+        name: st.column_config.NumberColumn(format="localized")
+        for name in ("Cases", "Patients", "With the condition")
+    }
+    share = st.column_config.ProgressColumn(
+        format="percent", min_value=0, max_value=1, color="gray"
+    )
+    return {**counts, "Share of cases": share}
+
+
 def show_table(rows: Sequence[Mapping[str, str]], *, alt: str) -> None:
     """Show a small table that a screen reader reads cell by cell; cells may hold Markdown."""
     import pandas as pd

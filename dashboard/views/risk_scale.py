@@ -6,16 +6,17 @@ themes are right.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 
-def risk_scale(risk: float, threshold: float | None, *, other: float | None, alt: str) -> str:
-    """Return the scale as HTML: a diamond for the risk, a ring for another version's.
+def risk_scale(risk: float, threshold: float | None, *, others: Sequence[float], alt: str) -> str:
+    """Return the scale as HTML: a diamond for the risk, a ring for each other version's.
 
     Args:
         risk: Predicted probability.
         threshold: Threshold of the call, or None.
-        other: Predicted probability of another version, or None.
+        others: Predicted probabilities of other versions.
         alt: What the scale shows, in words.
     """
     parts = [
@@ -28,8 +29,8 @@ def risk_scale(risk: float, threshold: float | None, *, other: float | None, alt
         place = _at(threshold)
         parts.append(_box(f"left:{place};top:22px;height:24px;border-left:2px dashed"))
         parts.append(_text(threshold, "top:48px", f"threshold {100 * threshold:.1f} %"))
-    if other is not None:
-        ring = "top:26px;width:12px;height:12px;margin-left:-8px;border:2px solid"
+    for other in others:
+        ring = "top:28px;width:12px;height:12px;margin-left:-6px;border:2px solid"
         parts.append(_box(f"left:{_at(other)};{ring};border-radius:50%"))
     diamond = "top:27px;width:14px;height:14px;margin-left:-7px;transform:rotate(45deg)"
     parts.append(_box(f"left:{_at(risk)};{diamond}", fill=True))

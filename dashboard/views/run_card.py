@@ -28,7 +28,7 @@ def run_card(card: RunCard) -> None:
         st.caption(f"{_models(card)} · {numbers.day(card.created)} · policy: {card.policy}")
         st.markdown(verdict_line(card.verdicts, card.confirmed))
         if card.skipped:
-            st.caption(f"{card.skipped:,} cases could not be used; they are listed in the run.")
+            st.caption(f"{numbers.counted(card.skipped, 'case')} could not be used, see Reports.")
         with st.container(horizontal=True):
             for text, page in PAGES:
                 if page == "app_pages/compare.py" and len(card.models) < 2:  # noqa: PLR2004

@@ -18,7 +18,9 @@ N = 240
 MAPPED, UNMAPPED = "c-000", "c-007"
 
 
-def write_run(folder: Path, store: Path, *, run_id: str = "run-a", release: str = "internal") -> Path:
+def write_run(
+    folder: Path, store: Path, *, run_id: str = "run-a", release: str = "internal"
+) -> Path:
     """Write a study of PNG images and a run of two model versions on it; register the run."""
     study = folder / "study"
     frame = _cases()
@@ -144,8 +146,7 @@ def _output(frame: pd.DataFrame, table: pd.DataFrame, model: str, name: str) -> 
         for a in ("<40", "40-<60", ">=60")
     ]
     groups = [
-        {"attributes": attributes, "suppressed": False}
-        | _group(frame, name, risk, at.to_numpy())
+        {"attributes": attributes, "suppressed": False} | _group(frame, name, risk, at.to_numpy())
         for attributes, at in named
     ]
     return {

@@ -1,0 +1,172 @@
+"""Every page in every state: no data, data, a run that vanished, a model that is gone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+PAGES = ("overview", "case_review", "bias_audit", "compare", "reports", "about")
+RUN_PAGES = PAGES[:-1]
+UNEXPECTED = "Something unexpected"
+
+
+def texts(app) -> str:
+    found = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader]
+    return "\n".join(str(element.value) for element in found)
+
+
+def problems(app) -> str:
+    return "\n".join(str(element.value) for element in app.error)
+
+
+def healthy(app) -> None:
+    assert not app.exception
+    assert UNEXPECTED not in problems(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_data_says_what_to_do(open_app, tmp_path, page):
+    app = open_app(tmp_path / "store", page)
+    healthy(app)
+    assert not app.error
+    if page != "about":
+        assert "No audit yet" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_data_shows_it(open_app, shared_run, page):
+    app = open_app(shared_run / "store", page)
+    healthy(app)
+    assert not app.error
+    assert len(app.title) == 1
+    if page != "about":
+        assert "run-a" in texts(app)
+
+
+@pytest.mark.parametrize("page", RUN_PAGES)
+def test_a_vanished_run_leaves_the_empty_state(open_app, own_run, page):
+    shutil.rmtree(own_run / "run-a")
+    app = open_app(own_run / "store", page)
+    healthy(app)
+    assert "No audit yet" in texts(app)
+
+
+def test_a_broken_run_is_named_and_the_others_go_on(open_app, own_run):
+    (own_run / "run-a" / "evidence.json").write_text("{", encoding="utf-8")
+    app = open_app(own_run / "store")
+    healthy(app)
+    assert "cannot be read as JSON" in problems(app)
+
+
+def test_a_run_without_predictions_keeps_the_rest_of_the_page(open_app, own_run):
+    shutil.rmtree(own_run / "run-a" / "internal" / "predictions")
+    app = open_app(own_run / "store", "bias_audit")
+    healthy(app)
+    assert "Verdicts" in texts(app)
+    assert "auscult verify" in problems(app)
+
+
+def test_an_unknown_run_in_the_address_falls_back_and_says_so(open_app, shared_run):
+    app = open_app(shared_run / "store", "bias_audit", run="gone")
+    healthy(app)
+    assert "gone" in app.warning[0].value
+
+
+def test_a_deep_link_opens_the_case(open_app, shared_run):
+    query = {"run": "run-a", "model": "toy@2.0", "output": "sepsis", "case": "c-000"}
+    app = open_app(shared_run / "store", "case_review", **query)
+    healthy(app)
+    assert "Case c-000" in texts(app)
+    assert app.selectbox("model").value == "toy@2.0"
+    assert app.selectbox("output").value == "sepsis"
+    assert "not for primary diagnosis" in app.info[0].value.lower()
+
+
+def test_an_unknown_case_is_one_sentence(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", case="nobody")
+    healthy(app)
+    assert "'nobody' is not among the cases" in problems(app)
+
+
+def test_an_image_case_sends_one_block_of_bytes(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", case="c-000", output="nodule")
+    healthy(app)
+    payload = app.get("bidi_component")[0].proto.bytes
+    length = int.from_bytes(payload[:4], "little")
+    meta = json.loads(payload[4 : 4 + length])
+    assert (meta["height"], meta["width"]) == (40, 48)
+    assert meta["map"]["columns"] == 48
+
+
+def test_a_missing_model_folder_is_said_and_the_image_stays(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", case="c-007", output="nodule")
+    healthy(app)
+    assert "toy@1.0 is gone" in problems(app)
+    assert len(app.get("bidi_component")) == 1
+
+
+def test_a_case_without_image_says_so(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", case="c-010", output="nodule")
+    healthy(app)
+    assert "not shipped" in problems(app)
+
+
+def test_variables_stand_on_both_sides_and_missing_ones_are_named(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", case="c-000", output="sepsis")
+    healthy(app)
+    shown = texts(app)
+    assert "Raises the score" in shown
+    assert "Lowers the score" in shown
+    assert "Not measured in this patient: White cells" in shown
+
+
+def test_filters_show_missed_cases_only(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review")
+    app.get("pills")[0].set_value("missed").run()
+    healthy(app)
+    table = app.dataframe[0].value
+    assert len(table)
+    assert set(table["Call"]) == {"◆ Missed"}
+
+
+def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):
+    app = open_app(shared_run / "store", "bias_audit")
+    healthy(app)
+    assert "Exploratory:" not in texts(app)
+    app.slider[0].set_value(0.3).run()
+    healthy(app)
+    assert "not declared before the run" in texts(app)
+    badges = [cell for table in app.table for cell in table.value.get("Verdict", [])]
+    assert badges
+    assert all(badge.startswith(":gray-badge") for badge in badges)
+
+
+def test_versions_are_compared_and_linked(open_app, shared_run):
+    app = open_app(shared_run / "store", "compare")
+    healthy(app)
+    assert "called correctly only" in texts(app)
+    assert app.selectbox("candidate").value == "toy@2.0"
+
+
+def test_verification_names_an_altered_file(open_app, own_run):
+    app = open_app(own_run / "store", "reports")
+    app.button("verify").click().run()
+    assert "Intact" in app.success[0].value
+    run_file = own_run / "run-a" / "internal" / "run.json"
+    run_file.write_text(run_file.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    app.button("verify").click().run()
+    assert "internal/run.json" in problems(app)
+
+
+def test_an_audit_of_a_folder_without_study_is_one_sentence(open_app, own_run):
+    for version in ("1.0", "2.0"):
+        (own_run / "models" / f"toy@{version}").mkdir(parents=True)
+    (own_run / "study" / "study.toml").unlink()
+    app = open_app(own_run / "store")
+    app.multiselect[0].select(str(own_run / "models" / "toy@1.0")).run()
+    start = next(button for button in app.button if button.label == "Start the audit")
+    start.click().run()
+    healthy(app)
+    assert "no study.toml in there" in problems(app)
