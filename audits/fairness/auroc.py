@@ -167,8 +167,10 @@ def _deff(
     used = n > 0
     between_df = float(clusters[used].sum() - used.sum())
     within_df = float(n[used].sum() - clusters[used].sum())
-    if between_df <= 0 or within_df <= 0:
+    if within_df <= 0:
         return np.ones(family.size)
+    if between_df <= 0:  # one patient a group tells nothing of the correlation: take all of it
+        return np.where(n > 0, mm / np.maximum(n, 1), 1.0)
     own = float((total * total / np.where(m > 0, m, 1)).sum())
     between = (own - float((sums[used] ** 2 / n[used]).sum())) / between_df
     inside = value[family.pair_of_row < len(m)]

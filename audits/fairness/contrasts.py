@@ -162,18 +162,19 @@ def _correlation(covariance: FloatArray, first: FloatArray, second: FloatArray) 
 
 
 def _two_sided_or_one(gap: FloatArray, variance: FloatArray, df: FloatArray) -> FloatArray:
-    """Return a two-sided t p-value; 1 where there is neither a gap nor a variance."""
+    """Return a two-sided t p-value; 1 where there is no variance, NaN where it is unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = gap / np.sqrt(variance)
     p = two_sided(np.nan_to_num(statistic), df)
-    return np.asarray(np.where(variance > 0, p, 1.0))
+    p = np.where(variance > 0, p, 1.0)
+    return np.asarray(np.where(np.isnan(variance), np.nan, p))
 
 
 def _binomial(p: FloatArray, n: FloatArray) -> FloatArray:
     """Return p(1 - p), with a half case added to each side where the rate is 0 or 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         smooth = np.where((p == 0) | (p == 1), (p * n + 0.5) / (n + 1), p)
-    return smooth * (1 - smooth)
+    return np.asarray(smooth * (1 - smooth))
 
 
 def _short(sizes: tuple[FloatArray, FloatArray], needed: float, what: str) -> list[str | None]:

@@ -11,7 +11,7 @@ from scipy.special import chdtrc, chdtri
 from audits.fairness.types import FloatArray, Heterogeneity
 from audits.types import Estimate
 
-PERMUTATIONS = 999
+PERMUTATIONS = 499
 _ITERATIONS = 40
 
 

@@ -14,6 +14,7 @@ from audits.fairness.types import FloatArray
 
 INSUFFICIENT_BELOW = 5
 SMALL_CLASS = 100
+_BISECTIONS = 32
 
 
 def wilson(p: Any, n: Any, c: Any) -> tuple[FloatArray, FloatArray]:
@@ -113,7 +114,7 @@ def newcombe_auroc(
     def solve(far: float) -> FloatArray:
         """Bisect between the estimate and the end of the scale."""
         near, end = area.copy(), np.full(area.shape, far)
-        for _ in range(50):
+        for _ in range(_BISECTIONS):
             middle = (near + end) / 2
             inside = np.abs(middle - area) <= c * np.sqrt(hanley_mcneil(middle, m, n))
             near, end = np.where(inside, middle, near), np.where(inside, end, middle)

@@ -110,7 +110,8 @@ def pooled_icc(x: FloatArray, m: FloatArray, sums: Sums) -> float:
     """Return the ANOVA intra-class correlation of a 0/1 outcome within patients.
 
     Pooled over the groups of the family, each around its own rate, so that a true difference
-    between groups is not taken for a likeness of a patient's rows. Clipped to [0, 1].
+    between groups is not taken for a likeness of a patient's rows. Clipped to [0, 1]; 1 where
+    patients repeat and the data cannot tell.
     """
     used = sums.n > 0
     clusters, rows = float(sums.patients[used].sum()), float(sums.n[used].sum())
@@ -126,8 +127,8 @@ def pooled_icc(x: FloatArray, m: FloatArray, sums: Sums) -> float:
     size = (rows - float((sums.mm[used] / sums.n[used]).sum())) / between_df
     between_ms, within_ms = between / between_df, within / within_df
     total = between_ms + (size - 1) * within_ms
-    if total <= 0:
-        return 0.0
+    if total <= 0:  # every row alike: nothing tells how alike a patient's rows are
+        return 1.0
     return float(np.clip((between_ms - within_ms) / total, 0.0, 1.0))
 
 

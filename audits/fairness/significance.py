@@ -17,7 +17,7 @@ _WINDOW_SDS = 38.0
 _WINDOW_MIN = 64
 _FARTHEST = 40.0
 _ROUNDS = 60
-_CLOSE = 1e-13
+_CLOSE = 1e-10
 
 
 @lru_cache(maxsize=1)
