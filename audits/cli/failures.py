@@ -39,6 +39,8 @@ def run_guarded(args: Sequence[str] | None = None) -> int:
 
 def _ended_by(error: BaseException) -> int:
     """Say in one sentence why a command failed, and return its exit code."""
+    if isinstance(error, click.Abort) and error.__cause__ is not None:
+        error = error.__cause__  # click wraps interrupts
     match error:
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message())
