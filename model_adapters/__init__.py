@@ -29,23 +29,27 @@ from model_adapters.batching import (
 )
 from model_adapters.conformance import CheckResult, check_adapter, check_model_folder
 from model_adapters.conformance_batch import example_batch
+from model_adapters.convert import Conversion, Isolation, convert_checkpoint
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError, DeviceError, PackageError, UnsafeFormatError
 from model_adapters.manifest import Manifest, read_manifest
 from model_adapters.preprocessing import ImageGeometry
 from model_adapters.registry import known_formats, load_adapter
 from model_adapters.spaces import probabilities
+from model_adapters.writing import manifest_text
 
 __all__ = [
     "AdapterError",
     "Batch",
     "Capability",
     "CheckResult",
+    "Conversion",
     "DeviceError",
     "Feature",
     "Field",
     "ImageGeometry",
     "ImageValue",
+    "Isolation",
     "Manifest",
     "ModelAdapter",
     "ModelCard",
@@ -59,10 +63,12 @@ __all__ = [
     "batch_size_for",
     "check_adapter",
     "check_model_folder",
+    "convert_checkpoint",
     "count_rows",
     "example_batch",
     "known_formats",
     "load_adapter",
+    "manifest_text",
     "predict_batched",
     "probabilities",
     "read_manifest",

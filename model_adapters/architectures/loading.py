@@ -56,6 +56,22 @@ def load_tensors(network: Network, tensors: Mapping[str, torch.Tensor], where: s
     network.module.load_state_dict(state, strict=True)
 
 
+def parse_tensors(data: bytes, where: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of safetensors bytes.
+
+    Raises:
+        AdapterError: If the bytes are not a whole safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        msg = f"{where}: weights.file: is not a whole safetensors file ({error}); restore it."
+        raise AdapterError(msg) from error
+
+
 def _refuse(where: str, verb: str, names: Collection[str]) -> None:
     if names:
         shown = ", ".join(sorted(names)[:_SHOWN])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_adapters.architectures import Network, build_network
-from model_adapters.architectures.loading import load_tensors
+from model_adapters.architectures.loading import load_tensors, parse_tensors
 from model_adapters.base import Prepared, TargetLayer
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError
@@ -132,19 +132,8 @@ def load_safetensors(manifest: Manifest, device: str) -> TorchAdapter:
             'probabilities; drop that layer or declare space = "probability".'
         )
         raise AdapterError(msg)
-    load_tensors(network, _parse(data, where), where)
+    load_tensors(network, parse_tensors(data, where), where)
     return TorchAdapter(manifest, network, device=chosen)
-
-
-def _parse(data: bytes, where: str) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        return load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        msg = f"{where}: weights.file: is not a whole safetensors file ({error}); restore it."
-        raise AdapterError(msg) from error
 
 
 def _target_layer(manifest: Manifest, network: Network) -> TargetLayer | None:
