@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from audits.explanations.spaces import UNITS
 from audits.types import Finding
 
 if TYPE_CHECKING:
-    from model_adapters.base import ImageValue
+    from model_adapters.base import ImageValue, ModelAdapter
 
 CAM_ESTIMAND = (
     "Share of each cell of layer {layer} in {output}, first order, in {unit}; positive raises it. "
@@ -115,14 +115,30 @@ def patient_space(
     request: Request, field: str, native: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
     """Return the map on the stored image's grid, and the image on 0-1; None without a geometry."""
-    geometry = getattr(request.adapter, "geometry", None)
-    if geometry is None:
-        return None, None
     image = cast("ImageValue", request.raw[field][0])
     shape = image.pixels.shape[:-1] if image.colour else image.pixels.shape
-    adapter = cast("Any", request.adapter)
-    patient = adapter.geometry(field, shape).to_native(native, shape)
-    return np.asarray(patient, dtype=np.float32), display_image(image)
+    patient = patient_map(request.adapter, field, native, shape)
+    return patient, None if patient is None else display_image(image)
+
+
+def patient_map(
+    adapter: ModelAdapter,
+    field: str,
+    native: npt.NDArray[np.floating],
+    shape: tuple[int, ...],
+) -> npt.NDArray[np.float32] | None:
+    """Return a map on an image's own pixels; None where the adapter declares no geometry.
+
+    Args:
+        adapter: The model, whose preprocessing is inverted.
+        field: The image input.
+        native: The map on its own grid.
+        shape: Spatial shape of the image as stored.
+    """
+    geometry = getattr(adapter, "geometry", None)
+    if geometry is None:
+        return None
+    return np.asarray(geometry(field, shape).to_native(native, shape), dtype=np.float32)
 
 
 def display_image(image: ImageValue) -> npt.NDArray[np.float32]:

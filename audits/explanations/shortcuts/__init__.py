@@ -1,0 +1,16 @@
+"""Does a model read what it should not? Causal effects of removing a suspect, with verdicts."""
+
+from audits.explanations.shortcuts.measure import MeasuredSuspect, measure_shortcuts
+from audits.explanations.shortcuts.verdicts import (
+    DEFAULT_MARGIN,
+    benjamini_hochberg,
+    judge_shortcuts,
+)
+
+__all__ = [
+    "DEFAULT_MARGIN",
+    "MeasuredSuspect",
+    "benjamini_hochberg",
+    "judge_shortcuts",
+    "measure_shortcuts",
+]

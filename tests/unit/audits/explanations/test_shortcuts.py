@@ -1,0 +1,223 @@
+"""Shortcut audit: a model that reads the marker is found, one that does not is cleared."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from audits.cancel import CancelledRun
+from audits.explanations.shortcuts import (
+    MeasuredSuspect,
+    benjamini_hochberg,
+    judge_shortcuts,
+    measure_shortcuts,
+)
+from audits.explanations.shortcuts.patches import grown, sham_of, with_pasted, without
+from model_adapters.base import ImageValue
+
+from .conftest import FrameStudy, image_adapter
+
+SIZE = 40
+CORNER = (slice(3, 9), slice(28, 36))
+
+
+class Reader(torch.nn.Module):
+    """Logit from the disease in the middle, plus a share of the marker's corner."""
+
+    def __init__(self, marker):
+        super().__init__()
+        self.marker = marker
+        self.pool = torch.nn.AvgPool2d(2)
+
+    def forward(self, x):
+        low = self.pool(x)
+        disease = low[:, :, 6:14, 6:14].mean(dim=(1, 2, 3))
+        corner = low[:, :, 1:5, 14:18].mean(dim=(1, 2, 3))
+        return torch.stack([6 * disease + self.marker * corner, 4 * disease], dim=1)
+
+
+class MarkedStudy(FrameStudy):
+    """Images in memory, every second one with a bright marker in a corner."""
+
+    def __init__(self, rng, cases=40):
+        images, masks, labels = {}, {}, []
+        for index in range(cases):
+            pixels = rng.normal(40, 4, (SIZE, SIZE)).astype(np.float32)
+            label = int(rng.random() < 0.5)
+            pixels[12:28, 12:28] += 30 * label
+            name = f"c{index}"
+            mask = np.zeros((SIZE, SIZE), dtype=bool)
+            if index % 2:
+                pixels[CORNER] = 100
+                mask[CORNER] = True
+            images[name] = ImageValue(pixels=pixels, low=0.0, high=100.0)
+            masks[name] = mask if index % 2 else None
+            labels.append(label)
+        super().__init__(cases=pd.DataFrame(index=list(images)), images=images)
+        self.masks = masks
+        self.patients = np.arange(cases) // 2
+        self.labels = {"finding_0": SimpleNamespace(values=np.array(labels, dtype=np.int8))}
+        self.inputs = {
+            "image": SimpleNamespace(
+                name="image",
+                modality="image",
+                marker_mask_column="marker",
+                anatomy_mask_column=None,
+            )
+        }
+
+    def row(self, case):
+        return self.case_ids.index(case)
+
+    def available(self, fields):
+        return np.ones(len(self.case_ids), dtype=bool)
+
+    def mask(self, case, column):
+        return self.masks[case]
+
+
+@pytest.fixture
+def marked(seeded):
+    return MarkedStudy(seeded, cases=60)
+
+
+def _adapter(marker):
+    return image_adapter(Reader(marker).eval(), 2, shape=(1, SIZE, SIZE))
+
+
+def test_the_marker_reader_is_found_and_the_honest_model_cleared(marked):
+    measured = [
+        *measure_shortcuts(marked, _adapter(4.0)),
+        *measure_shortcuts(marked, _adapter(0.0)),
+    ]
+    result = judge_shortcuts(measured)
+    used, other, honest, clear = result["outputs"]
+    assert used["verdict"] == "used"
+    assert used["effect"]["value"] > 0.7
+    assert abs(used["sham"]["value"]) < 0.1
+    assert used["effect"]["low"] < used["effect"]["value"] < used["effect"]["high"]
+    assert used["inserted"]["value"] > 0.7
+    assert used["mass_share"] > used["area_share"]
+    assert used["q"] <= 0.05
+    assert [one["verdict"] for one in (other, honest, clear)] == ["not_used"] * 3
+    assert honest["effect"]["n"] == 30
+    assert honest["effect"]["n_patients"] == 30
+    json.dumps(result, allow_nan=False)
+    assert set(used) >= {
+        "model",
+        "output",
+        "suspect",
+        "effect",
+        "sham",
+        "mass_share",
+        "area_share",
+        "margin",
+        "q",
+        "verdict",
+    }
+
+
+def test_a_study_without_marker_masks_has_nothing_to_measure(marked):
+    marked.inputs["image"].marker_mask_column = None
+    assert measure_shortcuts(marked, _adapter(1.0)) == ()
+    assert judge_shortcuts([])["outputs"] == []
+
+
+def test_it_stops_when_it_is_told_to(marked):
+    with pytest.raises(CancelledRun):
+        measure_shortcuts(marked, _adapter(1.0), cancel=lambda: True)
+
+
+def test_removal_leaves_the_rest_alone(marked):
+    image, mask = marked.images["c1"], marked.masks["c1"]
+    region = grown(mask)
+    clean = without(image, region)
+    assert np.array_equal(clean.pixels[~region], image.pixels[~region])
+    assert abs(clean.pixels[region].mean() - 40) < 5
+    everything = without(image, np.ones_like(mask))
+    assert np.isfinite(everything.pixels).all()
+
+
+def test_removal_from_a_colour_image(seeded):
+    pixels = seeded.random((20, 20, 3)).astype(np.float32)
+    image = ImageValue(pixels=pixels, low=0.0, high=1.0, colour=True)
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[2:6, 2:6] = True
+    assert without(image, mask).pixels.shape == (20, 20, 3)
+    assert with_pasted(image, image, mask).pixels == pytest.approx(pixels)
+
+
+def test_a_sham_is_as_large_and_as_far_from_the_border(marked, seeded):
+    mask = grown(marked.masks["c1"])
+    sham = sham_of(mask, [mask], seeded)
+    assert sham.sum() == mask.sum()
+    assert not (sham & mask).any()
+    blocked = np.ones_like(mask)
+    assert sham_of(mask, [blocked], seeded) is None
+    middle = np.zeros_like(mask)
+    middle[18:22, 18:22] = True
+    assert sham_of(middle, [middle], seeded) is None
+
+
+def test_pasting_matches_the_display_range(seeded):
+    dark = ImageValue(pixels=np.full((4, 4), 10, dtype=np.float32), low=0.0, high=100.0)
+    bright = ImageValue(pixels=np.full((4, 4), 2000, dtype=np.float32), low=0.0, high=4000.0)
+    mask = np.eye(4, dtype=bool)
+    pasted = with_pasted(dark, bright, mask).pixels
+    assert pasted[mask] == pytest.approx(50.0)
+    assert pasted[~mask] == pytest.approx(10.0)
+
+
+def _measured(rng, effect, *, cases=40, spread=0.6, model="m@1"):
+    labels = rng.integers(0, 2, (cases, 1)).astype(np.int8)
+    return MeasuredSuspect(
+        model=model,
+        outputs=("y",),
+        suspect="marker",
+        case_ids=tuple(map(str, range(cases))),
+        patients=np.arange(cases) // 2,
+        labels=labels,
+        effect=rng.normal(effect, spread, (cases, 1)),
+        sham=rng.normal(0, spread, (cases, 1)),
+        inserted=np.empty((0, 1)),
+        inserted_patients=np.empty(0, dtype=np.int64),
+        mass_share=np.full((cases, 1), np.nan),
+        area_share=np.full(cases, 0.03),
+    )
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.25])
+def test_models_without_a_shortcut_are_rarely_accused(effect):
+    """200 models at no effect and at the margin itself, judged one by one."""
+    rng = np.random.default_rng(11)
+    accused = [
+        judge_shortcuts([_measured(rng, effect)])["outputs"][0]["verdict"] == "used"
+        for _ in range(200)
+    ]
+    # the error rate is at most 5 %; three standard errors of 200 trials are allowed on top
+    assert np.mean(accused) <= (0.01 if effect == 0 else 0.05 + 3 * np.sqrt(0.0475 / 200))
+
+
+def test_few_patients_are_inconclusive():
+    entry = judge_shortcuts([_measured(np.random.default_rng(0), 5.0, cases=6)])["outputs"][0]
+    assert entry["verdict"] == "inconclusive"
+    assert entry["q"] is None
+    assert "fewer than 8" in entry["reason"]
+    assert entry["effect"]["low"] is None
+    assert entry["mass_share"] is None
+    assert entry["inserted"]["value"] is None
+
+
+def test_wide_intervals_are_inconclusive():
+    measured = _measured(np.random.default_rng(0), 0.2, cases=20, spread=3.0)
+    assert judge_shortcuts([measured])["outputs"][0]["verdict"] == "inconclusive"
+
+
+def test_q_values_match_the_definition():
+    assert benjamini_hochberg([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.04, 0.04])
+    assert benjamini_hochberg([]) == []
