@@ -25,6 +25,7 @@ from model_adapters import ModelAdapter, load_adapter
 if TYPE_CHECKING:
     from audits.explanations import CaseExplanation
     from audits.explanations.cams import MapEngine
+    from audits.explanations.shortcuts import MeasuredSuspect
 
 _SPATIAL = ("image", "signal")
 
@@ -41,6 +42,7 @@ class ModelPass:
         maps: Low-resolution maps, if any.
         explanations: Explained cases.
         summary: Summary of the explanations, empty where none were asked for.
+        suspects: Measured effects of what the model should not read, where the study has masks.
         skipped: Cases without a score.
         findings: What the reader must know.
     """
@@ -52,6 +54,7 @@ class ModelPass:
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     explanations: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
+    suspects: tuple[MeasuredSuspect, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -103,6 +106,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     outputs = _outputs(study, adapter, predictions, policy, taken)
     explained: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = {}
+    suspects: tuple[MeasuredSuspect, ...] = ()
     if explain_cases:
         rows = _sample(study, adapter, predictions, outputs, taken, count=explain_cases, seed=seed)
         explained, summary = _explain(
@@ -111,9 +115,10 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
             predictions,
             rows,
             seed=seed,
-            progress=part_of(progress, 0.6, 1.0),
+            progress=part_of(progress, 0.6, 0.85),
             cancel=cancel,
         )
+        suspects = _suspects(study, adapter, seed, part_of(progress, 0.85, 1.0), cancel)
     progress(1.0, f"{predictions.key} is scored and explained")
     return ModelPass(
         key=predictions.key,
@@ -123,6 +128,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         maps=_maps(predictions),
         explanations=explained,
         summary=summary,
+        suspects=suspects,
         skipped=predictions.skipped,
         findings=predictions.findings,
     )
@@ -141,6 +147,17 @@ def _engine(adapter: ModelAdapter) -> MapEngine | None:
 
     engine = cam_engine(adapter)
     return engine if engine.fallback is None else None
+
+
+def _suspects(
+    study: Study, adapter: ModelAdapter, seed: int, progress: Progress, cancel: Cancel
+) -> tuple[MeasuredSuspect, ...]:
+    """Measure shortcuts of models that take the study's images."""
+    if not any(f.modality == "image" for f in adapter.inputs):
+        return ()
+    from audits.explanations.shortcuts import measure_shortcuts
+
+    return measure_shortcuts(study, adapter, seed=seed, progress=progress, cancel=cancel)
 
 
 def _outputs(

@@ -184,10 +184,21 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         models=[_model_section(m) for m in plan.manifests],
         skipped=_skipped(study, passes),
         explanations={p.key: p.summary for p in passes if p.summary},
+        shortcuts=_shortcuts(passes),
         data_quality=_quality(study),
         requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
         findings=_distinct([*plan.findings, *(f for p in passes for f in p.findings)]),
     )
+
+
+def _shortcuts(passes: Sequence[ModelPass]) -> Mapping[str, Any]:
+    """Judge the suspects of all models together; empty where the study has no masks."""
+    suspects = [one for p in passes for one in p.suspects]
+    if not suspects:
+        return {}
+    from audits.explanations.shortcuts import judge_shortcuts
+
+    return judge_shortcuts(suspects)
 
 
 def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) -> Internal:
