@@ -22,6 +22,7 @@ COMMANDS = [
     ["report"],
     ["model"],
     ["model", "check"],
+    ["model", "convert"],
     ["dashboard"],
     ["runs"],
     ["runs", "list"],
