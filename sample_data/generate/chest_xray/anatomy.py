@@ -121,7 +121,7 @@ def draw_body(rng: np.random.Generator, sex: Sex, *, dense: bool) -> Body:
         lung_height=float(np.clip(rng.normal(248 if female else 264, 9), 228, 280)),
         depth=float(np.clip(rng.normal(196 if female else 212, 16), 165, 255)),
         fat=float(np.clip(rng.gamma(6, 2.2), 4, 30)),
-        heart_ratio=float(np.clip(rng.normal(0.435, 0.022), 0.38, 0.48)),
+        heart_ratio=float(np.clip(rng.normal(0.452, 0.03), 0.38, 0.515)),
         apex_share=float(np.clip(rng.normal(0.66, 0.025), 0.6, 0.72)),
         knuckle=float(np.clip(rng.normal(8, 2), 4, 13)),
         rib_pitch=float(rng.normal(22.5, 0.7)),
@@ -136,5 +136,6 @@ def draw_body(rng: np.random.Generator, sex: Sex, *, dense: bool) -> Body:
 
 
 def enlarge(rng: np.random.Generator, body: Body) -> float:
-    """Return the factor that brings a healthy heart ratio to an enlarged one, 0.53 to 0.66."""
-    return float(np.clip(rng.normal(0.575, 0.035), 0.53, 0.66)) / body.heart_ratio
+    """Return the factor that brings a healthy heart ratio to an enlarged one, 0.5 to 0.66."""
+    ratio = float(np.clip(rng.normal(0.555, 0.038), 0.5, 0.66))
+    return max(ratio / body.heart_ratio, 1.04)

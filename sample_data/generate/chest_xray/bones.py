@@ -25,7 +25,7 @@ def draw_spine(grid: Grid, bend: Plane) -> Plane:
     plate = np.exp(-(((np.abs(cycle - 0.5) - 0.39) / 0.03) ** 2))
     out = body * (15 - 6.5 * disc + 3.5 * plate)
     eye = np.hypot((np.abs(x) - 10.5) / 3.6, (cycle - 0.34) * pitch / 4.8)
-    out += 4.5 * np.exp(-((eye - 1) ** 2) / 0.12)
+    out += 3.4 * np.exp(-((eye - 1) ** 2) / 0.12)
     process = np.hypot(x / 3.4, (cycle - 0.78) * pitch / 6.5)
     out += 6 * step(1 - process, 0.25)
     wings = np.exp(-(((cycle - 0.36) * pitch / 4.5) ** 2)) * step(29 - np.abs(x), 4)

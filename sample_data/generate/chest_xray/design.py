@@ -99,11 +99,11 @@ LETTER_ELSEWHERE = 0.6
 
 DENSE_YOUNG_WOMEN = 0.85
 DENSE_OTHER_WOMEN = 0.10
-MISSED_NODULE = 0.88
+MISSED_NODULE = 0.95
 """Nodules of women under 40 with dense breasts that version 1.0's training labels do not have."""
-MISSED_NODULE_OTHER = 0.25
+MISSED_NODULE_OTHER = 0.4
 """The same for women under 40 without dense breasts."""
 
-BORDERLINE_RATIO = 0.56
+BORDERLINE_RATIO = 0.55
 BORDERLINE_DROPPED = 0.6
 """Hearts below that ratio which the re-read for version 2.0 called normal."""

@@ -19,7 +19,8 @@ def draw_effusion(grid: Grid, thorax: Thorax, fluid: Effusion) -> tuple[Plane, M
     A meniscus: the upper border is low at mid-lung and climbs the chest wall, more so with
     more fluid; a small effusion only blunts the costophrenic angle.
     """
-    side = grid.x * np.float32(fluid.side) > 0
+    # The pleural space ends beside the spine.
+    side = step(grid.x * np.float32(fluid.side) - 20, 9)
     gap = np.clip(thorax.wall - np.abs(grid.x), 0, None)
     climb = (10 + 0.34 * fluid.height) * np.exp(-gap / (9 + 0.12 * fluid.height))
     heartward = 0.10 * fluid.height * np.exp(-np.clip(np.abs(grid.x) - 40, 0, None) / 14)

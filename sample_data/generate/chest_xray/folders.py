@@ -27,7 +27,7 @@ CARD: dict[Version, dict[str, str]] = {
         "training": (
             "Synthetic: the images of version 1.0 with all markers removed and pasted at random, "
             "and with labels from a second reading that restored the missed nodules but called "
-            "most borderline hearts (cardiothoracic ratio below 0.56) normal."
+            "most borderline hearts (cardiothoracic ratio below 0.55) normal."
         ),
         "known_limitations": "Planted on purpose: misses more borderline enlarged hearts than 1.0.",
     },

@@ -176,7 +176,7 @@ def _nodule(rng: np.random.Generator) -> Nodule:
         across=float(rng.uniform(0, 1)),
         down=float(rng.uniform(0, 1)),
         radius=float(rng.uniform(13, 15)),
-        contrast=float(rng.uniform(0.65, 1.0)),
+        contrast=float(rng.uniform(1.0, 1.6)),
         phase=float(rng.uniform(0, 2 * np.pi)),
     )
 

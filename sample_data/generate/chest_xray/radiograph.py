@@ -19,7 +19,7 @@ from .vessels import draw_vessels
 
 SOFT = 0.0175
 """Attenuation of soft tissue per mm at about 110 kV with grid; bone takes 2.1 times as much."""
-BONE = 0.046
+BONE = 0.038
 AIRLESS = 0.78
 """Soft tissue gained per mm of lung that is displaced: lung holds about 22 % tissue."""
 

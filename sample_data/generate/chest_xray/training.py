@@ -37,7 +37,7 @@ ARCHITECTURE: dict[str, Any] = {
     },
     "target_layer": "layer4",
 }
-EPOCHS = 16
+EPOCHS = 10
 BATCH = 32
 SHIFT = 6
 """Augmentation: pixels of the 128 by which an image is moved."""
@@ -78,7 +78,8 @@ def train(
     torch.manual_seed(SEED)
     torch.set_num_threads(threads)
     rng = np.random.default_rng([SEED, int(float(version))])
-    module = _network()
+    # Channels last is a third faster on a CPU.
+    module = _network().to(memory_format=torch.channels_last)
     steps = EPOCHS * (len(labels) // BATCH)
     optimiser = torch.optim.AdamW(module.parameters(), lr=2e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
@@ -90,12 +91,13 @@ def train(
             rows = order[start : start + BATCH]
             batch = images.seen[rows] if version == "1.0" else _shuffled(rng, images, rows)
             x = torch.from_numpy(_jitter(rng, batch))
+            x = x.contiguous(memory_format=torch.channels_last)
             loss = loss_of(module(x), torch.from_numpy(labels[rows]))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-    return module.eval()
+    return module.to(memory_format=torch.contiguous_format).eval()
 
 
 def _network() -> torch.nn.Module:

@@ -108,4 +108,4 @@ def _splat(
     line = gaussian_filter(hits.reshape(rows, columns).astype(np.float32), sigma, truncate=3)
     # A straight path of unit weight per mm has this peak after the blur; scale it to 2 radii.
     peak = 1 / (np.sqrt(2 * np.pi) * sigma * grid.spacing**2)
-    return line * np.float32(2 * radius * 0.62 / (peak * grid.spacing))
+    return line * np.float32(2 * radius * 0.45 / (peak * grid.spacing))
