@@ -67,7 +67,7 @@ class AuditSection(_Strict):
 class SuppressionSection(_Strict):
     """``[suppression]``: what exports may show."""
 
-    release: Release = "restricted"
+    release: Release = "internal"
     cell: int = Field(default=10, ge=1, le=1000)
 
 
