@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from audits.cohorts import Attribute
-from audits.fairness import ScoredOutput, explore_threshold
+from audits.fairness import ScoredOutput, audit_fairness
+from audits.policy import load_policy
 from dashboard.evidence import find_output
 from dashboard.queries.cases import group_columns, has_risk, scored_cases
 from dashboard.queries.runs import RunRef, load_run
@@ -28,15 +29,22 @@ class ExploredGroup:
 def explored(
     ref: RunRef, model: str | None, output: str, threshold: float
 ) -> tuple[ExploredGroup, ...]:
-    """Return everybody and every marginal group at another threshold."""
-    found = explore_threshold(_scored(ref, model, output), threshold)
+    """Return everybody and every marginal group at another threshold.
+
+    The audit's own estimators run again, so that at the declared threshold the numbers are the
+    run's; what they would judge is thrown away.
+    """
+    scored = replace(_scored(ref, model, output), threshold=threshold)
+    policy = load_policy(None, groups=[a.name for a in scored.attributes], intersections=[])
+    audited = audit_fairness([scored], policy).outputs[0]
     return tuple(
         ExploredGroup(
             attributes=dict(group.attributes),
             n=group.n,
             metrics={name: estimate.to_dict() for name, estimate in group.metrics.items()},
         )
-        for group in found
+        for group in (audited.overall, *audited.groups)
+        if len(group.attributes) <= 1
     )
 
 
