@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     Raises:
         AuditError: The thresholds do not pair with the labels.
     """
+    declared_at = now()
     outputs = scored_outputs(
         table,
         policy,
@@ -134,7 +136,9 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         task=task,
     )
     result = audit_fairness(outputs, policy, seed=seed, progress=progress)
-    parts = parts_of(table, policy, result, seed=seed, prior_runs=prior_runs)
+    parts = parts_of(
+        table, policy, result, seed=seed, prior_runs=prior_runs, declared_at=declared_at
+    )
     return AuditResult(parts=parts, table=table, policy=policy)
 
 
@@ -168,7 +172,7 @@ def scored_outputs(
     return outputs
 
 
-def parts_of(
+def parts_of(  # noqa: PLR0913 - everything the evidence holds
     table: CohortTable,
     policy: Policy,
     result: FairnessResult,
@@ -176,9 +180,20 @@ def parts_of(
     seed: int,
     prior_runs: Sequence[Mapping[str, Any]] = (),
     findings: Sequence[Finding] = (),
+    declared_at: datetime | None = None,
 ) -> AuditParts:
-    """Return the parts of the evidence of a table of scores."""
-    moment = now()
+    """Return the parts of the evidence of a table of scores.
+
+    Args:
+        table: The opened table.
+        policy: The policy it was audited under.
+        result: The statistics.
+        seed: Seed of the run.
+        prior_runs: Earlier runs of the same table.
+        findings: What the reader must know beside what table and policy say.
+        declared_at: When the policy was read, before any result; default now.
+    """
+    moment = declared_at or now()
     attributes = compared_attributes(table)
     return AuditParts(
         run={
