@@ -32,7 +32,7 @@ LAYERS = [
 def convert(content, tmp_path, name="net.pt", **given):
     source = tmp_path / name
     if content is not None:
-        torch.save(content, source)
+        (save_file if source.suffix == ".safetensors" else torch.save)(content, source)
     given = {"architecture": "sequential", "args": {"layers": LAYERS}, **given}
     return convert_checkpoint(source, tmp_path / "out", **given)
 
@@ -76,11 +76,11 @@ def test_what_is_declared_is_not_assumed(tmp_path):
         "architecture": {"target_layer": "0"},
         "card": {"intended_use": "triage"},
     }  # fmt: skip
-    done = convert(NET.state_dict(), tmp_path, declared=declared)
+    done = convert(NET.state_dict(), tmp_path, "net.safetensors", declared=declared)
     assert done.assumed == ()
     adapter = load_adapter(done.folder, device="cpu")
     assert adapter.card.key == "icu@2.0"
-    assert adapter.card.declared == {"intended_use": "triage", "converted_from": "net.pt"}
+    assert adapter.card.declared == {"intended_use": "triage", "converted_from": "net.safetensors"}
     assert adapter.target_layer().name == "0"
 
 
@@ -90,7 +90,9 @@ def test_an_image_network_by_name(tmp_path):
 
     args = {"spatial_dims": 2, "n_input_channels": 1, "num_classes": 3}
     net = build_network(ArchitectureSection(name="monai.resnet10", args=args), "here").module
-    done = convert(net.state_dict(), tmp_path, architecture="monai.resnet10", args=args)
+    done = convert(
+        net.state_dict(), tmp_path, "net.safetensors", architecture="monai.resnet10", args=args
+    )
     document = tomllib.loads((done.folder / "model.toml").read_text())
     assert document["inputs"]["image"] == {"size": [224, 224], "scale": "0-1", "channels": 1}
     assert document["model"]["outputs"] == ["output_1", "output_2", "output_3"]
@@ -132,25 +134,27 @@ def test_torchscript_is_refused(tmp_path):
         convert(None, tmp_path)
 
 
+def test_a_checkpoint_without_a_state_dict(tmp_path):
+    with pytest.raises(AdapterError, match="holds no state dict, found a dict"):
+        convert({"epoch": 3}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ([torch.ones(2)], "holds no state dict, found a list"),
-        ({"epoch": 3}, "holds no state dict, found a dict"),
         ({"2.bias": torch.ones(1)}, "lacks 3 tensors"),
         ({**NET.state_dict(), "3.weight": torch.ones(1)}, "beyond the architecture, 1 tensors"),
     ],
 )
 def test_what_does_not_match_is_one_sentence(tmp_path, content, sentence):
     with pytest.raises(AdapterError, match=sentence) as error:
-        convert(content, tmp_path)
+        convert(content, tmp_path, "net.safetensors")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_safetensors_are_taken_as_they_are(tmp_path):
-    save_file(NET.state_dict(), tmp_path / "net.safetensors")
-    done = convert(None, tmp_path, "net.safetensors")
+    done = convert(NET.state_dict(), tmp_path, "net.safetensors")
     assert done.tensors == 4
     assert load_adapter(done.folder, device="cpu").predict({"table": torch.ones(1, 3)}).shape == (
         1,
@@ -181,7 +185,9 @@ def test_an_existing_folder_is_kept(tmp_path):
 
 def test_wrong_declarations_are_refused_before_the_folder_appears(tmp_path):
     with pytest.raises(AdapterError, match=r"out/model\.toml: model\.task: input should be"):
-        convert(NET.state_dict(), tmp_path, declared={"model": {"task": "guess"}})
+        convert(
+            NET.state_dict(), tmp_path, "net.safetensors", declared={"model": {"task": "guess"}}
+        )
     with pytest.raises(AdapterError, match="--args: architecture: layers and name"):
         convert(NET.state_dict(), tmp_path, args={})
     assert not (tmp_path / "out").exists()

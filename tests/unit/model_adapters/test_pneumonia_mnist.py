@@ -52,7 +52,7 @@ def test_layers_answer_to_their_key_and_position(pneumonia):
     manifest = (pneumonia / "model.toml").read_text()
     for declared, name in (("features.3", "features_3"), ("4", "4_ReLU"), ("4_ReLU", "4_ReLU")):
         text = manifest.replace(
-            'name" = "sequential"', f'name" = "sequential"\ntarget_layer = "{declared}"'
+            'name = "sequential"', f'name = "sequential"\ntarget_layer = "{declared}"'
         )
         assert text != manifest
         (pneumonia / "model.toml").write_text(text)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -199,6 +199,7 @@ def test_encoding():
     assert field.features[1].levels == ("F", "M")
 
 
+@settings(max_examples=12, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_rows_are_encoded_one_by_one(order):
     inputs = Inputs({"ehr": TABLE})
