@@ -219,8 +219,14 @@ def plain_value(value: Any) -> float | str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (int, float, np.integer, np.floating)):
-        return float(value)
+        return _as_written(float(value))
     return str(value)
+
+
+def _as_written(value: float) -> float:
+    """Return 11.2 for the 11.199999809 that a float32 column makes of it."""
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
 
 
 def _error(errors: npt.NDArray[np.float64] | None, player: int) -> float | None:
