@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from audits.jobs import JobRunner
 from audits.jobs.state import PID, take_lock
 from audits.jobs.work import LANE
-from audits.storage import Store
+from audits.storage import Store, list_runs, verify_run
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_a_job_that_cannot_work_says_why_in_one_sentence(runner, tmp_path):
 
 def test_a_failed_job_starts_again(runner, tmp_path):
     for _ in range(2):
-        job = runner.start("k1", ["--study", "none", "--model", "x"], tmp_path / "run")
+        job = runner.start("k1", ["--no-such-option"], tmp_path / "run")
         assert not job.ended
         until(runner, "k1", "failed")
 
@@ -117,3 +120,57 @@ def test_the_key_follows_what_the_audit_is_made_from(runner, tmp_path, monkeypat
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
     assert asked[0][1].parent == tmp_path / "store" / "runs"
+
+
+@pytest.fixture
+def study_and_model(tmp_path):
+    """A study of 60 cases and a model that brings its scores."""
+    rng = np.random.default_rng(5)
+    study, model = tmp_path / "study", tmp_path / "model"
+    study.mkdir()
+    model.mkdir()
+    cases = pd.DataFrame({"case_id": [f"c{i}" for i in range(60)], "died": rng.integers(0, 2, 60)})
+    cases.assign(sex=rng.choice(["F", "M"], 60)).to_csv(study / "cases.csv", index=False)
+    (study / "study.toml").write_text(
+        '[study]\nname = "small"\nversion = "1"\n[cases]\ntable = "cases.csv"\n'
+        '[labels.died]\ncolumn = "died"\n[groups.sex]\ncolumn = "sex"\n'
+    )
+    scores = pd.DataFrame({"case_id": cases["case_id"], "died": rng.random(60)})
+    scores.to_csv(model / "scores.csv", index=False)
+    digest = hashlib.sha256((model / "scores.csv").read_bytes()).hexdigest()
+    (model / "model.toml").write_text(
+        '[model]\nid = "m"\nversion = "1"\ntask = "binary"\noutputs = ["died"]\n'
+        'space = "probability"\nthresholds = [0.5]\n[weights]\nformat = "predictions"\n'
+        f'file = "scores.csv"\nsha256 = "{digest}"\n'
+    )
+    return study, model
+
+
+def test_a_job_makes_a_run_and_the_same_question_gets_it(runner, study_and_model, tmp_path):
+    study, model = study_and_model
+    job = runner.start_audit(study, [model])
+    ended = until(runner, job.key, "done", "failed", seconds=120)
+    assert (ended.state, ended.share) == ("done", 1.0), ended.message
+    assert verify_run(ended.out).intact
+    assert [r.path for r in list_runs(tmp_path / "store")] == [ended.out]
+    assert runner.start_audit(study, [model]) == ended
+    assert "verdicts" in runner.log(job.key)
+
+
+def test_a_cancelled_audit_leaves_no_half_run(runner, study_and_model, tmp_path):
+    study, model = study_and_model
+    policy = tmp_path / "policy.toml"
+    os.mkfifo(policy)  # reading it waits, so the audit is caught half way
+    job = runner.start_audit(study, [model], policy=policy)
+    until(runner, job.key, "running")
+    until_message(runner, job.key, "Opening")
+    runner.cancel(job.key)
+    ended = until(runner, job.key, "cancelled", "failed")
+    assert ended.state == "cancelled"
+    assert not ended.out.exists()
+    assert list_runs(tmp_path / "store") == []
+
+
+def until_message(runner, key, words):
+    while words not in runner.job(key).message:
+        time.sleep(0.05)
