@@ -218,8 +218,22 @@ def parts_of(  # noqa: PLR0913 - everything the evidence holds
         outputs=result.to_dict(),
         data_quality=_quality(table, attributes),
         requirements=requirements_of(policy, [a.name for a in attributes], ()),
-        findings=[*table.findings, *policy.findings, *findings],
+        findings=[*table.findings, *policy.findings, *_undeclared(table, policy), *findings],
     )
+
+
+def _undeclared(table: CohortTable, policy: Policy) -> list[Finding]:
+    """Say which intersections were asked for but not declared, and so are not audited."""
+    return [
+        Finding(
+            severity="warning",
+            where=f"intersection {'×'.join(names)}",
+            message="The policy does not declare it, so it is not audited; add it to "
+            "audit.intersections of the policy.",
+        )
+        for names in table.intersections
+        if names not in policy.intersections
+    ]
 
 
 def internal_of(

@@ -82,6 +82,13 @@ def test_groups_the_policy_does_not_name_are_exploratory(table):
         assert one["declared"] == (one["attribute"] == "sex" and one["verdict"] is not None)
 
 
+def test_an_intersection_the_policy_does_not_declare_is_named(table):
+    policy = {"audit": {"groups": ["sex"], "intersections": []}}
+    asked = {"groups": ["sex", "age:40"], "intersections": [["sex", "age"]]}
+    evidence = audit_predictions(table, label="y", score="s", policy=policy, **asked).to_dict()
+    assert any(f["where"] == "intersection sex×age" for f in evidence["findings"])
+
+
 def test_a_threshold_comes_from_command_policy_or_model():
     assert threshold_of("y", command=0.1, policy={"y": 0.2}, model=0.3).source == "command"
     assert threshold_of("y", command=None, policy={"y": 0.2}, model=0.3).source == "policy"
