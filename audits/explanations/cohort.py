@@ -112,6 +112,9 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
         skipped=sample.skipped,
         seed=seed,
     )
+    localised = _localised(study, explained_cases, seed)
+    if localised:
+        summary["localisation"] = localised
     return explained_cases, summary
 
 
@@ -245,6 +248,19 @@ def _with_model_checks(
         )
         for one in explanations
     ]
+
+
+def _localised(
+    study: CaseSource, explanations: Sequence[CaseExplanation], seed: int
+) -> list[dict[str, Any]]:
+    """Compare maps with masks of the findings, where the study has any."""
+    from audits.cohorts import Study
+
+    if not isinstance(study, Study) or not any(one.map for one in explanations):
+        return []
+    from audits.explanations.localisation import localise_cohort
+
+    return localise_cohort(study, explanations, study.attributes(), seed=seed)
 
 
 def _explain_one_by_one(

@@ -125,8 +125,8 @@ def _importance(
         return []
     effects = np.array([[player.effect for player in one.players] for one in explanations])
     clusters = np.arange(len(effects)) if patients is None else patients
-    absolute = _cluster_means(np.abs(effects), clusters, seed)
-    signed = _cluster_means(effects, clusters, seed)
+    absolute = cluster_means(np.abs(effects), clusters, seed)
+    signed = cluster_means(effects, clusters, seed)
     order = sorted(range(len(players)), key=lambda place: -(absolute[place].value or 0.0))
     return [
         {
@@ -140,7 +140,7 @@ def _importance(
     ]
 
 
-def _cluster_means(values: Floats, clusters: Ints, seed: int) -> list[Estimate]:
+def cluster_means(values: Floats, clusters: Ints, seed: int) -> list[Estimate]:
     """Return the mean of each column with a percentile interval, resampling whole patients."""
     codes, membership = np.unique(clusters, return_inverse=True)
     sums = np.zeros((len(codes), values.shape[1]))
