@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,22 @@ def test_the_same_inputs_give_the_same_run(auscult, few, tmp_path):
     assert first["outputs"] == second["outputs"]
     assert first["explanations"] == second["explanations"]
     assert runs[0].explained_cases("pneumonia@1.0") == runs[1].explained_cases("pneumonia@1.0")
+
+
+def test_a_restricted_run_names_no_case_in_what_may_leave(auscult, few, tmp_path):
+    study, model = few
+    (study / "c003.png").write_bytes(b"no image")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[audit]\ngroups = ["half"]\n[suppression]\nrelease = "restricted"\n')
+    more = ("--explain-cases", "3", "--policy", policy)
+    assert auscult(*audit(study, model, tmp_path / "run", *more)).code == 0
+    run = open_run(tmp_path / "run")
+    assert run.evidence["release"] == "restricted"
+    assert not re.search(r"c0[0-3]\d\b", json.dumps(run.evidence))
+    assert [s["case"] for s in run.exact["skipped"]] == ["c003"]
+    assert run.exact["explanations"]["pneumonia@1.0"]["cases"] == 3
+    assert run.evidence["explanations"]["pneumonia@1.0"]["cases"] is None
+    assert verify_run(run.path).intact
 
 
 def refused(ended, tmp_path, *wanted):
