@@ -90,7 +90,7 @@ def _form(settings: Settings, cards: list[RunCard]) -> None:
         persist_state="session",
     )
     st.caption("The audit goes on when this tab is closed, and shows up here when it is done.")
-    if st.button("Start the audit", type="primary", disabled=not (study and models)):
+    if st.button("Start the audit", disabled=not (study and models)):
         with states.guarded("The audit cannot start"):
             job = audits.start(settings, study or "", models, policy)
             st.session_state.setdefault(WATCHED, []).append(job.key)

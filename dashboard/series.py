@@ -192,6 +192,7 @@ def verdict_frame(output: Entry, items: Iterable[Entry]) -> pd.DataFrame:
             "Measure": label("metric", c["metric"]),
             "Group": group_label(c["group"]),
             "Compared with": reference_text(c.get("reference")),
+            "Worse off": worse_text(c),
             "Difference (95 %)": numbers.difference_text(c.get("difference"), c["metric"]),
             "Group count": group_count(output, c),
             "Reference count": numbers.of(c.get("ref_k"), c.get("ref_n")),
@@ -202,6 +203,31 @@ def verdict_frame(output: Entry, items: Iterable[Entry]) -> pd.DataFrame:
         for c in items
     ]
     return pd.DataFrame(rows)
+
+
+def worse_text(comparison: Entry, group: Mapping[str, str] | None = None) -> str:
+    """Return who fares worse, in words.
+
+    Args:
+        comparison: The comparison.
+        group: The group the reader looks at; a two-level attribute is compared once, so this may
+            be the other side.
+
+    Example:
+        >>> worse_text({"worse": "group", "group": {"sex": "F"}, "reference": "rest"})
+        'Sex F'
+        >>> worse_text({"worse": "group", "group": {"sex": "F"}}, {"sex": "M"})
+        'better off'
+    """
+    worse = comparison.get("worse")
+    if worse not in {"group", "reference"}:
+        return "–"
+    if group is not None:
+        own_side = "group" if dict(group) == dict(comparison["group"]) else "reference"
+        return "worse off" if worse == own_side else "better off"
+    if worse == "group":
+        return group_label(comparison["group"])
+    return reference_text(comparison.get("reference"))
 
 
 def reference_text(reference: object) -> str:

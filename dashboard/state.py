@@ -23,6 +23,7 @@ Key = Literal["run", "model", "output", "case", "metric", "base", "candidate"]
 
 _IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE, BASE, CANDIDATE)
 _SEEN: Final = "_address_seen"
+_KEPT: Final = "_kept"
 
 
 def read_address() -> None:
@@ -43,7 +44,7 @@ def write_address() -> None:
     """Put the present choices into the address; after the widgets are drawn."""
     seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
     for key in _IN_ADDRESS:
-        value = st.session_state.get(key)
+        value = known(key)
         if value and st.query_params.get(key) != value:
             st.query_params[key] = value
         elif not value and key in st.query_params:
@@ -51,26 +52,37 @@ def write_address() -> None:
         seen[key] = value or ""
 
 
-def choice(key: Key, options: Sequence[str]) -> str | None:
-    """Return the chosen option, or None where the choice is not (or no longer) on offer."""
-    value = st.session_state.get(key)
-    return value if value in options else None
+def restore(key: str, options: Sequence[str], default: str) -> None:
+    """Before a widget is drawn, bring back what was chosen, on whichever page that was.
+
+    Streamlit forgets a widget's value when a page does not draw it. A choice that the options no
+    longer hold gives way to ``default``.
+    """
+    kept: dict[str, str] = st.session_state.setdefault(_KEPT, {})
+    value = st.session_state.get(key, kept.get(key, default))
+    st.session_state[key] = value if value in options else default
 
 
-def keep_valid(key: Key, options: Sequence[str], default: str) -> None:
-    """Before a widget is drawn, replace a choice that its options no longer hold."""
-    if key in st.session_state and st.session_state[key] not in options:
-        st.session_state[key] = default
+def restore_text(key: str) -> None:
+    """Before a text field is drawn, bring back what was typed, on whichever page that was."""
+    kept: dict[str, str] = st.session_state.setdefault(_KEPT, {})
+    st.session_state[key] = st.session_state.get(key) or kept.get(key, "")
+
+
+def keep(key: str) -> None:
+    """After a widget is drawn, remember its value for other pages."""
+    st.session_state.setdefault(_KEPT, {})[key] = st.session_state[key]
+
+
+def known(key: str) -> str | None:
+    """Return what was chosen last, whether or not this page draws the widget."""
+    kept: dict[str, str] = st.session_state.setdefault(_KEPT, {})
+    return st.session_state.get(key) or kept.get(key)
 
 
 def choose(key: Key, value: str) -> None:
     """Set a choice from a callback, before the widget is drawn again."""
     st.session_state[key] = value
-
-
-def forget(key: Key) -> None:
-    """Drop a choice from a callback."""
-    st.session_state.pop(key, None)
 
 
 def selected_rows(table: str) -> list[int]:

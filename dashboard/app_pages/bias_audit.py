@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
 from dashboard.views.audit_parts import (
@@ -18,7 +17,7 @@ from dashboard.views.audit_parts import (
     verdict_part,
 )
 from dashboard.views.elements import provenance
-from dashboard.words import label
+from dashboard.views.pickers import pick_metric
 
 chosen = context.pick(
     "Bias audit",
@@ -29,19 +28,11 @@ if chosen:
     with states.guarded("The group sizes cannot be shown"):
         size_part(chosen)
     metrics = metrics_of(chosen.entry)
-    state.keep_valid(state.METRIC, metrics, metrics[0])
     st.header("Verdicts", anchor=False)
     with states.guarded("The verdicts cannot be shown"):
         verdict_part(chosen)
     st.header("Group by group", anchor=False)
-    metric = st.selectbox(
-        "Measure",
-        metrics,
-        format_func=lambda name: label("metric", name),
-        key=state.METRIC,
-        persist_state="session",
-        width=320,
-    )
+    metric = pick_metric(metrics)
     with states.guarded("The groups cannot be drawn"):
         forest_part(chosen, metric)
     with states.guarded("The crossed groups cannot be drawn"):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
 from dashboard.views.compare_parts import flips_part, metric_part, paired_part, pick_versions
 from dashboard.views.elements import provenance
-from dashboard.words import label
+from dashboard.views.pickers import pick_metric
 
 chosen = context.pick(
     "Compare versions",
@@ -33,16 +32,8 @@ if chosen:
             for m in metrics_of(versions.base_entry)
             if m in versions.candidate_entry["overall"]["metrics"]
         ]
-        state.keep_valid(state.METRIC, metrics, metrics[0])
         st.header("Both versions in every group", anchor=False)
-        metric = st.selectbox(
-            "Measure",
-            metrics,
-            format_func=lambda name: label("metric", name),
-            key=state.METRIC,
-            persist_state="session",
-            width=320,
-        )
+        metric = pick_metric(metrics)
         with states.guarded("The groups cannot be drawn"):
             metric_part(versions, metric)
         with states.guarded("Changed calls cannot be shown"):

@@ -13,6 +13,7 @@ from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
 from dashboard.views.elements import provenance, show_frame, size_columns
+from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
 from dashboard.words import humanised
 
@@ -41,14 +42,10 @@ else:
             attention_list(evidence, chosen)
         with right:
             outputs = {key.name: key for key in reversed(output_keys(evidence))}
-            name = st.selectbox(
-                "Group sizes for",
-                sorted(outputs),
-                format_func=humanised,
-                key="overview_output",
-                persist_state="session",
+            name = pick_one(
+                "Group sizes for", sorted(outputs), key="overview_output", format_func=humanised
             )
-            entry = find_output(evidence, outputs[name].model, name) if name else None
+            entry = find_output(evidence, outputs[name].model, name)
             if entry:
                 show_frame(
                     size_frame(entry),

@@ -62,7 +62,8 @@ def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
                 f":{entry.colour}-badge[{entry.symbol} {strength}] **{humanised(name)}: "
                 f"{label('metric', metric).lower()}, {group}** differs from the rest by "
                 f"{numbers.difference_text(comparison['difference'], metric)}, "
-                f"{series.group_count(output, comparison)}. {models}"
+                f"{series.group_count(output, comparison)}; worse off: "
+                f"{series.worse_text(comparison)}. {models}"
             ),
             page="app_pages/bias_audit.py",
             query=_query(output),

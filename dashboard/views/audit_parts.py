@@ -31,7 +31,7 @@ def declaration_part(chosen: Context) -> None:
     audit = policy.get("audit", {})
     threshold = chosen.entry["threshold"]
     with st.container(border=True, key="declaration"):
-        st.subheader("Declared before any result", anchor=False)
+        st.header("Declared before any result", anchor=False)
         left, right = st.columns([3, 2], gap="large")
         with left:
             st.markdown(
@@ -224,6 +224,7 @@ def _verdict_rows(
                 "Verdict": f":{colour}-badge[{row['Verdict']}]",
                 "Measure": str(row["Measure"]),
                 "Group": str(row["Group"]),
+                "Worse off": str(row["Worse off"]),
                 "Count": str(row["Group count"]),
                 "Difference from the rest (95 %)": str(row["Difference (95 %)"]),
                 "q": str(row["q"]),

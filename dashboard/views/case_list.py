@@ -12,6 +12,7 @@ from dashboard.queries import cases
 from dashboard.queries.cases import Question, Show
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame
+from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, word
 
 if TYPE_CHECKING:
@@ -31,12 +32,9 @@ LABELS: dict[Show, str] = {
 
 def case_list(chosen: Context) -> str | None:
     """Show filters and cases, and return the chosen case's id."""
-    typed = st.text_input(
-        "Case id",
-        key=state.CASE,
-        persist_state="session",
-        placeholder="type or paste an id",
-    )
+    state.restore_text(state.CASE)
+    typed = st.text_input("Case id", key=state.CASE, placeholder="type or paste an id")
+    state.keep(state.CASE)
     question = _question(chosen)
     page, total = cases.page_of_cases(question, SHOWN)
     st.caption(_found_text(question, total, len(page)))
@@ -83,28 +81,24 @@ def _question(chosen: Context) -> Question:
     versions = versions_of(chosen)
     threshold = chosen.entry["threshold"]["value"]
     offered = _offered(threshold=threshold is not None, other=len(versions) > 1)
+    state.restore("show", offered, "all")
     show = st.pills(
         "Show",
         offered,
-        default="all",
         format_func=lambda name: LABELS[name],
         key="show",
-        persist_state="session",
         required=True,
         wrap=True,
     )
+    state.keep("show")
     levels = {
         f"{name}={level}": (name, level)
         for group in chosen.entry["groups"]
         if len(group["attributes"]) == 1
         for name, level in group["attributes"].items()
     }
-    group = st.selectbox(
-        "Group",
-        ["", *levels],
-        format_func=lambda key: _level_label(levels.get(key)),
-        key="group",
-        persist_state="session",
+    group = pick_one(
+        "Group", ["", *levels], key="group", format_func=lambda key: _level_label(levels.get(key))
     )
     return Question(
         ref=chosen.ref,
@@ -112,7 +106,7 @@ def _question(chosen: Context) -> Question:
         output=chosen.output.name,
         threshold=threshold,
         show=show or "all",
-        group=levels.get(group or ""),
+        group=levels.get(group),
         other=versions[1] if len(versions) > 1 else None,
     )
 

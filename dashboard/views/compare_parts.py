@@ -22,6 +22,7 @@ from dashboard.queries import versions as queries
 from dashboard.queries.versions import Flips, Sides
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_frame, show_table
+from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, label, word
 
 LINKED = 6
@@ -47,26 +48,17 @@ def pick_versions(chosen: Context) -> Versions | None:
     if len(found) < 2:  # noqa: PLR2004 - a pair
         return None
     left, right = st.columns(2)
-    state.keep_valid(state.BASE, found, first_of_family(found))
     with left:
-        base = st.selectbox(
-            "Base",
-            found,
-            index=found.index(first_of_family(found)),
-            format_func=model_label,
-            key=state.BASE,
-            persist_state="session",
+        base = pick_one(
+            "Base", found, key=state.BASE, default=first_of_family(found), format_func=model_label
         )
-    others = [key for key in found if key != base]
-    state.keep_valid(state.CANDIDATE, others, next_version(base, found))
     with right:
-        candidate = st.selectbox(
+        candidate = pick_one(
             "Candidate",
-            others,
-            index=others.index(next_version(base, found)),
-            format_func=model_label,
+            [key for key in found if key != base],
             key=state.CANDIDATE,
-            persist_state="session",
+            default=next_version(base, found),
+            format_func=model_label,
         )
     state.write_address()
     first = find_output(chosen.evidence, base, chosen.output.name)

@@ -14,6 +14,7 @@ from dashboard.queries import runs
 from dashboard.queries.runs import RunCard, RunRef, Unreadable
 from dashboard.settings import read_settings
 from dashboard.views import states
+from dashboard.views.pickers import pick_one
 from dashboard.words import humanised
 
 
@@ -51,21 +52,16 @@ def header(title: str, question: str) -> None:
 def pick_run(cards: list[RunCard]) -> RunCard:
     """Show the run picker; a link to a run that is gone falls back to the newest and says so."""
     by_id = {card.id: card for card in cards}
-    wanted = st.session_state.get(state.RUN)
+    wanted = state.known(state.RUN)
     if wanted and wanted not in by_id:
         st.warning(
             f"Run {wanted} is not in this store; showing the newest one instead.",
             icon=":material/link_off:",
         )
-    state.keep_valid(state.RUN, list(by_id), cards[0].id)
-    chosen = st.selectbox(
-        "Run",
-        list(by_id),
-        format_func=lambda run: _run_label(by_id[run]),
-        key=state.RUN,
-        persist_state="session",
+    chosen = pick_one(
+        "Run", list(by_id), key=state.RUN, format_func=lambda run: _run_label(by_id[run])
     )
-    return by_id[chosen or cards[0].id]
+    return by_id[chosen]
 
 
 def pick(
@@ -137,10 +133,7 @@ def _pick_model(evidence: dict[str, Any]) -> str | None:
     if not keys:
         st.text_input("Model", "table of predictions", disabled=True, key="no_model")
         return None
-    state.keep_valid(state.MODEL, keys, keys[0])
-    return st.selectbox(
-        "Model", keys, format_func=model_label, key=state.MODEL, persist_state="session"
-    )
+    return pick_one("Model", keys, key=state.MODEL, format_func=model_label)
 
 
 def _pick_output(evidence: dict[str, Any], model: str | None, *, shown: bool) -> OutputKey | None:
@@ -148,17 +141,11 @@ def _pick_output(evidence: dict[str, Any], model: str | None, *, shown: bool) ->
     if not found:
         return None
     names = list(dict.fromkeys(key.name for key in found))
-    state.keep_valid(state.OUTPUT, names, names[0])
     if shown:
-        name = st.selectbox(
-            "Finding or outcome",
-            names,
-            format_func=humanised,
-            key=state.OUTPUT,
-            persist_state="session",
-        )
+        name = pick_one("Finding or outcome", names, key=state.OUTPUT, format_func=humanised)
     else:
-        name = st.session_state.get(state.OUTPUT, names[0])
+        last = state.known(state.OUTPUT)
+        name = last if last in names else names[0]
     return next(key for key in found if key.name == name)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers
+from dashboard import numbers, series
 from dashboard.evidence import comparison_of, group_label
 from dashboard.queries.cases import CaseFacts
 from dashboard.views.context import Context
@@ -45,5 +45,8 @@ def _row(output: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, str]:
     row["Verdict on sensitivity"] = ""
     if group["attributes"]:
         found = comparison_of(output, group["attributes"], "tpr") or {}
-        row["Verdict on sensitivity"] = verdict_badge(found.get("verdict"), found.get("strength"))
+        badge = verdict_badge(found.get("verdict"), found.get("strength"))
+        side = series.worse_text(found, group["attributes"])
+        told = f" {side}" if found.get("verdict") == "disparity" else ""
+        row["Verdict on sensitivity"] = f"{badge}{told}"
     return row

@@ -32,7 +32,6 @@ def download_part(chosen: Context) -> None:
             mime="application/json",
             key="evidence_json",
             on_click="ignore",
-            type="primary",
             icon=":material/download:",
         )
         st.download_button(

@@ -174,3 +174,9 @@ def _modules():
 def test_examples_in_docstrings_hold(name):
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
+
+
+def test_no_button_is_primary():
+    """Streamlit writes white on the primary colour, which is light on the dark ground."""
+    for path in SOURCES:
+        assert 'type="primary"' not in path.read_text(encoding="utf-8"), path

@@ -1,0 +1,144 @@
+"""A served app in a process of its own, and a browser that notes what it should not see."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
+)
+
+
+def _run_fixture():
+    path = ROOT / "tests" / "app" / "run_fixture.py"
+    spec = importlib.util.spec_from_file_location("auscult_run_fixture", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """Serve the app over one small run, started from a foreign directory."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
+    folder = tmp_path_factory.mktemp("served")
+    _run_fixture().write_run(folder, folder / "store")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # A file and not a pipe: a full pipe would stop the server.
+    with (folder / "server.log").open("wb") as log:
+        command = [sys.executable, "-m", "dashboard", "--port", str(port)]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("AUSCULT_")}
+        environment["PYTHONPATH"] = str(ROOT)
+        server = subprocess.Popen(
+            [*command, "--store", str(folder / "store")],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=environment,
+        )
+        try:
+            _await_health(f"http://127.0.0.1:{port}", server, folder / "server.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _await_health(url: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            raise RuntimeError(log.read_text(encoding="utf-8"))
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return
+        except OSError:
+            time.sleep(0.25)
+    raise RuntimeError(log.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless system chromium."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+class Watched:
+    """A page that keeps what it was asked for and what it complained about."""
+
+    def __init__(self, browser, url: str, scheme: str) -> None:
+        self.url = url
+        self.context = browser.new_context(
+            viewport={"width": 1440, "height": 900}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.outside: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", self._asked)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, path: str) -> None:
+        """Open a page of the app and wait until its script has ended."""
+        self.page.goto(f"{self.url}/{path}")
+        self.page.wait_for_selector("h1")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the app has stopped running."""
+        self.page.wait_for_timeout(250)
+        running = '[data-test-script-state="running"]'
+        self.page.wait_for_selector(running, state="detached", timeout=60_000)
+        self.page.wait_for_timeout(150)
+
+    def _asked(self, request) -> None:
+        local = (self.url, self.url.replace("http", "ws", 1), "data:", "blob:")
+        if not request.url.startswith(local):
+            self.outside.append(request.url)
+
+    def _said(self, message) -> None:
+        if message.type != "error":
+            return
+        # On a direct link to a page, Streamlit first looks for its own endpoints below that page,
+        # gets a 404, and then finds them at the root.
+        place = (message.location or {}).get("url", "")
+        if "404" in message.text and "/_stcore/" in place:
+            return
+        self.complaints.append(f"{message.text} {place}")
+
+
+@pytest.fixture
+def watch(browser, app_url):
+    """Return a function that opens a watched page in a colour scheme."""
+    opened: list[Watched] = []
+
+    def start(scheme: str = "light") -> Watched:
+        opened.append(Watched(browser, app_url, scheme))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.context.close()

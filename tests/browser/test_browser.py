@@ -1,0 +1,150 @@
+"""The app in a real browser: nothing broken, nothing asked outside, links restore, axe is content.
+
+All tests share one served app, hence one worker.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
+
+PAGES = {
+    "": "Overview",
+    "case?case=c-000&output=nodule": "Case review",
+    "case?case=c-000&output=sepsis": "Case review",
+    "bias": "Bias audit",
+    "compare": "Compare versions",
+    "reports": "Reports",
+    "about": "About",
+}
+
+# (rule, part of the target's selector): why it is not ours.
+AXE_BASELINE: tuple[tuple[str, str], ...] = ()
+
+
+def _fail_free(watched) -> None:
+    assert not watched.outside
+    assert not watched.complaints
+    page = watched.page
+    assert page.locator('[data-testid="stException"]').count() == 0
+    for alert in page.locator('[data-testid="stAlert"]').all_inner_texts():
+        assert "cannot" not in alert, alert
+        assert "unexpected" not in alert, alert
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_whole_accessible_and_keeps_to_itself(watch, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    watched, axe = watch(scheme), Axe()
+    found: list[str] = []
+    for path, title in PAGES.items():
+        watched.open(path)
+        assert watched.page.locator("h1").inner_text() == title
+        _fail_free(watched)
+        for violation in axe.run(watched.page).response["violations"]:
+            for node in violation["nodes"]:
+                target = " ".join(str(part) for part in node["target"])
+                known = any(r == violation["id"] and part in target for r, part in AXE_BASELINE)
+                if not known:
+                    found.append(f"{title}: {violation['id']} {target} {node['html'][:120]}")
+    assert not found, "\n".join(found)
+
+
+def test_the_first_page_is_quick_and_carries_no_plotly_chart(watch, capsys):
+    watched = watch()
+    asked: list[str] = []
+    watched.page.on("request", lambda request: asked.append(request.url))
+    began = time.perf_counter()
+    watched.open("")
+    first = time.perf_counter() - began
+    assert watched.page.locator(".js-plotly-plot").count() == 0
+    assert not [url for url in asked if "plotly" in url.lower()]
+    switches = []
+    for title in ("Reports", "About", "Overview"):
+        began = time.perf_counter()
+        watched.page.get_by_role("link", name=title, exact=True).first.click()
+        watched.page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+        switches.append(time.perf_counter() - began)
+        watched.settle()
+    with capsys.disabled():
+        told = ", ".join(f"{seconds:.2f}" for seconds in switches)
+        print(f"\nfirst page settled {first:.2f} s; page switches {told} s")
+    # Far above what is measured on a quiet machine; a shared one must not fail the suite.
+    assert first < 20
+    assert max(switches) < 10
+
+
+def test_a_deep_link_restores_the_case_and_choices_survive_a_page_switch(watch):
+    watched = watch()
+    watched.open("case?run=run-a&model=toy%402.0&output=sepsis&case=c-007")
+    page = watched.page
+    page.get_by_role("heading", name="Case c-007").wait_for()
+    model = page.locator(".st-key-model input")
+    assert model.input_value() == "toy, version 2.0"
+    for part in ("run=run-a", "model=toy%402.0", "output=sepsis", "case=c-007"):
+        assert part in page.url
+    page.get_by_role("link", name="Bias audit", exact=True).first.click()
+    page.get_by_role("heading", name="Bias audit", level=1).wait_for()
+    watched.settle()
+    assert model.input_value() == "toy, version 2.0"
+    page.get_by_role("link", name="Case review", exact=True).first.click()
+    page.get_by_role("heading", name="Case c-007").wait_for()
+
+
+def test_a_row_of_the_list_opens_its_case(watch):
+    watched = watch()
+    watched.open("case")
+    page = watched.page
+    grid = page.locator(".st-key-case_table canvas").first
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + 60)
+    page.locator("h2", has_text="Case c-").wait_for()
+    assert "case=c-" in page.url
+
+
+def test_the_viewer_works_by_keyboard_and_says_nothing_to_the_server(watch):
+    watched = watch()
+    watched.open("case?case=c-000&output=nodule")
+    page = watched.page
+    canvas = page.locator("canvas[role=img]")
+    canvas.wait_for()
+    sent: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    zoom = page.locator("output.zoom")
+    before = zoom.inner_text()
+    canvas.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowUp")
+    page.wait_for_timeout(200)
+    assert zoom.inner_text() != before
+    page.keyboard.press("0")
+    page.wait_for_timeout(200)
+    assert zoom.inner_text() == "100 %"
+    page.get_by_text("Heat", exact=True).click()
+    page.mouse.move(*_middle(canvas))
+    page.mouse.down()
+    page.mouse.move(*(at + 60 for at in _middle(canvas)), steps=5)
+    page.mouse.up()
+    assert not sent
+    _fail_free(watched)
+
+
+def test_twice_the_text_size_does_not_scroll_sideways(watch):
+    watched = watch()
+    watched.page.set_viewport_size({"width": 720, "height": 900})
+    for path in ("", "bias"):
+        watched.open(path)
+        wide = watched.page.evaluate(
+            "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+        )
+        assert wide <= 0, path
+
+
+def _middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
