@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 MARKER = "marker"
-MOST_CASES = 300
+MOST_CASES = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ Pixels = npt.NDArray[np.float32]
 
 # Markers throw a blurred edge; a few pixels around the mask go with it.
 MARGIN_PIXELS = 3
+# What lies further away than this has no say in what is filled in.
+SURROUNDINGS = 24
 # A sham patch that shares this much of its area with what must stay is no sham.
 ALLOWED_OVERLAP = 0.02
 
@@ -43,6 +45,17 @@ def without(image: ImageValue, mask: Mask) -> ImageValue:
 
 
 def _filled(plane: Pixels, mask: Mask) -> Pixels:
+    """Fill a region from its surroundings; only a window around it is worked on."""
+    window = tuple(
+        slice(max(0, int(places.min()) - SURROUNDINGS), int(places.max()) + 1 + SURROUNDINGS)
+        for places in np.nonzero(mask)
+    )
+    out = plane.copy()
+    out[window] = _blended_in(plane[window], mask[window])
+    return out
+
+
+def _blended_in(plane: Pixels, mask: Mask) -> Pixels:
     """Return normalised convolution inside the mask, widened until every pixel has a source."""
     from scipy.ndimage import gaussian_filter
 
