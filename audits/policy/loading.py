@@ -144,6 +144,7 @@ def _assemble(
         release=file.suppression.release,
         cell=file.suppression.cell,
         gate=file.gate.rule,
+        causes=file.causes,
         findings=_findings(file, by),
     )
 

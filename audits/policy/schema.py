@@ -106,6 +106,30 @@ class GateSection(_Strict):
     rule: tuple[GateRule, ...] = ()
 
 
+class CausesSection(_Strict):
+    """``[causes]``: what the causes panel compares with, and which columns slices may use.
+
+    Attributes:
+        population: Group to level to share of the target population; shares of a group sum to 1.
+        second_label: Output to a column that measures need in another way.
+        slice_columns: Columns of a table of scores that slices may be made of.
+    """
+
+    population: dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]] = Field(
+        default_factory=dict
+    )
+    second_label: dict[str, str] = Field(default_factory=dict)
+    slice_columns: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> CausesSection:
+        for name, shares in self.population.items():
+            total = sum(shares.values())
+            if abs(total - 1) > 0.01:  # noqa: PLR2004 - published shares are rounded
+                raise ValueError(f"the shares of population.{name} sum to {total:g}, not to 1")
+        return self
+
+
 class PolicyFile(_Strict):
     """The whole file, as written."""
 
@@ -114,6 +138,7 @@ class PolicyFile(_Strict):
     thresholds: dict[str, float] = Field(default_factory=dict)
     reasons: dict[str, str] = Field(default_factory=dict)
     suppression: SuppressionSection = SuppressionSection()
+    causes: CausesSection = CausesSection()
     gate: GateSection = GateSection()
 
     @model_validator(mode="after")
@@ -145,6 +170,7 @@ class Policy:
         reasons: Dotted path to the reason of that number.
         thresholds: Output name to a threshold that the policy sets.
         gate: Rules of the release gate, in order.
+        causes: Target population, second labels and columns for slices.
         findings: What a reader of the policy must know, such as a margin without reason.
     """
 
@@ -164,6 +190,7 @@ class Policy:
     release: Release = "internal"
     cell: int = 10
     gate: tuple[GateRule, ...] = ()
+    causes: CausesSection = field(default_factory=CausesSection)
     findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -185,6 +212,7 @@ class Policy:
             "thresholds": dict(self.thresholds),
             "reasons": dict(self.reasons),
             "suppression": {"release": self.release, "cell": self.cell},
+            "causes": self.causes.model_dump(mode="json"),
             "gate": {"rule": [rule.model_dump(mode="json") for rule in self.gate]},
             "findings": [finding.to_dict() for finding in self.findings],
         }
