@@ -1,0 +1,200 @@
+"""Is the decision independent of the group given the label, and the label given the score?
+
+The first is what equal TPR and FPR mean (separation), the second what equal calibration means
+(sufficiency). With different prevalence both cannot hold at once, so each is tested by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+from audits.fairness.causes.influence import patients_in
+from audits.fairness.causes.logistic import deviance, fit_logistic, natural_spline, safe_logit
+from audits.fairness.causes.rows import Rows, Split, pairs_of
+from audits.fairness.frame import marginal
+from audits.fairness.rates import pair_counts
+from audits.fairness.ratios import group_sums, pooled_icc
+from audits.fairness.types import BoolArray, FloatArray
+from audits.types import Estimate
+
+_EXPECTED = 5
+_DRAWS = 1999
+
+
+def decision_given_label(rows: Rows, split: Split, rng: np.random.Generator) -> dict[str, Any]:
+    """Test ŷ ⊥ group | y: Pearson's statistic around the pooled rates, added over both labels.
+
+    Counts are divided by their design effect; below an expected count of 5 the p-value comes
+    from drawing tables with the same margins instead of from χ².
+    """
+    family = marginal(rows.frame, split, declared=True)  # type: ignore[arg-type]
+    counts = pair_counts(rows.frame, family, np.asarray(rows.called))
+    statistic, df, smallest = 0.0, 0, np.inf
+    tables = []
+    for metric in ("tpr", "fpr"):
+        x, m = counts.of(metric)
+        sums = group_sums(family, x, m)
+        rho = pooled_icc(x, m, sums) if rows.frame.clustered else 0.0
+        deff = sums.deff(rho)
+        used = sums.n > 0
+        n = (sums.n / deff)[used]
+        k = (sums.k / deff)[used]
+        pooled = float(k.sum() / n.sum()) if n.sum() else 0.0
+        if used.sum() < 2 or not 0 < pooled < 1:  # noqa: PLR2004 - nothing varies
+            continue
+        statistic += float((n * (k / n - pooled) ** 2).sum() / (pooled * (1 - pooled)))
+        df += int(used.sum()) - 1
+        smallest = min(smallest, float(n.min() * min(pooled, 1 - pooled)))
+        tables.append((np.rint(k), np.rint(n)))
+    base = {"test": "decision_given_label", "attribute": split.name, "n": rows.n}
+    if not df:
+        reason = "no label has two groups whose decisions vary"
+        return {**base, "statistic": None, "df": None, "p": None, "method": "", "reason": reason}
+    if smallest >= _EXPECTED:
+        p, method = float(chi2.sf(statistic, df)), "Pearson χ² on effective counts"
+    else:
+        p, method = _drawn(tables, rng), "Pearson χ² on effective counts, p by drawing tables"
+    return {**base, "statistic": statistic, "df": df, "p": p, "method": method}
+
+
+def _drawn(tables: list[tuple[FloatArray, FloatArray]], rng: np.random.Generator) -> float:
+    """Return the share of tables with the same margins that are at least as uneven."""
+    observed, drawn = 0.0, np.zeros(_DRAWS)
+    for k, n in tables:
+        pooled = k.sum() / n.sum()
+        if not 0 < pooled < 1:
+            continue
+        scale = 1 / (pooled * (1 - pooled))
+        cells = rng.multivariate_hypergeometric(
+            n.astype(np.int64), int(k.sum()), size=_DRAWS, method="marginals"
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn += np.nansum(n * (cells / n - pooled) ** 2, axis=1) * scale
+            observed += float(np.nansum(n * (k / n - pooled) ** 2)) * scale
+    return float((1 + np.count_nonzero(drawn >= observed - 1e-9)) / (1 + _DRAWS))
+
+
+def label_given_score(rows: Rows, split: Split) -> dict[str, Any]:
+    """Test y ⊥ group | score: logit P(y) = spline(score), with and without the group.
+
+    ``statistic`` is the likelihood ratio. Where patients repeat, ``p`` is that of the
+    generalised score test, whose variance sums over patients (Boos 1992).
+    """
+    used = split.codes >= 0
+    base = {"test": "label_given_score", "attribute": split.name, "n": int(used.sum())}
+    occupied = split.occupied
+    null = _null_design(rows)
+    wanted = np.column_stack([split.codes == code for code in occupied[1:]]).astype(np.float64)
+    y = rows.y[used].astype(np.float64)
+    plain, extra = null[used], wanted[used]
+    beta = fit_logistic(plain, y)
+    full = np.column_stack([plain, extra])
+    both = None if beta is None else fit_logistic(full, y)
+    score = None if beta is None else _score_test(rows, used, plain, extra, beta)
+    if score is None or beta is None:
+        reason = "the model of the label given the score has no unique fit"
+        return {**base, "statistic": None, "df": None, "p": None, "method": "", "reason": reason}
+    df = len(occupied) - 1
+    ratio = None if both is None else deviance(plain, y, beta) - deviance(full, y, both)
+    robust = rows.frame.clustered or ratio is None
+    p = float(chi2.sf(score if robust or ratio is None else ratio, df))
+    method = "likelihood ratio"
+    if robust:
+        method = "score test clustered by patient"
+    return {
+        **base,
+        "statistic": ratio,
+        "score_statistic": score,
+        "df": df,
+        "p": p,
+        "method": method,
+    }
+
+
+def _null_design(rows: Rows) -> FloatArray:
+    score = safe_logit(rows.score) if rows.frame.probabilities else rows.score
+    return np.column_stack([np.ones(rows.n), natural_spline(score)])
+
+
+def _score_test(
+    rows: Rows, used: BoolArray, plain: FloatArray, extra: FloatArray, beta: FloatArray
+) -> float | None:
+    """Return the generalised score statistic of the columns in ``extra``."""
+    p = 1 / (1 + np.exp(-(plain @ beta)))
+    weight = p * (1 - p)
+    try:
+        inner = np.linalg.solve(
+            plain.T @ (plain * weight[:, None]), plain.T @ (extra * weight[:, None])
+        )
+    except np.linalg.LinAlgError:
+        return None
+    own = (extra - plain @ inner) * (rows.y[used] - p)[:, None]
+    patient = rows.frame.patient[used]
+    sums = np.column_stack(
+        [np.bincount(patient, own[:, j], rows.frame.patients) for j in range(own.shape[1])]
+    )
+    total = sums.sum(axis=0)
+    middle = sums.T @ sums
+    value = float(total @ np.linalg.pinv(middle, hermitian=True) @ total)
+    return value if np.isfinite(value) else None
+
+
+def odds_at_equal_score(rows: Rows, split: Split) -> list[dict[str, Any]]:
+    """Return, for each group, the odds of a positive label over the reference's at equal score.
+
+    Above 1 the score understates the group. Standard errors are clustered by patient.
+    """
+    plain = _null_design(rows)
+    out = []
+    for pair in pairs_of(split):
+        used = pair.group | pair.other
+        design = np.column_stack([plain, pair.group.astype(np.float64)])[used]
+        y = rows.y[used]
+        both = all(
+            (y & side[used]).any() and (~y & side[used]).any() for side in (pair.group, pair.other)
+        )
+        beta = fit_logistic(design, y) if both else None
+        out.append({**pair.named(), "odds_ratio": _ratio(rows, used, design, beta).to_dict()})
+    return out
+
+
+def _ratio(rows: Rows, used: BoolArray, design: FloatArray, beta: FloatArray | None) -> Estimate:
+    n = int(used.sum())
+    who = patients_in(rows, used) if rows.frame.named_patients else None
+    if beta is None:
+        reason = "one side has one label only, or the model has no unique fit"
+        return Estimate.undefined(reason, n=n, n_patients=who)
+    p = 1 / (1 + np.exp(-(design @ beta)))
+    bread = np.linalg.pinv(design.T @ (design * (p * (1 - p))[:, None]), hermitian=True)
+    influence = (design * (rows.y[used] - p)[:, None]) @ bread[:, -1]
+    by_patient = np.bincount(rows.frame.patient[used], influence, rows.frame.patients)
+    clusters = int(np.count_nonzero(np.bincount(rows.frame.patient[used])))
+    squares = float(by_patient @ by_patient)
+    se = float(np.sqrt(squares * clusters / max(clusters - 1, 1)))
+    half = float(norm.ppf(0.975)) * se
+    return Estimate(
+        value=float(np.exp(beta[-1])),
+        low=float(np.exp(beta[-1] - half)),
+        high=float(np.exp(beta[-1] + half)),
+        n=n,
+        n_patients=who,
+        deff=squares / float(influence @ influence),
+        method="logistic regression on a spline of the score, clustered by patient",
+    )
+
+
+def independence(rows: Rows, rng: np.random.Generator) -> dict[str, Any]:
+    """Return both tests and the odds ratios at equal score, for every declared attribute."""
+    tests: list[dict[str, Any]] = []
+    odds: list[dict[str, Any]] = []
+    for split in rows.splits:
+        if len(split.occupied) < 2:  # noqa: PLR2004 - nobody to compare with
+            continue
+        if rows.called is not None:
+            tests.append(decision_given_label(rows, split, rng))
+        tests.append(label_given_score(rows, split))
+        odds += odds_at_equal_score(rows, split)
+    return {"tests": tests, "odds_at_equal_score": odds}
