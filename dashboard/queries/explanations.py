@@ -118,6 +118,14 @@ def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
     return study.image(case, field)
 
 
+@st.cache_resource(max_entries=24, show_spinner=False)
+def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArray[np.bool_] | None:
+    """Return the study's own outline of a finding, or None where it has none."""
+    study = run_study(ref)
+    column = study.inputs[field].mask_column(output) if study else None
+    return study.mask(case, column) if study and column else None
+
+
 @st.cache_resource(max_entries=96, show_spinner=False)
 def case_explanation(ref: RunRef, model: str, case: str, output: str) -> Explanation:
     """Return the explanation of one score: the run's, the store's, or a new one, kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -44,7 +45,9 @@ def _payload(
         found = None
     if found is not None and found.patient is not None:
         layer = _layer(found, flagged=flagged)
-    return pack(_picture(image, model, case), layer)
+    mask = explanations.reference_mask(ref, case, field, output)
+    fits = mask is not None and mask.shape == image.pixels.shape[: mask.ndim]
+    return pack(replace(_picture(image, model, case), reference=mask if fits else None), layer)
 
 
 def _layer(found: Explanation, *, flagged: bool) -> MapLayer:

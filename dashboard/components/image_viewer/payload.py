@@ -1,7 +1,7 @@
 """What travels to the image viewer: one block of bytes.
 
 Layout: u32 length of the JSON, JSON (UTF-8), padding to a multiple of 4, u16 pixels, padding,
-f32 map. Little endian throughout, which every browser in use is.
+f32 map, f32 reference. Little endian throughout, which every browser in use is.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Picture:
         spacing: Row and column spacing in mm, or None.
         orientation: Letters at ``left``, ``right``, ``top`` and ``bottom``.
         windows: Alternatives to choose from.
+        reference: The study's own outline of the finding, True inside, on the grid of the image.
     """
 
     pixels: npt.NDArray[np.generic]
@@ -82,6 +83,7 @@ class Picture:
     spacing: tuple[float, float] | None = None
     orientation: dict[str, str] | None = None
     windows: tuple[Window, ...] = ()
+    reference: npt.NDArray[np.bool_] | None = None
 
 
 def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
@@ -119,27 +121,39 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
         "orientation": picture.orientation,
         "windows": [{"label": w.label, "low": w.low, "high": w.high} for w in picture.windows],
         "map": None,
+        "reference": None,
     }
-    values = b""
+    blocks = []
     if layer is not None:
-        grid, step = _thinned(layer.values)
-        meta["map"] = {
-            "depth": grid.shape[0],
-            "rows": grid.shape[1],
-            "columns": grid.shape[2],
-            # Blocks at the far edges may reach beyond the image: by these factors of its size.
-            "span_y": grid.shape[1] * step / layer.values.shape[-2],
-            "span_x": grid.shape[2] * step / layer.values.shape[-1],
+        size, block = _grid(layer.values)
+        meta["map"] = size | {
             "scale": layer.scale or 1.0,
             "note": layer.note,
             "mode": layer.mode,
             "failed": layer.failed,
         }
-        values = np.ascontiguousarray(grid, dtype="<f4").tobytes()
+        blocks.append(block)
+    if picture.reference is not None and picture.reference.any():
+        meta["reference"], block = _grid(picture.reference.astype(np.float32))
+        blocks.append(block)
     head = json.dumps(meta, allow_nan=False).encode("utf-8")
-    return b"".join(
-        (_padded(struct.pack("<I", len(head)) + head), _padded(coded.tobytes()), values)
-    )
+    parts = (_padded(struct.pack("<I", len(head)) + head), _padded(coded.tobytes()), *blocks)
+    return b"".join(parts)
+
+
+def _grid(values: npt.NDArray[np.float32]) -> tuple[dict[str, object], bytes]:
+    """Return the size and the bytes of a layer over the image."""
+    grid, step = _thinned(values)
+    depth, rows, columns = grid.shape
+    size: dict[str, object] = {
+        "depth": depth,
+        "rows": rows,
+        "columns": columns,
+        # Blocks at the far edges may reach beyond the image: by these factors of its size.
+        "span_y": rows * step / values.shape[-2],
+        "span_x": columns * step / values.shape[-1],
+    }
+    return size, np.ascontiguousarray(grid, dtype="<f4").tobytes()
 
 
 def _volume(picture: Picture) -> tuple[npt.NDArray[np.float64], int]:

@@ -6,6 +6,7 @@ const INSTANCES = new WeakMap();
 const RAISES = [242, 160, 78];
 const LOWERS = [99, 179, 237];
 const FAILED = [170, 176, 180];
+const REFERENCE = [255, 255, 255];
 const SMALLEST_LEVEL = 384;
 
 export default function (component) {
@@ -22,7 +23,7 @@ export default function (component) {
   };
 }
 
-// u32 length of the JSON, JSON, padding to 4, u16 pixels, padding to 4, f32 map.
+// u32 length of the JSON, JSON, padding to 4, u16 pixels, padding to 4, f32 map, f32 reference.
 function decode(data) {
   const bytes = data.slice();
   const length = new DataView(bytes.buffer).getUint32(0, true);
@@ -31,10 +32,15 @@ function decode(data) {
   const count = meta.depth * meta.height * meta.width * meta.channels;
   const pixels = new Uint16Array(bytes.buffer, at, count);
   at = aligned(at + 2 * count);
-  const map = meta.map
-    ? new Float32Array(bytes.buffer, at, meta.map.depth * meta.map.rows * meta.map.columns)
-    : null;
-  return { meta, pixels, map };
+  const grid = (layer) => {
+    if (!layer) return null;
+    const size = layer.depth * layer.rows * layer.columns;
+    const values = new Float32Array(bytes.buffer, at, size);
+    at += 4 * size;
+    return values;
+  };
+  const map = grid(meta.map);
+  return { meta, pixels, map, reference: grid(meta.reference) };
 }
 
 function aligned(offset) {
@@ -71,6 +77,7 @@ class Viewer {
     this.base = null;
     this.overlay = null;
     this.paths = null;
+    this.outline = null;
     this.view = VIEWS.get(meta.key) ?? this.initialView(meta);
     VIEWS.set(meta.key, this.view);
     this.span = Math.max(meta.maximum - meta.minimum, 1e-9);
@@ -83,6 +90,7 @@ class Viewer {
     return {
       mode: meta.map ? meta.map.mode : "off",
       beside: true,
+      reference: false,
       drag: "window",
       opacity: 0.5,
       threshold: 0.4,
@@ -110,6 +118,7 @@ class Viewer {
       }
     };
     hide(".map-only", !meta.map);
+    hide(".reference-only", !meta.reference);
     hide(".slice-only", meta.depth === 1);
     hide(".preset-only", meta.windows.length < 2);
     this.part("fieldset").disabled = !meta.map;
@@ -140,6 +149,7 @@ class Viewer {
       }
     }
     this.part("[name=beside]").checked = view.beside;
+    this.part("[name=reference]").checked = view.reference;
     const middle = (view.low + view.high) / 2;
     const width = view.high - view.low;
     this.slider("opacity", view.opacity * 100, `${Math.round(view.opacity * 100)} %`);
@@ -195,7 +205,7 @@ class Viewer {
     const { meta } = this.image;
     const value = Number(control.value);
     if (control.name === "mode" || control.name === "drag") view[control.name] = control.value;
-    else if (control.name === "beside") view.beside = control.checked;
+    else if (control.type === "checkbox") view[control.name] = control.checked;
     else if (control.name === "opacity") view.opacity = value / 100;
     else if (control.name === "threshold") view.threshold = value / 100;
     else if (control.name === "slice") view.slice = value - 1;
@@ -222,8 +232,8 @@ class Viewer {
     if (action === "invert") view.invert = !view.invert;
     if (action === "fit") Object.assign(view, { zoom: 1, x: 0.5, y: 0.5 });
     if (action === "reset") {
-      const { mode, beside } = view;
-      Object.assign(view, this.initialView(this.image.meta), { mode, beside });
+      const { mode, beside, reference } = view;
+      Object.assign(view, this.initialView(this.image.meta), { mode, beside, reference });
       this.overlay = this.paths = null;
     }
     this.reflect();
@@ -343,17 +353,16 @@ class Viewer {
         const { columns, rows, span_x: across, span_y: down } = meta.map;
         const j = clamp(Math.floor((u * columns) / across), 0, columns - 1);
         const i = clamp(Math.floor((v * rows) / down), 0, rows - 1);
-        text += `, map ${map[this.mapOffset() + i * columns + j].toPrecision(2)}`;
+        text += `, map ${map[this.offset(meta.map) + i * columns + j].toPrecision(2)}`;
       }
     }
     this.part(".probe").textContent = text;
   }
 
-  mapOffset() {
-    const { meta } = this.image;
-    if (meta.map.depth === 1) return 0;
-    const slice = Math.floor((this.view.slice * meta.map.depth) / meta.depth);
-    return slice * meta.map.rows * meta.map.columns;
+  offset(layer) {
+    if (layer.depth === 1) return 0;
+    const slice = Math.floor((this.view.slice * layer.depth) / this.image.meta.depth);
+    return slice * layer.rows * layer.columns;
   }
 
   // ------------------------------------------------------------------- drawing
@@ -388,6 +397,9 @@ class Viewer {
       c.drawImage(base, x, y, width * scale, height * scale);
       const plain = view.mode === "off" || (panels === 2 && panel === 0) || this.peek;
       if (this.image.map && !plain) this.paintMap(x, y, width * scale, height * scale);
+      if (this.image.reference && view.reference && !this.peek) {
+        this.paintLines(this.referenceLines(), x, y, width * scale, height * scale, 0.95);
+      }
       this.paintLetters(panel * wide, wide, tall);
       c.restore();
     }
@@ -403,28 +415,34 @@ class Viewer {
     const { context: c, view } = this;
     const { meta } = this.image;
     if (view.mode === "contour") {
-      const paths = this.contours();
-      c.translate(x, y);
-      c.scale(width / meta.width, height / meta.height);
-      const unit = meta.width / width;
-      for (const { path, colour, dash, weight } of paths) {
-        c.setLineDash(dash.map((part) => part * unit));
-        c.strokeStyle = "rgba(0,0,0,0.65)";
-        c.lineWidth = (weight + 2) * unit;
-        c.globalAlpha = clamp(view.opacity * 1.6, 0, 1);
-        c.stroke(path);
-        c.strokeStyle = `rgb(${colour})`;
-        c.lineWidth = weight * unit;
-        c.stroke(path);
-      }
-      c.globalAlpha = 1;
-      c.setLineDash([]);
-    } else {
-      c.globalAlpha = view.opacity;
-      c.imageSmoothingEnabled = true;
-      c.drawImage(this.heat(), x, y, width * meta.map.span_x, height * meta.map.span_y);
-      c.globalAlpha = 1;
+      this.paintLines(this.contours(), x, y, width, height, clamp(view.opacity * 1.6, 0, 1));
+      return;
     }
+    c.globalAlpha = view.opacity;
+    c.imageSmoothingEnabled = true;
+    c.drawImage(this.heat(), x, y, width * meta.map.span_x, height * meta.map.span_y);
+    c.globalAlpha = 1;
+  }
+
+  paintLines(lines, x, y, width, height, alpha) {
+    const { context: c } = this;
+    const { meta } = this.image;
+    const unit = meta.width / width;
+    c.save();
+    c.translate(x, y);
+    c.scale(width / meta.width, height / meta.height);
+    c.globalAlpha = alpha;
+    c.lineJoin = "round";
+    for (const { path, colour, dash, weight } of lines) {
+      c.setLineDash(dash.map((part) => part * unit));
+      c.strokeStyle = "rgba(0,0,0,0.65)";
+      c.lineWidth = (weight + 2) * unit;
+      c.stroke(path);
+      c.strokeStyle = `rgb(${colour})`;
+      c.lineWidth = weight * unit;
+      c.stroke(path);
+    }
+    c.restore();
   }
 
   paintLetters(left, wide, tall) {
@@ -443,8 +461,9 @@ class Viewer {
     for (const [side, [x, y]] of Object.entries(places)) {
       const letter = orientation[side];
       if (!letter) continue;
-      c.fillStyle = "rgba(0,0,0,0.6)";
-      c.fillText(letter, x + 1, y + 1);
+      c.strokeStyle = "rgba(0,0,0,0.8)";
+      c.lineWidth = 4;
+      c.strokeText(letter, x, y);
       c.fillStyle = "#f4f7f6";
       c.fillText(letter, x, y);
     }
@@ -536,7 +555,7 @@ class Viewer {
     const canvas = new OffscreenCanvas(columns, rows);
     const context = canvas.getContext("2d");
     const picture = context.createImageData(columns, rows);
-    const offset = this.mapOffset();
+    const offset = this.offset(meta.map);
     for (let i = 0; i < rows * columns; i += 1) {
       const value = map[offset + i] / scale;
       const size = Math.min(Math.abs(value), 1);
@@ -551,66 +570,100 @@ class Viewer {
 
   contours() {
     if (this.paths?.slice === this.view.slice) return this.paths.list;
-    const { meta } = this.image;
-    const { failed } = meta.map;
+    const { meta, map } = this.image;
+    const { failed, scale } = meta.map;
+    const first = this.view.threshold;
     const list = [];
     for (const [sign, colour, dash] of [
       [1, failed ? FAILED : RAISES, []],
-      [-1, failed ? FAILED : LOWERS, [5, 4]],
+      [-1, failed ? FAILED : LOWERS, [7, 5]],
     ]) {
-      const first = this.view.threshold;
       for (const [level, weight] of [
         [first, 2],
         [(1 + first) / 2, 1.1],
       ]) {
-        list.push({ path: this.isoline(sign, level), colour, dash, weight });
+        const path = this.isoline(meta.map, map, sign, level * scale);
+        list.push({ path, colour, dash, weight });
       }
     }
     this.paths = { list, slice: this.view.slice };
     return list;
   }
 
-  // Marching squares over cell centres; a ring of zeros closes outlines at the border.
-  isoline(sign, level) {
-    const { meta, map } = this.image;
-    const { rows, columns, scale } = meta.map;
-    const offset = this.mapOffset();
-    const limit = level * scale;
+  referenceLines() {
+    if (this.outline?.slice === this.view.slice) return this.outline.list;
+    const { meta, reference } = this.image;
+    const path = this.isoline(meta.reference, reference, 1, 0.5);
+    const list = [{ path, colour: REFERENCE, dash: [2, 4], weight: 2 }];
+    this.outline = { list, slice: this.view.slice };
+    return list;
+  }
+
+  // Marching squares over cell centres; a ring of zeros closes outlines at the border. Segments
+  // are joined into lines, so that a dash runs along the whole outline.
+  isoline(layer, values, sign, limit) {
+    const { meta } = this.image;
+    const { rows, columns } = layer;
+    const offset = this.offset(layer);
     const at = (i, j) =>
-      i < 0 || j < 0 || i >= rows || j >= columns ? 0 : sign * map[offset + i * columns + j];
-    const wide = meta.width * meta.map.span_x;
-    const tall = meta.height * meta.map.span_y;
-    const x = (j) => clamp(((j + 0.5) * wide) / columns, 0, meta.width);
-    const y = (i) => clamp(((i + 0.5) * tall) / rows, 0, meta.height);
-    const path = new Path2D();
-    const between = (a, b, from, to) => from + ((limit - a) / (b - a)) * (to - from);
+      i < 0 || j < 0 || i >= rows || j >= columns ? 0 : sign * values[offset + i * columns + j];
+    const wide = (meta.width * layer.span_x) / columns;
+    const tall = (meta.height * layer.span_y) / rows;
+    const x = (j) => clamp((j + 0.5) * wide, 0, meta.width);
+    const y = (i) => clamp((i + 0.5) * tall, 0, meta.height);
+    const points = new Map();
+    const next = new Map();
+    const along = (a, b, from, to) => from + ((limit - a) / (b - a)) * (to - from);
+    // Names of a cell's four edges: each is shared with the neighbour that owns its corner.
+    const name = (i, j, side) => (((i + 1) * (columns + 2) + j + 1) << 1) | side;
     for (let i = -1; i < rows; i += 1) {
       for (let j = -1; j < columns; j += 1) {
-        const corners = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
-        let code = 0;
-        for (let k = 0; k < 4; k += 1) if (corners[k] >= limit) code |= 1 << k;
+        const [a, b, c, d] = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
+        const code =
+          (a >= limit ? 1 : 0) | (b >= limit ? 2 : 0) | (c >= limit ? 4 : 0) | (d >= limit ? 8 : 0);
         if (code === 0 || code === 15) continue;
-        const [a, b, c, d] = corners;
-        const edge = [
-          () => [between(a, b, x(j), x(j + 1)), y(i)],
-          () => [x(j + 1), between(b, c, y(i), y(i + 1))],
-          () => [between(d, c, x(j), x(j + 1)), y(i + 1)],
-          () => [x(j), between(a, d, y(i), y(i + 1))],
+        const edges = [
+          [name(i, j, 0), () => [along(a, b, x(j), x(j + 1)), y(i)]],
+          [name(i, j + 1, 1), () => [x(j + 1), along(b, c, y(i), y(i + 1))]],
+          [name(i + 1, j, 0), () => [along(d, c, x(j), x(j + 1)), y(i + 1)]],
+          [name(i, j, 1), () => [x(j), along(a, d, y(i), y(i + 1))]],
         ];
         for (const [from, to] of SEGMENTS[code]) {
-          path.moveTo(...edge[from]());
-          path.lineTo(...edge[to]());
+          for (const edge of [from, to]) {
+            const [id, point] = edges[edge];
+            if (!points.has(id)) points.set(id, point());
+          }
+          next.set(edges[from][0], edges[to][0]);
         }
       }
     }
-    return path;
+    return joined(points, next);
   }
 }
 
+// Segments run with the inside on one hand, so each edge is left once and reached once.
 const SEGMENTS = [
   [], [[3, 0]], [[0, 1]], [[3, 1]], [[1, 2]], [[3, 0], [1, 2]], [[0, 2]], [[3, 2]],
   [[2, 3]], [[2, 0]], [[0, 1], [2, 3]], [[2, 1]], [[1, 3]], [[1, 0]], [[0, 3]], [],
 ];
+
+function joined(points, next) {
+  const path = new Path2D();
+  for (const start of [...next.keys()]) {
+    let id = start;
+    if (!next.has(id)) continue;
+    path.moveTo(...points.get(id));
+    while (next.has(id)) {
+      const to = next.get(id);
+      next.delete(id);
+      id = to;
+      if (id === start) break;
+      path.lineTo(...points.get(id));
+    }
+    path.closePath();
+  }
+  return path;
+}
 
 function halved(level, channels) {
   const width = level.width >> 1;
