@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,12 +18,14 @@ from audits.explanations.cams.formulas import (
 from audits.explanations.cams.holding import differentiable
 from audits.explanations.cams.layers import find_target_layer
 from audits.explanations.cams.tap import layer_named, tapped
+from audits.explanations.cams.tokens import TokenGrid, declared_tokens
 from audits.explanations.spaces import explained_tensor
+from model_adapters.base import TargetLayer
 
 if TYPE_CHECKING:
     import torch
 
-    from model_adapters.base import ModelAdapter, Prepared, TargetLayer
+    from model_adapters.base import ModelAdapter, Prepared
 
 SPATIAL_MODALITIES = ("image", "signal")
 BATCH_AND_CHANNEL = 2
@@ -76,12 +77,14 @@ class CamEngine:
         method: Which formula.
         target: Where the maps are read.
         field: Which input field they belong to.
+        tokens: How tokens become a grid, for token models.
     """
 
     adapter: ModelAdapter
     method: CamMethod
     target: TargetLayer
     field: str
+    tokens: TokenGrid | None = None
 
     @property
     def layer(self) -> str:
@@ -120,13 +123,15 @@ class CamEngine:
         layer = layer_named(module, self.layer)
         inputs = {name: _graph_ready(value) for name, value in prepared.items()}
         with tapped(module, layer, lambda: adapter.forward(inputs)) as (activations, outputs):
-            _require_spatial(self.layer, activations, inputs[self.field])
+            if self.tokens is None:
+                _require_spatial(self.layer, activations, inputs[self.field])
             space = self.adapter.output.space
             if self.method == "eigencam":
-                shared = eigencam(activations.detach())
+                shared = eigencam(_laid_out(activations.detach(), self.tokens))
                 maps = torch.stack([shared] * outputs.shape[1], dim=1)
             else:
-                maps = cam_maps(activations, explained_tensor(outputs, space), self.method)
+                values = explained_tensor(outputs, space)
+                maps = cam_maps(activations, values, self.method, self.tokens)
             scores = outputs.detach().to("cpu", torch.float64).numpy()
             return scores, maps.to("cpu", torch.float32).numpy()
 
@@ -135,29 +140,34 @@ def cam_maps(
     activations: torch.Tensor,
     outputs: torch.Tensor,
     method: CamMethod,
-    only: Sequence[int] | None = None,
+    tokens: TokenGrid | None = None,
 ) -> torch.Tensor:
     """Return the maps (n, outputs, *grid) of one forward pass.
 
     Args:
-        activations: (n, channels, *grid), a leaf of the graph of ``outputs``.
+        activations: (n, channels, *grid), or (n, tokens, channels) of a token model; a leaf of
+            the graph of ``outputs``.
         outputs: (n, outputs) on the explained scale.
         method: A gradient formula.
-        only: Indices of the outputs wanted; default all.
+        tokens: How tokens become a grid, for token models.
     """
     import torch
 
     formula = GRADIENT_FORMULAS[method]
-    wanted = range(outputs.shape[1]) if only is None else only
-    kept = activations.detach()
+    count = outputs.shape[1]
+    kept = _laid_out(activations.detach(), tokens)
     totals = outputs.sum(dim=0)
     maps = []
-    for position, index in enumerate(wanted):
+    for index in range(count):
         (gradient,) = torch.autograd.grad(
-            totals[index], activations, retain_graph=position + 1 < len(wanted)
+            totals[index], activations, retain_graph=index + 1 < count
         )
-        maps.append(formula(kept, gradient))
+        maps.append(formula(kept, _laid_out(gradient, tokens)))
     return torch.stack(maps, dim=1)
+
+
+def _laid_out(values: torch.Tensor, tokens: TokenGrid | None) -> torch.Tensor:
+    return values if tokens is None else tokens.lay_out(values)
 
 
 def cam_engine(adapter: ModelAdapter, method: str = "gradcam") -> MapEngine:
@@ -189,6 +199,17 @@ def cam_engine(adapter: ModelAdapter, method: str = "gradcam") -> MapEngine:
     if not {"grad", "layers"} <= adapter.caps:
         reason = f"{adapter.card.key} gives no access to its layers, so {method} is impossible"
         return OcclusionEngine(adapter=adapter, field=field, fallback=reason)
+    tokens = declared_tokens(adapter)
+    if tokens is not None:
+        layer_named(cast("Any", adapter).module(), tokens.layer)
+        grid = tuple(tokens.grid)
+        return CamEngine(
+            adapter=adapter,
+            method=method,
+            target=TargetLayer(name=tokens.layer, source="declared", grid=grid),
+            field=field,
+            tokens=TokenGrid(prefix=tokens.prefix, grid=grid),
+        )
     target = resolve_target_layer(adapter, field)
     if target is None:
         reason = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -229,18 +230,45 @@ def test_a_black_box_falls_back_to_occlusion(net, batch):
     assert maps.shape == (1, 3, 14, 14)
 
 
+class Tokens(torch.nn.Module):
+    """A small vision transformer with a class token, 4 x 3 patches."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = torch.nn.Conv2d(1, 8, 8, stride=8)
+        self.first = torch.nn.Parameter(torch.randn(1, 1, 8))
+        self.block = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.norm = torch.nn.Identity()
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.first.expand(len(x), 1, 8), tokens], dim=1)
+        return self.head(self.block(self.norm(tokens)).mean(1))
+
+
 def test_a_token_model_falls_back_to_occlusion(seeded):
-    class Tokens(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.patch = torch.nn.Conv2d(1, 8, 8, stride=8)
-            self.block = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-            self.head = torch.nn.Linear(8, 2)
-
-        def forward(self, x):
-            return self.head(self.block(self.patch(x).flatten(2).transpose(1, 2)).mean(1))
-
     assert cam_engine(image_adapter(Tokens().eval(), 2)).method == "occlusion"
+
+
+@pytest.mark.parametrize("method", CAM_METHODS)
+def test_declared_tokens_become_a_grid(seeded, method):
+    adapter = image_adapter(Tokens().eval(), 2, shape=(1, 32, 24))
+    adapter.tokens = lambda: SimpleNamespace(layer="norm", prefix=1, grid=(4, 3))
+    engine = cam_engine(adapter, method)
+    batch = {"image": torch.randn(2, 1, 32, 24)}
+    scores, maps = engine.forward_with_maps(batch)
+    assert engine.grid == (4, 3)
+    assert maps.shape == (2, 2, 4, 3)
+    # torch's encoder takes another road where no gradient is asked for; it rounds differently
+    assert scores == pytest.approx(adapter.predict(batch), abs=1e-6)
+
+
+def test_tokens_that_do_not_fit_are_refused(seeded):
+    adapter = image_adapter(Tokens().eval(), 2, shape=(1, 32, 24))
+    adapter.tokens = lambda: SimpleNamespace(layer="norm", prefix=1, grid=(4, 4))
+    with pytest.raises(ExplanationError, match="expected 17 tokens"):
+        cam_engine(adapter).forward_with_maps({"image": torch.randn(1, 1, 32, 24)})
 
 
 def test_volumes_and_signals_have_maps_too(seeded):
