@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv, expit, logit
 
+from audits.fairness.roots import bracketed_roots
 from audits.fairness.types import FloatArray
 
 INSUFFICIENT_BELOW = 5
 SMALL_CLASS = 100
-_BISECTIONS = 32
+_CLOSE = 1e-10
 
 
 def wilson(p: Any, n: Any, c: Any) -> tuple[FloatArray, FloatArray]:
@@ -111,14 +112,14 @@ def newcombe_auroc(
         *(np.asarray(item, float) for item in (area, positives, negatives, c))
     )
 
+    def excess(limit: FloatArray) -> FloatArray:
+        return np.asarray(np.abs(limit - area) - c * np.sqrt(hanley_mcneil(limit, m, n)))
+
     def solve(far: float) -> FloatArray:
-        """Bisect between the estimate and the end of the scale."""
-        near, end = area.copy(), np.full(area.shape, far)
-        for _ in range(_BISECTIONS):
-            middle = (near + end) / 2
-            inside = np.abs(middle - area) <= c * np.sqrt(hanley_mcneil(middle, m, n))
-            near, end = np.where(inside, middle, near), np.where(inside, end, middle)
-        return np.asarray((near + end) / 2)
+        end = np.full(area.shape, far)
+        # At an area of 0 or 1 itself the variance is nothing, so the search starts beside it.
+        beside = np.clip(area, _CLOSE, 1 - _CLOSE)
+        return bracketed_roots(excess, beside, end, tolerance=_CLOSE)
 
     low = np.where(area == 0, 0.0, solve(0.0))
     high = np.where(area == 1, 1.0, solve(1.0))

@@ -60,9 +60,7 @@ def conditions_of(
         missing = column.missing[keep]
         if missing.any():
             made.append(
-                Condition(
-                    variable=column.name, text=f"{column.name} not measured", mask=missing
-                )
+                Condition(variable=column.name, text=f"{column.name} not measured", mask=missing)
             )
         out += made
     return out
@@ -99,9 +97,7 @@ def _ranges(column: Column, keep: BoolArray, learn: BoolArray) -> list[Condition
         named[f"{column.name} < {low:g}"] = values < low
     if high is not None:
         named[f"{column.name} > {high:g}"] = values > high
-    return [
-        Condition(variable=column.name, text=text, mask=mask) for text, mask in named.items()
-    ]
+    return [Condition(variable=column.name, text=text, mask=mask) for text, mask in named.items()]
 
 
 def _rounded(value: float) -> float:

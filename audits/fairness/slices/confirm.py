@@ -120,9 +120,7 @@ def _flipped(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the studentised sum of residuals in every slice, and with signs turned at random."""
     patients = int(patient.max()) + 1
-    sums = np.column_stack(
-        [np.bincount(patient, loss * column, patients) for column in inside.T]
-    )
+    sums = np.column_stack([np.bincount(patient, loss * column, patients) for column in inside.T])
     spread = np.sqrt((sums * sums).sum(axis=0))
     spread[spread <= 0] = np.inf
     signs = rng.choice(np.asarray([-1.0, 1.0]), size=(PERMUTATIONS, patients))
