@@ -58,8 +58,9 @@ def manifest_document(
         "tokens": section.tokens.model_dump() if section.tokens else None,
         "layers": [layer.model_dump(exclude_none=True) for layer in section.layers] or None,
     }
+    order = dict.fromkeys(("id", "version", "task", "outputs", "space", *declared))
     document = {
-        "model": declared,
+        "model": {key: declared[key] for key in order},
         "weights": {"format": "safetensors", "file": WEIGHTS_NAME},
         "inputs": dict(inputs),
         "architecture": architecture,

@@ -125,8 +125,12 @@ def load_skops(manifest: Manifest, device: str) -> SkopsAdapter:  # noqa: ARG001
 
 
 def _open(data: bytes, where: str) -> tuple[Any, tuple[str, ...]]:
-    from skops.io import get_untrusted_types, loads
-    from skops.io.exceptions import UntrustedTypesFoundException
+    try:
+        from skops.io import get_untrusted_types, loads
+        from skops.io.exceptions import UntrustedTypesFoundException
+    except (ImportError, OSError) as error:
+        msg = f"{where}: weights.format: skops cannot be used here ({error}); pip install skops."
+        raise AdapterError(msg) from error
 
     try:
         untrusted = [t for t in get_untrusted_types(data=data) if t not in TRUSTED_TYPES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,32 @@ def test_missing_inputs_are_named(model_folders, kind):
     adapter = load_adapter(model_folders(kind), device="cpu")
     with pytest.raises(AdapterError, match="inputs"):
         adapter.prepare({"something else": []})
+
+
+@pytest.mark.parametrize(
+    ("kind", "library"),
+    [
+        ("xgboost", "xgboost"),
+        ("lightgbm", "lightgbm"),
+        ("onnx", "onnxruntime"),
+        ("monai_volume", "monai.networks"),
+        ("skops", "skops.io"),
+    ],
+)
+def test_a_library_that_cannot_be_loaded_is_one_sentence(model_folders, monkeypatch, kind, library):
+    folder = model_folders(kind)
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == library:
+            raise OSError("libsomething.so.1: cannot open shared object file")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(AdapterError, match="libsomething") as error:
+        load_adapter(folder, device="cpu")
+    assert "\n" not in str(error.value)
+    assert "install" in str(error.value)
 
 
 def test_importing_loads_no_model_library():

@@ -100,6 +100,39 @@ def test_an_image_network_by_name(tmp_path):
     assert load_file(done.folder / "weights.safetensors").keys() == net.state_dict().keys()
 
 
+def layers_on_images(dimensions, channels):
+    args = {"in_channels": channels, "out_channels": 1, "kernel_size": 1}
+    layers = [
+        {"type": f"Conv{dimensions}d", "args": args, "key": "0"},
+        {"type": f"AdaptiveAvgPool{dimensions}d", "args": {"output_size": 1}},
+        {"type": "Flatten"},
+    ]
+    state = {"0.weight": torch.ones(1, channels, *[1] * dimensions), "0.bias": torch.ones(1)}
+    return state, {"layers": layers}
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "channels", "size"), [(2, 3, [224, 224]), (3, 1, [96, 96, 96])]
+)
+def test_what_a_list_of_layers_takes_is_assumed(tmp_path, dimensions, channels, size):
+    state, args = layers_on_images(dimensions, channels)
+    done = convert(state, tmp_path, "net.safetensors", args=args)
+    document = tomllib.loads((done.folder / "model.toml").read_text())
+    assert document["inputs"]["image"] == {"size": size, "scale": "0-1", "channels": channels}
+
+
+def test_images_that_are_neither_grey_nor_colour(tmp_path):
+    state, args = layers_on_images(2, 5)
+    with pytest.raises(AdapterError, match=r"inputs\.image\.channels"):
+        convert(state, tmp_path, "net.safetensors", args=args)
+
+
+def test_outputs_that_cannot_be_counted(tmp_path):
+    declared = {"inputs": {"image": {"size": [8, 8], "channels": 3}}}
+    with pytest.raises(AdapterError, match="does not take an input of shape"):
+        convert(NET.state_dict(), tmp_path, "net.safetensors", declared=declared)
+
+
 class Touches:
     """An object whose unpickling would write a file."""
 
