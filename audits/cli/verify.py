@@ -1,4 +1,4 @@
-"""``auscult verify``: is a run still what was written?"""
+"""``auscult verify``: is a run or a report still what was written?"""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ import click
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def verify(path: Path) -> int:
-    """Check a run folder against its hashes: exit 0 intact, 1 altered, naming what.
+    """Check a run folder or an exported PDF: exit 0 intact, 1 altered, naming what.
 
     \b
     Example:
       auscult verify runs/chest_xray
+      auscult verify chest_xray.pdf
     """  # noqa: D301 - \b keeps click from rewrapping the example
     from audits.storage import verify_run
 
-    result = verify_run(path)
+    if path.is_file():
+        from audits.reporting.pdf import verify_pdf
+
+        result = verify_pdf(path)
+    else:
+        result = verify_run(path)
     for word, names in (
         ("altered", result.altered),
         ("missing", result.missing),
@@ -27,5 +33,5 @@ def verify(path: Path) -> int:
         for name in names:
             click.echo(f"{word}: {name}")
     if result.intact:
-        click.echo(f"{path}: intact, {result.files} files.")
+        click.echo(f"{path}: intact, {result.files} {'file' if result.files == 1 else 'files'}.")
     return 0 if result.intact else 1

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from audits.reporting.requirements import assess_requirements
+from audits.reporting.summary import summarise
 from audits.types import Finding, Skipped
 
 SCHEMA_VERSION = "1.0"
@@ -110,12 +111,13 @@ def build_evidence(parts: AuditParts) -> dict[str, Any]:
         "findings": [f.to_dict() for f in parts.findings],
     }
     evidence["requirements"] += assess_requirements(evidence)
-    return evidence
+    return {**evidence, "summary": summarise(evidence)}
 
 
 def seal(evidence: Mapping[str, Any], internal_sha256: str) -> dict[str, Any]:
-    """Return the evidence bound to the internal files by their hash."""
-    return {**evidence, "run": {**evidence["run"], "internal_sha256": internal_sha256}}
+    """Return the evidence bound to the internal files by their hash, its counts made anew."""
+    run = {**evidence["run"], "internal_sha256": internal_sha256}
+    return {**evidence, "run": run, "summary": summarise(evidence)}
 
 
 def library_versions(*, models: bool) -> dict[str, str]:

@@ -13,8 +13,15 @@ from audits.errors import AuditError, StoreError
 from audits.reporting.tables import tables_zip
 from audits.storage import Run, canonical_json
 
+
+def _pdf(evidence: Mapping[str, Any]) -> bytes:
+    from audits.reporting.pdf import report_pdf
+
+    return report_pdf(evidence)
+
+
 FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = MappingProxyType(
-    {"json": canonical_json, "csv": tables_zip}
+    {"json": canonical_json, "csv": tables_zip, "pdf": _pdf}
 )
 """Format name to the function that makes its bytes from the evidence alone."""
 
@@ -24,7 +31,7 @@ def export_run(run: Run, form: str, out: Path | str) -> Path:
 
     Args:
         run: The run.
-        form: ``json`` (the canonical evidence) or ``csv`` (a zip of tables).
+        form: One of :data:`FORMATS`.
         out: File to write; it must not exist.
 
     Raises:
@@ -33,9 +40,9 @@ def export_run(run: Run, form: str, out: Path | str) -> Path:
     """
     make = FORMATS.get(form)
     if make is None:
-        known = " or ".join(sorted(FORMATS))
+        known = ", ".join(sorted(FORMATS))
         raise AuditError(
-            f"report: format {form!r} is not available in this version; use --format {known}."
+            f"report: format {form!r} is not available in this version; use one of {known}."
         )
     target = Path(out).absolute()
     if target.exists():

@@ -52,6 +52,7 @@ class Profile:
     Attributes:
         id: Name of its file.
         name: What people call it.
+        short: The same in a list.
         citation: Where it stands.
         status: Whether it is in force, proposed or voluntary.
         effective: ISO date (or month or year) from which it applies or was published.
@@ -62,6 +63,7 @@ class Profile:
 
     id: str
     name: str
+    short: str
     citation: str
     status: str
     effective: str

@@ -96,7 +96,7 @@ def test_json_is_the_evidence(run, tmp_path):
 
 def test_an_unknown_format_is_one_sentence(run, tmp_path):
     with pytest.raises(AuditError, match="not available in this version"):
-        export_run(run, "pdf", tmp_path / "r.pdf")
+        export_run(run, "docx", tmp_path / "r.pdf")
 
 
 def test_an_existing_file_is_kept(run, tmp_path):

@@ -1,0 +1,100 @@
+"""From ``evidence.json`` to the report's blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from audits.reporting.document import (
+    appendices,
+    closing,
+    front,
+    model_parts,
+    results,
+    validity,
+)
+from audits.reporting.document.blocks import Block, Document, Section
+from audits.reporting.sections import SECTIONS
+from audits.reporting.words import model_label
+from audits.storage.canonical import canonical_json
+
+Evidence = Mapping[str, Any]
+
+_BLOCKS: Mapping[str, Callable[[Evidence], Iterator[Block]]] = MappingProxyType(
+    {
+        "executive": front.executive,
+        "use": model_parts.use,
+        "inputs": model_parts.inputs,
+        "data": model_parts.data,
+        "model": model_parts.model,
+        "overall": results.overall,
+        "subgroups": results.subgroups,
+        "errors": validity.errors,
+        "explanations": validity.explanations,
+        "robustness": validity.robustness,
+        "versions": validity.versions,
+        "risks": closing.risks,
+        "oversight": closing.oversight,
+        "monitoring": closing.monitoring,
+        "privacy": closing.privacy,
+        "limitations": closing.limitations,
+        "attestations": closing.attestations,
+        "crosswalk": appendices.crosswalk,
+        "methods": appendices.methods,
+        "tables": appendices.tables,
+        "glossary": appendices.terms,
+    }
+)
+
+
+def build_document(evidence: Evidence) -> Document:
+    """Return the report of a run; every number in it stands in the evidence.
+
+    Args:
+        evidence: ``evidence.json`` at any release. What is masked there is said to be
+            suppressed; nothing is computed anew.
+    """
+    canonical = canonical_json(evidence)
+    digest = hashlib.sha256(canonical).hexdigest()
+    # Read back, so that the order of keys in memory cannot show in the report.
+    evidence = json.loads(canonical)
+    cited = _evidence_for(evidence)
+    return Document(
+        title="Model bias and explainability audit",
+        subtitle=_subtitle(evidence),
+        run=evidence["run"]["id"],
+        created=evidence["run"]["created"],
+        release=evidence["release"],
+        evidence_sha256=digest,
+        cover=front.cover_facts(evidence, digest),
+        stance=front.STANCE,
+        sections=tuple(
+            Section(
+                id=one.id,
+                number=one.number,
+                title=one.title,
+                question=one.question,
+                evidence_for=cited.get(one.id, ""),
+                blocks=tuple(_BLOCKS[one.id](evidence)),
+            )
+            for one in SECTIONS
+            if one.id in _BLOCKS
+        ),
+    )
+
+
+def _subtitle(evidence: Evidence) -> str:
+    models = [model_label(f"{m['id']}@{m['version']}") for m in evidence["models"]]
+    return f"{' and '.join(models) or 'A table of scores'} on {evidence['study']['name']}"
+
+
+def _evidence_for(evidence: Evidence) -> dict[str, str]:
+    """Return, for each section, the requirements that find evidence there."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for item in evidence["requirements"]:
+        if item.get("profile") and item["state"] != "not_available":
+            found.setdefault(item["section"], []).append(item)
+    return {name: closing.cited(items) for name, items in found.items()}

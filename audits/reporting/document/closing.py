@@ -1,0 +1,203 @@
+"""Sections 12 to 17: risks, oversight, monitoring, privacy, limitations, attestations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from audits.reporting.document.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Grid,
+    Heading,
+    Missing,
+    Row,
+    Text,
+)
+from audits.reporting.document.findings import disadvantaged, disparities, output_label
+from audits.reporting.document.front import RELEASE_WORDS
+from audits.reporting.document.model_parts import declared
+from audits.reporting.document.tables import cells
+from audits.reporting.requirements import profiles
+from audits.reporting.words import (
+    MISSING,
+    count,
+    day,
+    glossary,
+    group_label,
+    plural,
+    word,
+)
+
+Evidence = Mapping[str, Any]
+ROLES = ("Prepared by", "Clinical review", "Compliance review", "Model owner")
+
+
+def risks(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 12: every disparity as a risk that waits for an owner."""
+    found = disparities(evidence["outputs"])
+    if found:
+        yield Grid(
+            caption="Register: each disparity, and who acts on it",
+            columns=(
+                Column(label="Output", share=1.8),
+                Column(label="Group", share=1.8),
+                Column(label="Measure", share=1.2),
+                Column(label="Worse off", share=1.5),
+                Column(label="Strength"),
+                Column(label="Owner", share=1.1),
+                Column(label="Due", share=1.1),
+            ),
+            rows=tuple(
+                cells(
+                    output_label(output),
+                    group_label(one["group"]),
+                    word("metric", one["metric"]),
+                    disadvantaged(one),
+                    one.get("strength") or "–",
+                    *(MISSING, MISSING),
+                )
+                for output, one in found
+            ),
+        )
+    else:
+        yield Text(text="No disparity was found that would have to be entered.")
+    yield from declared(evidence, ("bias_mitigation", "fairness_approach", "risk_management"))
+
+
+def oversight(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 13."""
+    yield from declared(evidence, ("oversight", "training_of_users", "event_logging", "complaints"))
+
+
+def monitoring(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 14: what is declared, and the history of runs."""
+    yield from declared(
+        evidence,
+        ("monitoring_plan", "validity_monitoring", "fairness_monitoring", "update_process"),
+    )
+    earlier = len(evidence["prior_runs"])
+    told = plural(earlier, "earlier audit") if earlier else "No earlier audit"
+    yield Text(text=f"{told} of these data or models in this store.")
+
+
+def privacy(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 15: the release, its rule and how much it masks."""
+    suppression = evidence["policy"].get("suppression", {})
+    yield Facts(
+        facts=(
+            Fact(label="Release", value=RELEASE_WORDS[evidence["release"]]),
+            Fact(
+                label="Rule",
+                value=f"counts of 1 to {suppression.get('cell', 10)} and everything that would "
+                "reveal one are masked in the restricted release; 0 is shown",
+            ),
+            Fact(label="Why", value=_reason(evidence, "suppression.cell")),
+        )
+    )
+    if evidence["release"] == "restricted":
+        rows = tuple(_masked(output) for output in evidence["outputs"])
+        yield Grid(
+            caption="Suppression log",
+            columns=(
+                Column(label="Output", share=2.5),
+                Column(label="Groups", align="right"),
+                Column(label="with masked numbers", align="right"),
+                Column(label="Comparisons", align="right"),
+                Column(label="with masked numbers", align="right"),
+            ),
+            rows=rows,
+        )
+    yield from declared(evidence, ("deidentification", "consent", "access_log", "cybersecurity"))
+    yield Text(
+        text="No case, no image and no text of a note is part of this report. Explanations of "
+        "single patients stay in the run folder."
+    )
+
+
+def _masked(output: Mapping[str, Any]) -> Row:
+    groups, compared = output["groups"], output["comparisons"]
+    return cells(
+        output_label(output),
+        count(len(groups)),
+        count(sum(bool(g.get("suppressed")) for g in groups)),
+        count(len(compared)),
+        count(sum(bool(c.get("suppressed")) for c in compared)),
+    )
+
+
+def _reason(evidence: Evidence, name: str) -> str:
+    return evidence["policy"].get("reasons", {}).get(name) or MISSING
+
+
+def limitations(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 16: fixed limits, declared limits, findings and all that is missing."""
+    for name, entry in glossary().get("limit", {}).items():
+        if name != "display":
+            yield Text(text=entry["text"])
+    yield Heading(text="Limits that the model's maker declares")
+    yield from declared(evidence, ("limitations", "out_of_scope"))
+    findings = evidence.get("findings") or []
+    if findings:
+        yield Heading(text="Findings of this run")
+        yield Grid(
+            caption="What a reader of this run must know",
+            columns=(Column(label="Where"), Column(label="Finding", share=3)),
+            rows=tuple(cells(str(f["where"]), str(f["message"])) for f in findings),
+        )
+    yield Heading(text="What is not available")
+    yield from _not_available(evidence)
+
+
+def _not_available(evidence: Evidence) -> Iterator[Block]:
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    for item in evidence["requirements"]:
+        if item["state"] == "not_available":
+            by_reason.setdefault(item["reason"], []).append(item)
+    yield Grid(
+        caption="What is missing, why, and what asks for it",
+        columns=(Column(label="Reason", share=1.4), Column(label="Asked for by", share=2)),
+        rows=tuple(cells(reason, cited(items)) for reason, items in by_reason.items()),
+    )
+
+
+def cited(items: Sequence[Mapping[str, Any]]) -> str:
+    """Return requirements as people cite them: each guideline once, with its numbers."""
+    names = {profile.id: profile.short for profile in profiles()}
+    found: dict[str, list[str]] = {}
+    for item in items:
+        name = names.get(str(item.get("profile")))
+        number = str(item["citation"]) if name else str(item["id"])
+        number = number.removeprefix("Item ").rpartition("/")[2] if name == "CHAI" else number
+        found.setdefault(name or "This run", []).append(number.removeprefix("Item "))
+    return "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in found.items())
+
+
+def attestations(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 17: the empty block of signatures."""
+    attested = Counter(r["state"] for r in evidence["requirements"])["attested"]
+    if not attested:
+        yield Missing(text="Nobody has signed this report. It is a draft until these are filled.")
+    yield Grid(
+        caption="Signatures",
+        columns=(
+            Column(label="Role", share=1.4),
+            Column(label="Name", share=1.6),
+            Column(label="Date"),
+            Column(label="Decision", share=1.4),
+            Column(label="Signature", share=1.6),
+        ),
+        rows=tuple(
+            Row(cells=(Cell(text=role), *(Cell(text="not signed", tone="muted"),) * 4))
+            for role in ROLES
+        ),
+    )
+    yield Text(
+        text=f"Limits that were declared after {day(evidence['declaration']['time'])} are "
+        "exploratory and carry no verdict.",
+        style="small",
+    )

@@ -1,0 +1,274 @@
+"""Cover and executive page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audits.reporting.document.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Grid,
+    Heading,
+    Missing,
+    Row,
+    Text,
+    Tile,
+    Tiles,
+)
+from audits.reporting.document.findings import (
+    comparisons,
+    disadvantaged,
+    disparities,
+    told,
+)
+from audits.reporting.summary import verdict_counts
+from audits.reporting.words import (
+    count,
+    day,
+    group_label,
+    humanised,
+    margin_text,
+    model_label,
+    plural,
+    word,
+)
+
+Evidence = Mapping[str, Any]
+TOLD = 3
+"""Disparities told in full sentences on the executive page; section 7 lists all."""
+
+STANCE = (
+    "This report is evidence for a decision that people take. It describes the model on these "
+    "data; it does not say that the model is fair, safe or meets a law."
+)
+RETENTION = "10 years (design default: the longest of the retention rules that it may fall under)"
+
+
+def cover_facts(evidence: Evidence, evidence_sha256: str) -> tuple[Fact, ...]:
+    """Return the filing block: what was audited, with which data, when and by what."""
+    return tuple(_cover(evidence, evidence_sha256))
+
+
+def _cover(evidence: Evidence, evidence_sha256: str) -> Iterator[Fact]:
+    run, study = evidence["run"], evidence["study"]
+    yield Fact(label="Report", value=run["id"], code=True)
+    for model in evidence["models"]:
+        key = model_label(f"{model['id']}@{model['version']}")
+        yield Fact(label="Model", value=key)
+        yield Fact(label="Weights, sha256", value=model["weights_sha256"], code=True)
+    if not evidence["models"]:
+        yield Fact(label="Model", value="Not handed over: a table of labels and scores was audited")
+    hidden = bool(study.get("suppressed"))
+    patients = study.get("patients")
+    people = f", {plural(patients, 'patient')}" if patients is not None else ""
+    version = f" {study['version']}" if study.get("version") else ""
+    cases = count(study.get("cases"), suppressed=hidden)
+    yield Fact(label="Data", value=f"{study['name']}{version}: {cases} cases{people}")
+    yield Fact(label="Scope of the data", value=word("scope", study.get("scope")) or "not declared")
+    yield Fact(label="Data, sha256", value=str(study.get("sha256")), code=True)
+    declared = evidence["declaration"]
+    yield Fact(label="Policy", value=f"{declared['by']}, declared {day(declared['time'])}")
+    yield Fact(label="Policy, sha256", value=str(declared["policy_sha256"]), code=True)
+    yield Fact(label="Computed", value=day(run["created"]))
+    yield Fact(label="Auscult", value=f"version {run['versions'].get('auscult', 'unknown')}")
+    yield Fact(label="Release", value=RELEASE_WORDS[evidence["release"]])
+    yield Fact(label="Law and guidance", value=f"as of {checked_on(evidence)}")
+    yield Fact(label="Retention class", value=RETENTION)
+    yield Fact(label="State", value="Draft: nobody has signed it")
+    yield Fact(label="evidence.json, sha256", value=evidence_sha256, code=True)
+
+
+RELEASE_WORDS = {
+    "internal": "internal: exact counts, for use on site only",
+    "restricted": "restricted: small counts, and what would reveal them, are suppressed",
+}
+
+
+def checked_on(evidence: Evidence) -> str:
+    """Return when the oldest citation was last checked."""
+    dates = [r["checked_on"] for r in evidence["requirements"] if r.get("checked_on")]
+    return min(dates) if dates else "not available"
+
+
+def executive(evidence: Evidence) -> Iterator[Block]:
+    """Yield the page that a person without statistics reads."""
+    outputs = evidence["outputs"]
+    counts = verdict_counts(outputs)
+    found = disparities(outputs)
+    confirmed = sum(c["strength"] == "confirmed" for _, c in found)
+    yield Text(text=_headline(counts, confirmed), style="lead")
+    yield Tiles(
+        tiles=tuple(
+            Tile(
+                mark=name,
+                value=f"{counts[name]:,}",
+                label=word("verdict", name),
+                detail=(f"{confirmed:,} confirmed. " if name == "disparity" and confirmed else "")
+                + word("verdict", name, "definition"),
+            )
+            for name in counts
+        )
+    )
+    yield from _worst(found)
+    yield from _untold(evidence, counts)
+    yield Heading(text="Who set the margins")
+    yield from _margins(evidence)
+    yield Heading(text="Earlier audits of these data or models")
+    yield from _earlier(evidence)
+    yield Heading(text="Open actions")
+    yield from _actions(found)
+
+
+def _headline(counts: Mapping[str, int], confirmed: int) -> str:
+    total = sum(counts.values())
+    if not total:
+        return "No comparison of groups was declared, so this run reaches no verdict."
+    compared = plural(total, "comparison")
+    if not counts["disparity"]:
+        return (
+            f"Of {compared} declared before the run, none shows a disparity. "
+            f"{counts['inconclusive'] + counts['not_evaluable']:,} could not be settled: that is "
+            "not evidence of equal treatment."
+        )
+    how = f"{confirmed:,} of them confirmed" if confirmed else "none of them confirmed"
+    return (
+        f"Of {compared} declared before the run, {counts['disparity']:,} "
+        f"{'shows' if counts['disparity'] == 1 else 'show'} a disparity, {how}."
+    )
+
+
+def _worst(found: list[Any]) -> Iterator[Block]:
+    confirmed = [pair for pair in found if pair[1]["strength"] == "confirmed"]
+    yield Heading(text="The largest confirmed disparity")
+    if not confirmed:
+        yield Text(text="No disparity is confirmed beyond its margin after correction.")
+    else:
+        output, worst = confirmed[0]
+        yield Text(text=told(output, worst), style="note")
+        yield Text(
+            text=f"Worse off: {disadvantaged(worst)}. “Confirmed” means: "
+            f"{_small(word('strength', 'confirmed', 'definition'))}",
+            style="small",
+        )
+    others = [pair for pair in found if not confirmed or pair is not confirmed[0]]
+    if others:
+        yield Heading(text="Further disparities" if confirmed else "Disparities, not confirmed")
+        for output, one in others[:TOLD]:
+            yield Text(
+                text=f"{told(output, one)} {word('strength', one['strength']).capitalize()}."
+            )
+        if len(others) > TOLD:
+            rest = plural(len(others) - TOLD, "more is", "more are")
+            yield Text(text=f"{rest} listed in section 12.", style="small")
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _untold(evidence: Evidence, counts: Mapping[str, int]) -> Iterator[Block]:
+    yield Heading(text="What could not be told")
+    if counts["inconclusive"]:
+        yield Text(
+            text=f"{plural(counts['inconclusive'], 'comparison')} "
+            f"{'is' if counts['inconclusive'] == 1 else 'are'} inconclusive: the data show neither "
+            "a disparity nor equivalence. Section 7 says how many more patients it would take."
+        )
+    groups = {
+        group_label(c["group"])
+        for _, c in comparisons(evidence["outputs"])
+        if c["verdict"] == "not_evaluable"
+    }
+    if groups:
+        yield Text(
+            text="Too few cases in at least one measure (not evaluable): "
+            + "; ".join(sorted(groups))
+            + "."
+        )
+    absent = [
+        r["id"].removeprefix("group.")
+        for r in evidence["requirements"]
+        if r["id"].startswith("group.") and r["state"] == "not_available"
+    ]
+    if absent:
+        names = ", ".join(humanised(name).lower() for name in absent)
+        yield Missing(text=f"The policy asks for groups that the data do not hold: {names}.")
+    if not (counts["inconclusive"] or groups or absent):
+        yield Text(text="Every declared comparison could be settled.")
+
+
+def _margins(evidence: Evidence) -> Iterator[Block]:
+    policy, declared = evidence["policy"], evidence["declaration"]
+    yield Text(
+        text=f"The margins stand in “{declared['by']}”, declared {day(declared['time'])} before "
+        "anything was computed."
+    )
+    rows = []
+    for metric in policy.get("audit", {}).get("verdict_metrics", ()):
+        reason = policy.get("reasons", {}).get(f"margin.{metric}") or "not available: none given"
+        margin = policy.get("margin", {}).get(metric)
+        rows.append(
+            Row(
+                cells=(
+                    Cell(text=word("metric", metric)),
+                    Cell(text=margin_text(margin, metric)),
+                    Cell(text=reason),
+                )
+            )
+        )
+    yield Grid(
+        caption="Margins: the largest difference that does not matter, and why",
+        columns=(
+            Column(label="Measure", share=1.3),
+            Column(label="Margin", share=1),
+            Column(label="Reason", share=4.7),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _earlier(evidence: Evidence) -> Iterator[Block]:
+    earlier = evidence["prior_runs"]
+    if not earlier:
+        yield Text(text="This store knows no earlier audit of these data or models.")
+        return
+    now = evidence["declaration"]["policy_sha256"]
+    changed = sum(run.get("policy_sha256") != now for run in earlier)
+    text = f"{plural(len(earlier), 'earlier audit is', 'earlier audits are')} known to this store"
+    if changed:
+        text += f"; {changed:,} of them under another policy than this one"
+    yield Text(text=text + ".")
+    rows = tuple(
+        Row(
+            cells=(
+                Cell(text=day(run.get("time"))),
+                Cell(text=str(run.get("run"))),
+                Cell(text="the same" if run.get("policy_sha256") == now else "another policy"),
+            )
+        )
+        for run in earlier
+    )
+    yield Grid(
+        caption="Earlier audits",
+        columns=(Column(label="Time"), Column(label="Run", share=1.6), Column(label="Policy")),
+        rows=rows,
+    )
+
+
+def _actions(found: list[Any]) -> Iterator[Block]:
+    if not found:
+        yield Text(text="No disparity asks for an action.")
+        return
+    waits = plural(len(found), "disparity waits", "disparities wait")
+    yield Missing(
+        text=f"{waits} for a decision (section 12); nobody has named an owner or a due date."
+    )
+
+
+def facts_block(*facts: Fact) -> Facts:
+    """Return facts as a block."""
+    return Facts(facts=facts)

@@ -1,0 +1,293 @@
+"""Sections 2 to 5: intended use, inputs, data, model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from audits.reporting.document.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Grid,
+    Heading,
+    Missing,
+    Row,
+    Text,
+)
+from audits.reporting.document.tables import cells
+from audits.reporting.requirements import card_field, declared_field
+from audits.reporting.words import (
+    MISSING,
+    SUPPRESSED,
+    count,
+    estimate_text,
+    group_label,
+    humanised,
+    model_label,
+    number,
+    word,
+)
+
+Evidence = Mapping[str, Any]
+
+USE = (
+    *("intended_use", "intended_users", "population", "outcome", "decision_role", "directions"),
+    *("out_of_scope", "developer", "contact", "funding", "regulatory_status"),
+)
+DATA = (
+    *("training_data", "training_label", "inclusion_criteria", "data_source", "data_dates"),
+    *("external_source", "external_party"),
+)
+MODEL = ("architecture", "development", "design_choices", "class_imbalance")
+
+
+def model_key(model: Mapping[str, Any]) -> str:
+    """Return ``id@version`` in words."""
+    return model_label(f"{model['id']}@{model['version']}")
+
+
+def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
+    """Yield what each model's card declares, and one line on what it does not."""
+    if not evidence["models"]:
+        yield Missing(text="No model was handed over, so no model card declares anything.")
+        return
+    several = len(evidence["models"]) > 1
+    silent: dict[str, list[str]] = {}
+    for model in evidence["models"]:
+        found = [(name, text) for name in names if (text := declared_field(model, name))]
+        if found:
+            if several:
+                yield Heading(text=model_key(model))
+            facts = [Fact(label=card_field(name).label, value=text) for name, text in found]
+            yield Facts(facts=tuple(facts))
+        absent = ", ".join(card_field(n).label.lower() for n in names if n not in dict(found))
+        silent.setdefault(absent, []).append(model_key(model))
+    for absent, models in silent.items():
+        if absent:
+            whose = "The card of " + " and ".join(models) if several else "The model card"
+            yield Missing(text=f"{whose} does not declare: {absent}.")
+
+
+def use(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 2: declared fields and the threshold with who set it."""
+    yield from declared(evidence, USE)
+    rows = []
+    for output in evidence["outputs"]:
+        threshold = output.get("threshold") or {}
+        value = threshold.get("value")
+        chosen = threshold.get("chosen_on")
+        rows.append(
+            cells(
+                *(model_label(output.get("model")), humanised(output["name"])),
+                MISSING if value is None else f"{value:.4g}",
+                threshold.get("source") or MISSING if value is not None else MISSING,
+                f"data {chosen[:12]}…" if chosen else MISSING,
+            )
+        )
+    yield Grid(
+        caption="Thresholds: a case is called positive from this predicted risk on",
+        columns=(
+            Column(label="Model", share=1.3),
+            Column(label="Output", share=1.5),
+            Column(label="Threshold", align="right"),
+            Column(label="Set by"),
+            Column(label="Chosen on", share=1.3),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def inputs(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 3: every input, and whether it measures a protected basis."""
+    listed = [m for m in evidence["models"] if m.get("inputs")]
+    for model in listed:
+        if len(evidence["models"]) > 1:
+            yield Heading(text=model_key(model))
+        yield from _input_list(evidence, model)
+    if not listed:
+        yield Missing(text="The run does not list the model's inputs.")
+    yield Missing(
+        text="Whether other inputs stand in for a protected basis (proxies such as postcode, "
+        "insurance or scanner) was not measured in this run."
+    )
+
+
+def _input_list(evidence: Evidence, model: Mapping[str, Any]) -> Iterator[Block]:
+    features = [f for field in model["inputs"] for f in field.get("features", ())]
+    other = [f for f in model["inputs"] if not f.get("features")]
+    for field in other:
+        yield Text(
+            text=f"Input “{field['name']}” ({field['modality']}): it has no named variables. Sex, "
+            "age and ancestry can often be read from an image, so it may carry a protected basis."
+        )
+    if not features:
+        return
+    basis = [f for f in features if f.get("protected")]
+    names = ", ".join(f["label"] for f in basis)
+    yield Text(
+        text=f"The study declares that these inputs measure a protected basis: {names}."
+        if basis
+        else "The study declares that none of the inputs measures a protected basis."
+    )
+    weight = _importance(evidence, model)
+    ordered = sorted(features, key=lambda f: not f.get("protected"))
+    yield Grid(
+        caption="Inputs of the model",
+        columns=(
+            Column(label="Input", share=2),
+            Column(label="Unit", share=0.8),
+            Column(label="Protected basis", share=1.1),
+            Column(label="Can be acted on", share=1.1),
+            Column(label="Mean |effect| on the score, logits", share=2, align="right"),
+        ),
+        rows=tuple(
+            cells(
+                *(f["label"], f.get("unit") or "–", "yes" if f.get("protected") else "no"),
+                *("yes" if f.get("actionable") else "no", weight.get(f["name"], "–")),
+            )
+            for f in ordered
+        ),
+    )
+
+
+def _importance(evidence: Evidence, model: Mapping[str, Any]) -> dict[str, str]:
+    summary = evidence["explanations"].get(f"{model['id']}@{model['version']}") or {}
+    outputs = summary.get("outputs") or []
+    if len(outputs) != 1:
+        return {}
+    return {
+        one["name"]: estimate_text(one["mean_absolute_effect"])
+        for one in outputs[0].get("importance", ())
+    }
+
+
+def data(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 4: who is in the data, what is missing, who was left out."""
+    study = evidence["study"]
+    facts = [
+        Fact(label=humanised(name), value=str(study[name]))
+        for name in ("description", "licence", "split")
+        if study.get(name)
+    ]
+    if facts:
+        yield Facts(facts=tuple(facts))
+    yield from declared(evidence, DATA)
+    yield from _demographics(evidence)
+    yield from _quality(evidence["data_quality"])
+    yield from _skipped(evidence["skipped"])
+
+
+def _demographics(evidence: Evidence) -> Iterator[Block]:
+    """Yield the size and prevalence of each marginal group, from the first output that has it."""
+    if not any(o["groups"] for o in evidence["outputs"]):
+        yield Missing(text="The data declare no group.")
+        return
+    output = max(evidence["outputs"], key=lambda o: o["overall"].get("n") or 0)
+    rows, before = [], ""
+    for group in output["groups"]:
+        if len(group["attributes"]) != 1:
+            continue
+        ((name, level),) = group["attributes"].items()
+        if name != before:
+            rows.append(Row(cells=(Cell(text=humanised(name)),), heading=True))
+            before = name
+        rows.append(
+            cells(
+                group_label({name: level}).partition(": ")[2],
+                _shown(group, "n"),
+                _shown(group, "patients"),
+                _shown(group, "positives"),
+                estimate_text(group["metrics"].get("prevalence"), "percent"),
+            )
+        )
+    yield Grid(
+        caption=f"Who is in the data: cases with a label for {humanised(output['name'])}",
+        columns=(
+            Column(label="Group", share=1.6),
+            Column(label="Cases", align="right"),
+            Column(label="Patients", align="right"),
+            Column(label="With the condition", align="right"),
+            Column(label="Prevalence (95 % interval)", align="right", share=1.8),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _shown(group: Mapping[str, Any], name: str) -> str:
+    return count(group.get(name), suppressed=bool(group.get("suppressed")))
+
+
+def _quality(quality: Mapping[str, Any]) -> Iterator[Block]:
+    missing = [m for m in quality.get("missing", ()) if m.get("missing") or m.get("suppressed")]
+    if missing:
+        yield Grid(
+            caption="Missing values (columns without any are not listed)",
+            columns=(
+                Column(label="Column", share=2),
+                Column(label="Missing", align="right"),
+                Column(label="Of", align="right"),
+                Column(label="Share", align="right"),
+            ),
+            rows=tuple(
+                cells(
+                    str(m["variable"]),
+                    count(m.get("missing"), suppressed=True),
+                    count(m.get("n"), suppressed=True),
+                    SUPPRESSED if m.get("share") is None else number(m["share"], "percent"),
+                )
+                for m in missing
+            ),
+        )
+    elif quality.get("missing"):
+        yield Text(text="No column has a missing value.")
+    shared = quality.get("shared_patients") or []
+    if shared:
+        rows = tuple(
+            cells(" and ".join(s["splits"]), count(s.get("patients"), suppressed=True))
+            for s in shared
+        )
+        yield Grid(
+            caption="Patients that two partitions share",
+            columns=(Column(label="Partitions"), Column(label="Patients", align="right")),
+            rows=rows,
+        )
+    odd = [i for i in quality.get("implausible", ()) if i.get("k") or i.get("suppressed")]
+    for one in odd:
+        n, k = (count(one.get(x), suppressed=True) for x in ("n", "k"))
+        yield Text(text=f"Implausible values of {one['variable']}: {k} of {n}.")
+
+
+def _skipped(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
+    if not skipped:
+        yield Text(text="Every case could be used.")
+        return
+    if skipped[0].get("case") is None:
+        n = count(skipped[0].get("n"), suppressed=True)
+        yield Text(text=f"Skipped cases: {n}. {skipped[0]['reason']}")
+        return
+    yield Text(text=f"{count(len(skipped))} cases could not be used; skipped.csv names them.")
+
+
+def model(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 5: what each model is."""
+    for one in evidence["models"]:
+        yield Heading(text=model_key(one))
+        facts = [
+            Fact(label="Format", value=str(one.get("format"))),
+            Fact(label="Task", value=str(one.get("task"))),
+            Fact(label="Scores are given as", value=str(one.get("space"))),
+            Fact(label="Outputs", value=", ".join(map(humanised, one.get("outputs", ())))),
+            Fact(label="Weights, sha256", value=str(one.get("weights_sha256")), code=True),
+            Fact(label="Manifest, sha256", value=str(one.get("manifest_sha256")), code=True),
+        ]
+        yield Facts(facts=tuple(facts))
+    if evidence["models"]:
+        yield from declared(evidence, MODEL)
+    else:
+        yield Missing(text="No model was handed over, only its scores.")
+        names = ", ".join(humanised(o["name"]) for o in evidence["outputs"])
+        task = word("task", next((o.get("task") for o in evidence["outputs"]), None))
+        yield Facts(facts=(Fact(label="Scores", value=names), Fact(label="Task", value=task)))

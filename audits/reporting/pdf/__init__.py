@@ -1,0 +1,8 @@
+"""The report as PDF/A-3a: tagged, with its evidence attached and its own digest inside."""
+
+from __future__ import annotations
+
+from audits.reporting.pdf.digest import is_intact, verify_pdf
+from audits.reporting.pdf.render import report_pdf
+
+__all__ = ["is_intact", "report_pdf", "verify_pdf"]

@@ -1,0 +1,37 @@
+"""Counts over a run that reports print, so that they too stand in ``evidence.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+VERDICTS = ("disparity", "equivalent", "inconclusive", "not_evaluable")
+STATES = ("computed", "declared", "attested", "not_available")
+
+
+def verdict_counts(outputs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how often each verdict was reached; what is masked or exploratory has none."""
+    counted = Counter(c.get("verdict") for output in outputs for c in output["comparisons"])
+    return {name: counted.get(name, 0) for name in VERDICTS}
+
+
+def summarise(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the counts of a run at its release.
+
+    Args:
+        evidence: The evidence, masked already where its release says so.
+    """
+    outputs = evidence["outputs"]
+    strengths = Counter(c.get("strength") for output in outputs for c in output["comparisons"])
+    states = Counter(item["state"] for item in evidence["requirements"])
+    return {
+        "verdicts": verdict_counts(outputs),
+        "confirmed": strengths.get("confirmed", 0),
+        "outputs": [
+            {"model": o["model"], "name": o["name"], "verdicts": verdict_counts([o])}
+            for o in outputs
+        ],
+        "requirements": {name: states.get(name, 0) for name in STATES},
+        "prior_runs": len(evidence["prior_runs"]),
+    }
