@@ -43,7 +43,7 @@ def test_midp_in_large_tables_is_the_normal_test():
     j, m = np.asarray([792_000.0]), np.asarray([990_000.0])
     pooled = (k + j) / (n + m)
     z = (k / n - j / m) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    assert fisher_midp(k, n, j, m)[0] == pytest.approx(2 * norm.sf(abs(z[0])), rel=0.03)
+    assert fisher_midp(k, n, j, m)[0] == pytest.approx(2 * norm.sf(abs(z[0])), rel=0.06)
 
 
 def test_midp_far_out_is_tiny_and_not_zero():
