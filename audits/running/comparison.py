@@ -116,7 +116,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         policy,
         {"groups": groups, "intersections": intersections, "patient": patient, **options},
     )
-    outputs = _scored(opened, declared, thresholds, None, options)
+    outputs, _ = _scored(opened, declared, thresholds, None, options)
     return _compared(*_versions(opened, outputs), declared, seed=seed)
 
 
@@ -165,7 +165,7 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
         return same
-    outputs = _scored(table, declared, thresholds, threshold_chosen_on, options)
+    outputs, findings = _scored(table, declared, thresholds, threshold_chosen_on, options)
     stop_if(cancel)
     audited = audit_fairness(outputs, declared, seed=seed, progress=part_of(progress, 0.1, 0.5))
     stop_if(cancel)
@@ -182,7 +182,7 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
             audited,
             seed=seed,
             prior_runs=registry.prior_runs(table.sha256, ()),
-            findings=compared.findings,
+            findings=list(dict.fromkeys([*findings, *compared.findings])),
         ),
         comparison=compared.to_dict(),
     )
@@ -219,7 +219,7 @@ def _scored(
     thresholds: Sequence[float],
     chosen_on: str | None,
     options: Mapping[str, Any],
-) -> list[ScoredOutput]:
+) -> tuple[list[ScoredOutput], list[Finding]]:
     """Score both versions; each threshold serves the base and the candidate of its output.
 
     ``model`` carries the score column, which is all the name a version of a table has.
@@ -227,11 +227,14 @@ def _scored(
     half = len(table.scores) // 2
     given = paired_thresholds(thresholds, [score.name for score in table.scores[:half]])
     task = str(options.get("task", "binary"))
-    outputs = scored_outputs(table, policy, [*given, *given], chosen_on=chosen_on, task=task)
-    return [
+    outputs, findings = scored_outputs(
+        table, policy, [*given, *given], chosen_on=chosen_on, task=task
+    )
+    named = [
         replace(output, model=score.column)
         for output, score in zip(outputs, table.scores, strict=True)
     ]
+    return named, findings
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:

@@ -20,7 +20,9 @@ from audits.running import quality
 from audits.running.columns import table_columns
 from audits.running.requirements import requirements_of
 from audits.running.thresholds import (
+    CUSTOMARY_THRESHOLD,
     Threshold,
+    customary_threshold,
     paired_thresholds,
     threshold_of,
 )
@@ -117,7 +119,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     Args:
         table: The opened table.
         policy: Declares what gets a verdict.
-        thresholds: One for all outputs or one for each; none where nobody set one.
+        thresholds: One for all outputs or one for each; 0.5 stands in for probabilities.
         threshold_chosen_on: sha256 of the data the thresholds were chosen on.
         task: Task of the outputs.
         seed: Seed of everything random.
@@ -128,7 +130,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         AuditError: The thresholds do not pair with the labels.
     """
     declared_at = now()
-    outputs = scored_outputs(
+    outputs, findings = scored_outputs(
         table,
         policy,
         paired_thresholds(thresholds, [s.name for s in table.scores]),
@@ -137,7 +139,13 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     )
     result = audit_fairness(outputs, policy, seed=seed, progress=progress)
     parts = parts_of(
-        table, policy, result, seed=seed, prior_runs=prior_runs, declared_at=declared_at
+        table,
+        policy,
+        result,
+        seed=seed,
+        prior_runs=prior_runs,
+        findings=findings,
+        declared_at=declared_at,
     )
     return AuditResult(parts=parts, table=table, policy=policy)
 
@@ -149,7 +157,7 @@ def scored_outputs(
     *,
     chosen_on: str | None,
     task: str,
-) -> list[ScoredOutput]:
+) -> tuple[list[ScoredOutput], list[Finding]]:
     """Return every score column as the statistics take it, on the rows with label and score.
 
     Args:
@@ -160,16 +168,19 @@ def scored_outputs(
         task: Task of the outputs.
 
     Returns:
-        The outputs in order.
+        The outputs in order, and a finding where the customary 0.5 stands in for a threshold.
     """
     attributes = compared_attributes(table)
-    outputs = []
+    outputs, findings = [], []
     for score, command in zip(table.scores, thresholds, strict=True):
         threshold = threshold_of(
             score.name, command=command, policy=policy.thresholds, chosen_on=chosen_on
         )
+        if threshold.value is None and table.space == "probability" and task == "binary":
+            threshold = Threshold(value=CUSTOMARY_THRESHOLD, source="command")
+            findings.append(customary_threshold(score.name))
         outputs.append(_scored(table, score, threshold, attributes, task))
-    return outputs
+    return outputs, findings
 
 
 def parts_of(  # noqa: PLR0913 - everything the evidence holds

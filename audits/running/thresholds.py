@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audits.errors import AuditError
+from audits.types import Finding
+
+CUSTOMARY_THRESHOLD = 0.5
+"""What a table of probabilities is cut at where nobody names a threshold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,16 @@ def threshold_of(
     if name in policy:
         return Threshold(value=policy[name], source="policy")
     return Threshold(value=model, source="model", chosen_on=chosen_on)
+
+
+def customary_threshold(name: str) -> Finding:
+    """Return the finding that nobody named a threshold for an output."""
+    return Finding(
+        severity="warning",
+        where=f"{name}: threshold",
+        message=f"No threshold was named, so decisions are read at {CUSTOMARY_THRESHOLD:g}; "
+        "name the one in use with --threshold or in the policy's [thresholds].",
+    )
 
 
 def paired_thresholds(thresholds: Sequence[float], names: Sequence[str]) -> list[float | None]:

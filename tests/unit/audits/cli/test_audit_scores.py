@@ -81,7 +81,18 @@ def same_but_for_the_run(evidence):
     kept["run"].pop("internal_sha256")
     kept["declaration"].pop("time")
     kept.pop("prior_runs")
+    kept["summary"].pop("prior_runs")
     return kept
+
+
+def test_probabilities_without_a_threshold_are_cut_at_a_half_and_said_so(auscult, scores, tmp_path):
+    command = list(plain(tmp_path / "run", scores))
+    at = command.index("--threshold")
+    del command[at : at + 2]
+    assert auscult(*command).code == 0
+    evidence = open_run(tmp_path / "run").evidence
+    assert evidence["outputs"][0]["threshold"]["value"] == 0.5
+    assert any("No threshold was named" in f["message"] for f in evidence["findings"])
 
 
 def test_the_same_inputs_give_the_same_evidence(auscult, scores, tmp_path):
