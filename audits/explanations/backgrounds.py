@@ -84,8 +84,9 @@ def audit_background(
     """
     spatial = any(field.modality in {"image", "signal"} for field in adapter.inputs)
     wanted = rows or (IMAGE_ROWS if spatial else DEFAULT_ROWS)
-    order = np.random.default_rng(seed).permutation(len(study.case_ids))
-    shuffled = [study.case_ids[index] for index in order]
+    shipped = _shipped(study, adapter)
+    order = np.random.default_rng(seed).permutation(len(shipped))
+    shuffled = [shipped[index] for index in order]
     used: list[str] = []
     batches: list[Mapping[str, Any]] = []
     for start in range(0, len(shuffled), wanted):
@@ -110,6 +111,15 @@ def audit_background(
     )
     identity = BackgroundId(name=name, sha256=_digest(study, kept), n=len(kept))
     return Background(id=identity, case_ids=kept, prepared=prepared)
+
+
+def _shipped(study: CaseSource, adapter: ModelAdapter) -> Sequence[str]:
+    """Return the cases whose inputs are there, without opening them where the study can tell."""
+    ask = getattr(study, "available", None)
+    if ask is None:
+        return study.case_ids
+    there: Sequence[bool] = ask(adapter.inputs)
+    return [case for case, here in zip(study.case_ids, there, strict=True) if here]
 
 
 def _joined(parts: list[Any]) -> Any:
