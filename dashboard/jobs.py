@@ -15,17 +15,23 @@ WATCHED = "watched_jobs"
 def audit_panel(settings: Settings, cards: list[RunCard]) -> None:
     """Show running audits and the form for a new one."""
     st.header("Audits", anchor=False)
-    watched: list[str] = st.session_state.setdefault(WATCHED, [])
-    running = [job.key for job in audits.current_jobs(settings)]
-    for key in running:
-        if key not in watched:
-            watched.append(key)
-    if watched:
+    for job in audits.current_jobs(settings):
+        _watch(job.key)
+    problem = st.session_state.pop("job_problem", None)
+    if problem:
+        states.problem("An audit ended early", problem)
+    if st.session_state.get(WATCHED):
         _follow()
     else:
         st.caption("No audit is running.")
     with st.expander("Start an audit", icon=":material/play_arrow:"):
         _form(settings, cards)
+
+
+def _watch(key: str) -> None:
+    watched: list[str] = st.session_state.setdefault(WATCHED, [])
+    if key not in watched:
+        watched.append(key)
 
 
 @st.fragment(run_every=1.0)
@@ -59,9 +65,6 @@ def _follow() -> None:
 
 
 def _form(settings: Settings, cards: list[RunCard]) -> None:
-    problem = st.session_state.pop("job_problem", None)
-    if problem:
-        states.problem("An audit ended early", problem)
     offer = audits.offers(settings, cards)
     study = st.selectbox(
         "Study folder",
@@ -93,5 +96,5 @@ def _form(settings: Settings, cards: list[RunCard]) -> None:
     if st.button("Start the audit", disabled=not (study and models)):
         with states.guarded("The audit cannot start"):
             job = audits.start(settings, study or "", models, policy)
-            st.session_state.setdefault(WATCHED, []).append(job.key)
+            _watch(job.key)
             st.rerun()

@@ -88,7 +88,7 @@ def difference_text(estimate: Estimate | None, metric: str) -> str:
 
 
 def of(k: int | None, n: int | None) -> str:
-    """Return ``334 of 412``; a masked or missing count says so.
+    """Return ``334 of 412``, or ``n 412`` where the count is masked or there is none.
 
     Example:
         >>> of(334, 1412), of(None, None)
@@ -96,7 +96,7 @@ def of(k: int | None, n: int | None) -> str:
     """
     if n is None:
         return MISSING
-    return f"{n:,}" if k is None else f"{k:,} of {n:,}"
+    return f"n {n:,}" if k is None else f"{k:,} of {n:,}"
 
 
 def denominator(estimate: Estimate | None) -> str:

@@ -21,11 +21,14 @@ def _load_fixture():
     return module
 
 
-run_fixture = _load_fixture()
+@pytest.fixture(scope="session")
+def run_fixture():
+    """The module that writes small runs, studies and models."""
+    return _load_fixture()
 
 
 @pytest.fixture(scope="session")
-def shared_run(tmp_path_factory) -> Path:
+def shared_run(tmp_path_factory, run_fixture) -> Path:
     """A folder with one run, its study and its store; tests only read it."""
     folder = tmp_path_factory.mktemp("shared_run")
     run_fixture.write_run(folder, folder / "store")
@@ -33,7 +36,7 @@ def shared_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def own_run(tmp_path) -> Path:
+def own_run(tmp_path, run_fixture) -> Path:
     """A run that the test may change."""
     run_fixture.write_run(tmp_path, tmp_path / "store")
     return tmp_path

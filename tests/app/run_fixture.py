@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,25 @@ def write_run(
         )
     )
     return out
+
+
+def write_model(folder: Path, study: Path) -> Path:
+    """Write a model folder that brings only scores, for the cases of the study."""
+    cases = pd.read_csv(study / "cases.csv")
+    rng = np.random.default_rng(3)
+    scores = pd.DataFrame({"case_id": cases["case_id"]})
+    for name in ("nodule", "sepsis"):
+        scores[name] = np.clip(0.5 * cases[name] + rng.random(len(cases)) * 0.5, 0.01, 0.99)
+    folder.mkdir(parents=True)
+    scores.to_csv(folder / "scores.csv", index=False)
+    digest = hashlib.sha256((folder / "scores.csv").read_bytes()).hexdigest()
+    (folder / "model.toml").write_text(
+        '[model]\nid = "scores"\nversion = "1.0"\ntask = "multilabel"\n'
+        'outputs = ["nodule", "sepsis"]\nspace = "probability"\nthresholds = [0.5, 0.5]\n'
+        f'[weights]\nformat = "predictions"\nfile = "scores.csv"\nsha256 = "{digest}"\n',
+        encoding="utf-8",
+    )
+    return folder
 
 
 def estimate(k: int, n: int) -> dict[str, Any]:

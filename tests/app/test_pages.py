@@ -7,6 +7,10 @@ import shutil
 
 import pytest
 
+from dashboard.evidence import find_output, group_entry
+from dashboard.queries.runs import evidence, run_ref
+from dashboard.queries.thresholds import explored
+
 PAGES = ("overview", "case_review", "bias_audit", "compare", "reports", "about")
 RUN_PAGES = PAGES[:-1]
 UNEXPECTED = "Something unexpected"
@@ -170,3 +174,16 @@ def test_an_audit_of_a_folder_without_study_is_one_sentence(open_app, own_run):
     start.click().run()
     healthy(app)
     assert "no study.toml in there" in problems(app)
+
+
+def test_the_explorer_at_the_declared_threshold_shows_the_numbers_of_the_run(open_app, shared_run):
+    open_app(shared_run / "store")
+    ref = run_ref(shared_run / "run-a")
+    entry = find_output(evidence(ref), "toy@1.0", "nodule")
+    groups = explored(ref, "toy@1.0", "nodule", entry["threshold"]["value"])
+    assert [g.n for g in groups if not g.attributes] == [entry["overall"]["n"]]
+    for group in groups:
+        declared = group_entry(entry, group.attributes)
+        for metric in ("tpr", "fpr"):
+            for part in ("k", "n"):
+                assert group.metrics[metric][part] == declared["metrics"][metric][part]
