@@ -106,8 +106,10 @@ def audit_background(
         field.name: _joined([batch[field.name] for batch in batches])[:wanted]
         for field in adapter.inputs
     }
+    which = "" if len(shuffled) == len(study.case_ids) else " with shipped inputs"
     name = (
-        f"{len(kept)} of {len(shuffled)} audited cases of {study.name} {study.version}, seed {seed}"
+        f"{len(kept)} of {len(shuffled)} audited cases{which} of {study.name} {study.version}, "
+        f"seed {seed}"
     )
     identity = BackgroundId(name=name, sha256=_digest(study, kept), n=len(kept))
     return Background(id=identity, case_ids=kept, prepared=prepared)
