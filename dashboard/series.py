@@ -118,6 +118,38 @@ def crossed_attributes(output: Entry) -> list[tuple[str, str]]:
     return [(first, second) for first, second in dict.fromkeys(pairs)]
 
 
+def importance(explained: Entry, output: str, limit: int = 12) -> Forest | None:
+    """Return the variables that move the score most, or None where the run holds none.
+
+    Args:
+        explained: The run's summary of one model's explanations.
+        output: Name of the output.
+        limit: Variables shown.
+    """
+    entry = next((o for o in explained.get("outputs", []) if o["name"] == output), None)
+    if not entry or not entry.get("importance"):
+        return None
+    rows = []
+    for item in entry["importance"][:limit]:
+        size = item["mean_absolute_effect"]
+        rows.append(
+            ForestRow(
+                label=item["label"],
+                value=size.get("value"),
+                low=size.get("low"),
+                high=size.get("high"),
+                text=f"{numbers.with_interval(size)}, {numbers.denominator(size)}",
+            )
+        )
+    return Forest(
+        metric="Mean size of the effect, in logits",
+        unit="number",
+        rows=tuple(rows),
+        graded=False,
+        grouped="variable",
+    )
+
+
 def waterfall(explanation: Entry) -> WaterfallChart | None:
     """Return the effects of a patient's variables, or None where there are none."""
     players = explanation.get("players") or []

@@ -10,6 +10,7 @@ from dashboard.views.audit_parts import (
     calibration_part,
     declaration_part,
     forest_part,
+    importance_part,
     map_part,
     shortcut_part,
     size_part,
@@ -39,6 +40,8 @@ if chosen:
         map_part(chosen, metric)
     with states.guarded("The shortcut audit cannot be shown"):
         shortcut_part(chosen)
+    with states.guarded("The explanations cannot be summed up"):
+        importance_part(chosen)
     with states.guarded("Calibration cannot be drawn"):
         calibration_part(chosen)
     with states.guarded("The threshold cannot be explored"):

@@ -45,6 +45,7 @@ class Forest:
         unit: Unit of the glossary.
         rows: Groups, first on top.
         overall: Estimate of everybody, drawn as a line, or None.
+        grouped: What a row is, in one word.
         graded: Whether marks carry verdicts; False while a threshold is being explored.
     """
 
@@ -53,13 +54,14 @@ class Forest:
     rows: tuple[ForestRow, ...]
     overall: float | None = None
     graded: bool = True
+    grouped: str = "group"
 
     @property
     def alt(self) -> str:
         """Return the extremes and the groups with a disparity."""
         known = [row for row in self.rows if row.value is not None]
         if not known:
-            return f"{self.metric} by group: no group has an estimate."
+            return f"{self.metric} by {self.grouped}: no {self.grouped} has an estimate."
         low = min(known, key=lambda row: row.value or 0)
         high = max(known, key=lambda row: row.value or 0)
         apart = (
@@ -67,7 +69,8 @@ class Forest:
         )
         tail = f" Disparity: {'; '.join(apart)}." if apart else ""
         return (
-            f"{self.metric} by group with 95 % intervals, {len(self.rows)} groups. "
+            f"{self.metric} by {self.grouped} with 95 % intervals, {len(self.rows)} "
+            f"{self.grouped}s. "
             f"Lowest {low.label}: {low.text}. Highest {high.label}: {high.text}.{tail}"
         )
 
@@ -77,7 +80,7 @@ class Forest:
 
         return pd.DataFrame(
             {
-                "Group": [row.label for row in self.rows],
+                self.grouped.capitalize(): [row.label for row in self.rows],
                 self.metric: [row.value for row in self.rows],
                 "Lower": [row.low for row in self.rows],
                 "Upper": [row.high for row in self.rows],

@@ -18,6 +18,7 @@ from dashboard.views.elements import (
     size_columns,
     verdict_line,
 )
+from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, label, notice, word
 
 SETTLED_ROWS = 12
@@ -151,6 +152,20 @@ def shortcut_part(chosen: Context) -> None:
     show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
 
 
+def importance_part(chosen: Context) -> None:
+    """Show which variables move the score most, over the cases that the run explains."""
+    explained = (chosen.evidence.get("explanations") or {}).get(chosen.model or "")
+    chart = series.importance(explained, chosen.output.name) if explained else None
+    if not explained or chart is None:
+        return
+    st.header("What moves the score", anchor=False)
+    st.caption(
+        f"Over {numbers.counted(explained['cases'], 'explained case')}: "
+        f"{word('term', 'effect').definition} {word('method', explained['method']).label}."
+    )
+    show_chart(chart, key="importance")
+
+
 def calibration_part(chosen: Context) -> None:
     """Show predicted against observed risk per group."""
     from dashboard.queries import calibration
@@ -159,7 +174,16 @@ def calibration_part(chosen: Context) -> None:
     st.header("Calibration", anchor=False)
     if not names:
         return
-    name = st.selectbox("Groups by", names, format_func=humanised, key="calibration_by", width=320)
+    gravest = by_concern([c for c in comparisons(chosen.entry) if len(c["group"]) == 1])
+    telling = next(iter(gravest[0]["group"])) if gravest else names[0]
+    name = pick_one(
+        "Groups by",
+        names,
+        key="calibration_by",
+        default=telling,
+        format_func=humanised,
+        width=320,
+    )
     chart = calibration.reliability(chosen.ref, chosen.model, chosen.output.name, name)
     if chart is None:
         st.write("Calibration needs predicted risks between 0 and 1; this output has none.")
