@@ -7,6 +7,7 @@ reads :class:`FairnessResult`.
 from __future__ import annotations
 
 from audits.fairness.audit import audit_fairness
+from audits.fairness.explore import Exploration, ThresholdExplorer, explore_threshold
 from audits.fairness.types import (
     Comparison,
     FairnessResult,
@@ -18,10 +19,13 @@ from audits.fairness.types import (
 
 __all__ = [
     "Comparison",
+    "Exploration",
     "FairnessResult",
     "GroupResult",
     "Heterogeneity",
     "OutputResult",
     "ScoredOutput",
+    "ThresholdExplorer",
     "audit_fairness",
+    "explore_threshold",
 ]

@@ -113,6 +113,12 @@ def pooled_icc(x: FloatArray, m: FloatArray, sums: Sums) -> float:
     between groups is not taken for a likeness of a patient's rows. Clipped to [0, 1]; 1 where
     patients repeat and the data cannot tell.
     """
+    own = float((x * x / np.where(m > 0, m, 1)).sum())
+    return icc_from_sums(own, sums)
+
+
+def icc_from_sums(own: float, sums: Sums) -> float:
+    """Return the pooled correlation from Σ x²/m over all pairs and the sums of each group."""
     used = sums.n > 0
     clusters, rows = float(sums.patients[used].sum()), float(sums.n[used].sum())
     between_df, within_df = clusters - float(used.sum()), rows - clusters
@@ -120,8 +126,6 @@ def pooled_icc(x: FloatArray, m: FloatArray, sums: Sums) -> float:
         return 0.0
     if between_df <= 0:
         return 1.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = float(np.where(m > 0, x * x / np.where(m > 0, m, 1), 0.0).sum())
     between = own - float((sums.k[used] ** 2 / sums.n[used]).sum())
     within = float(sums.k[used].sum()) - own
     size = (rows - float((sums.mm[used] / sums.n[used]).sum())) / between_df
