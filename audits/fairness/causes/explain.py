@@ -103,7 +103,8 @@ def _at_threshold(
 def _second_label(rows: Rows, context: Context) -> dict[str, Any]:
     if context.second_label is None:
         return not_available(
-            "no second label is declared; name a column under [causes.second_label] in the policy"
+            context.no_second_label
+            or "no second label is declared; name a column in [causes.second_label] of the policy"
         )
     name, values = context.second_label
     need = np.asarray(values, dtype=np.float64)[rows.frame.keep]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 from audits.fairness.causes.influence import patients_in
 from audits.fairness.causes.logistic import deviance, fit_logistic, natural_spline, safe_logit
 from audits.fairness.causes.rows import Rows, Split, pairs_of
 from audits.fairness.frame import marginal
-from audits.fairness.rates import pair_counts
+from audits.fairness.rates import Z95, pair_counts
 from audits.fairness.ratios import group_sums, pooled_icc
 from audits.fairness.types import BoolArray, FloatArray
 from audits.types import Estimate
@@ -174,7 +174,7 @@ def _ratio(rows: Rows, used: BoolArray, design: FloatArray, beta: FloatArray | N
     clusters = int(np.count_nonzero(np.bincount(rows.frame.patient[used])))
     squares = float(by_patient @ by_patient)
     se = float(np.sqrt(squares * clusters / max(clusters - 1, 1)))
-    half = float(norm.ppf(0.975)) * se
+    half = Z95 * se
     return Estimate(
         value=float(np.exp(beta[-1])),
         low=float(np.exp(beta[-1] - half)),

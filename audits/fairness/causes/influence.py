@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from audits.fairness.causes.rows import Rows
 from audits.fairness.types import BoolArray, FloatArray
@@ -89,7 +89,7 @@ def estimate(  # noqa: PLR0913 - an estimate with all that it takes to trust it
     if not np.isfinite(spread.se) or spread.se <= 0 or fewest < MIN_PATIENTS:
         why = reason or "no interval: the cases of one side are all alike or too few"
         return Estimate(value=value, n=n, n_patients=who, method=method, reason=why)
-    half = float(student.ppf(0.975, fewest - 1)) * spread.se
+    half = float(stdtrit(fewest - 1, 0.975)) * spread.se
     if log:
         low, high = value * np.exp(-half / value), value * np.exp(half / value)
     else:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -126,11 +125,12 @@ class Context:
     Attributes:
         columns: Clinical variables.
         second_label: Name and values (n,) of a second measure of need, or None.
+        no_second_label: Why the declared one cannot be used, or None.
     """
 
     columns: tuple[Column, ...] = ()
     second_label: tuple[str, FloatArray] | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    no_second_label: str | None = None
 
 
 def build_rows(output: ScoredOutput, policy: Policy) -> Rows:

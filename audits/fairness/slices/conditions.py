@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def _ranges(column: Column, keep: BoolArray, learn: BoolArray) -> list[Condition
     named |= {f"{column.name} >= {cut:g}": values >= cut for cut in cuts}
     named |= {
         f"{low:g} <= {column.name} < {high:g}": (values >= low) & (values < high)
-        for low, high in zip(cuts, cuts[1:], strict=False)
+        for low, high in itertools.pairwise(cuts)
     }
     low, high = column.normal or (None, None)
     if low is not None:
@@ -108,6 +109,6 @@ def _rounded(value: float) -> float:
 def as_matrix(conditions: Sequence[Condition], rows: BoolArray) -> FloatArray:
     """Return the conditions on some rows as 0 and 1, (rows, conditions), float32 for speed."""
     if not conditions:
-        return np.zeros((int(rows.sum()), 0), dtype=np.float32)  # type: ignore[return-value]
+        return np.zeros((int(rows.sum()), 0), dtype=np.float32)
     stacked = np.column_stack([condition.mask[rows] for condition in conditions])
-    return stacked.astype(np.float32)  # type: ignore[return-value]
+    return stacked.astype(np.float32)

@@ -54,7 +54,9 @@ def find_slices(
         return ()
     variables = np.unique([condition.variable for condition in conditions], return_inverse=True)[1]
     singles = _score(matrix.sum(axis=0), errors @ matrix, errors)
-    found = {(int(i),): float(singles[i]) for i in np.flatnonzero(singles > 0)}
+    found: dict[tuple[int, ...], float] = {
+        (int(i),): float(singles[i]) for i in np.flatnonzero(singles > 0)
+    }
     pairs = _extend(matrix, errors, [(i,) for i in range(len(conditions))], variables, found)
     best = sorted(pairs, key=lambda key: -pairs[key])[:BEAM]
     triples = _extend(matrix, errors, best, variables, found | pairs)
@@ -86,16 +88,15 @@ def _extend(
         block = stems[at : at + _BLOCK]
         inside = np.ones((len(errors), len(block)), dtype=np.float32)
         for column, stem in enumerate(block):
-            for member in stem:
-                inside[:, column] *= matrix[:, member]
+            inside[:, column] = matrix[:, list(stem)].all(axis=1)
         n = inside.T @ matrix
         k = (inside * errors[:, None]).T @ matrix
         z = _score(n, k, errors)
         for row, stem in enumerate(block):
             taken = np.isin(variables, variables[list(stem)])
             better = z[row] > np.maximum(singles, known.get(stem, 0.0)) + _GAIN
-            for member in np.flatnonzero(better & ~taken):
-                key = tuple(sorted((*stem, int(member))))
+            for member in np.flatnonzero(better & ~taken).tolist():
+                key = tuple(sorted((*stem, member)))
                 parts = [tuple(x for x in key if x != one) for one in key]
                 value = float(z[row, member])
                 if value > max(known.get(part, 0.0) for part in parts) + _GAIN:
