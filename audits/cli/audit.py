@@ -33,6 +33,11 @@ def _both(command: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 help="Keep RUN if it was made from the same things, else move it aside.",
             ),
+            click.option(
+                "--why/--no-why",
+                default=None,
+                help="Look for causes, slices and mitigation; by default up to 60,000 rows.",
+            ),
             click.option("--progress-file", type=click.Path(path_type=Path), hidden=True),
             device_option,
             seed_option,
@@ -141,7 +146,7 @@ def audit(**given: Any) -> None:
 
 def _run(given: dict[str, Any], progress: Progress) -> Run:
     """Choose the form of the command and run it."""
-    both = ("out", "policy", "seed", "store", "if_changed")
+    both = ("out", "policy", "seed", "store", "if_changed", "why")
     shared = {name: given.pop(name) for name in both}
     shared |= {"progress": progress, "command": sys.argv}
     if given["predictions"] is None:

@@ -129,6 +129,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
     scope: Scope = "same_source_test",
     case_id: str | None = None,
     name: str | None = None,
+    keep: Sequence[str] = (),
 ) -> CohortTable:
     """Open a table of labels and scores.
 
@@ -145,6 +146,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         scope: Where the cases come from.
         case_id: Column of unique case ids; without it cases are row numbers from 0.
         name: What the run calls the study.
+        keep: Further columns of the file to keep in ``cases``.
 
     Raises:
         StudyError: One sentence on the first thing that cannot be used as it stands.
@@ -174,7 +176,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         findings += one_level_finding(attribute)
     patients, more = _patients(frame, patient, where)
     used = [case_id, patient, *read, *(c.column for c in columns)]
-    used += [a.column for a in attributes.values()]
+    used += [*(a.column for a in attributes.values()), *keep]
     return CohortTable(
         name=name or (where if isinstance(source, pd.DataFrame) else Path(where).stem),
         sha256=digest or frame_sha256(frame),

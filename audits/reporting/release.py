@@ -19,6 +19,7 @@ SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
 _OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "task", "space")
 _GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
+_SITE_ONLY = ("causes", "slices", "mitigation")
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
 
@@ -97,7 +98,16 @@ def _output(
             _comparison(c, plan, cell=cell, floor=floor) for c in output["comparisons"]
         ],
         "heterogeneity": [_heterogeneity(h, plan) for h in output["heterogeneity"]],
+        **{name: _withheld(output[name]) for name in _SITE_ONLY if name in output},
     }
+
+
+def _withheld(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section of many fine cells as not shown: masking it safely would leave nothing."""
+    if section.get("state") == "not_available":
+        return _worded(section, "reason")
+    reason = "Not shown in a restricted release: its groups are finer than what may be shown."
+    return {"state": "not_available", "reason": reason, "suppressed": True}
 
 
 def _group(group: Mapping[str, Any], flags: Hide) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
     threshold: float | Sequence[float] | None = None,
     policy: Path | str | Mapping[str, Any] | None = None,
     seed: int = 0,
+    why: bool | None = False,
     **options: Any,
 ) -> AuditResult:
     """Audit a table of labels and scores.
@@ -37,6 +38,8 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         threshold: Predicted positive means score >= threshold; one for all labels or one each.
         policy: Policy file or the same as data; None for the default policy.
         seed: Seed of everything random.
+        why: Add causes, slices and a mitigation preview to every output; None for tables of up to
+            60,000 scored labels, as the command does.
         options: ``positive``, ``task``, ``space``, ``scope``, ``case_id`` and ``name``, as on the
             command line.
 
@@ -73,4 +76,5 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         thresholds=thresholds,
         task=str(options.get("task", "binary")),
         seed=seed,
+        why=why,
     )

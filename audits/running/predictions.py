@@ -17,6 +17,7 @@ from audits.fairness import FairnessResult, ScoredOutput, audit_fairness
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, build_evidence, library_versions
 from audits.running import quality
+from audits.running.causes import table_context, with_causes
 from audits.running.columns import table_columns
 from audits.running.requirements import requirements_of
 from audits.running.thresholds import (
@@ -99,7 +100,9 @@ def open_scores(
             for i in declared.intersections
             if list(i) not in crossed and all(n in columns for n in i)
         ]
-    table = open_table(source, groups=wanted, intersections=crossed, **options)
+    asked = (*declared.causes.second_label.values(), *declared.causes.slice_columns)
+    keep = [name for name in asked if name in table_columns(source)] if asked else []
+    table = open_table(source, groups=wanted, intersections=crossed, keep=keep, **options)
     return table, load_policy(policy, groups=table.groups, intersections=table.intersections)
 
 
@@ -112,6 +115,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     task: str = "binary",
     seed: int = 0,
     prior_runs: Sequence[Mapping[str, Any]] = (),
+    why: bool | None = False,
     progress: Progress = silent,
 ) -> AuditResult:
     """Audit a table of labels and scores.
@@ -124,6 +128,7 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         task: Task of the outputs.
         seed: Seed of everything random.
         prior_runs: Earlier runs of the same table.
+        why: Look for causes, slices and mitigation; None for tables that are not large.
         progress: Told how far the audit is.
 
     Raises:
@@ -137,7 +142,18 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         chosen_on=threshold_chosen_on,
         task=task,
     )
-    result = audit_fairness(outputs, policy, seed=seed, progress=progress)
+    result = audit_fairness(outputs, policy, seed=seed, progress=part_of(progress, 0.0, 0.7))
+    result = with_causes(
+        result,
+        [
+            (output, table_context(table, policy, np.flatnonzero(score.usable)))
+            for output, score in zip(outputs, table.scores, strict=True)
+        ],
+        policy,
+        seed=seed,
+        why=why,
+        progress=part_of(progress, 0.7, 1.0),
+    )
     parts = parts_of(
         table,
         policy,
@@ -276,6 +292,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     store: Path | str | None = None,
     command: Sequence[str] = (),
     if_changed: bool = False,
+    why: bool | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
     **options: Any,
@@ -293,6 +310,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         command: Command line, kept in ``internal/run.json``.
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
+        why: Look for causes, slices and mitigation; None for tables that are not large.
         progress: Told how far the run is.
         cancel: Asked between steps.
         options: Labels, scores and further arguments of :func:`open_scores`.
@@ -314,6 +332,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         seed=seed,
         thresholds=list(thresholds),
         chosen_on=threshold_chosen_on,
+        why=why,
         options={k: v for k, v in options.items() if v is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
@@ -328,6 +347,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         task=str(options.get("task", "binary")),
         seed=seed,
         prior_runs=registry.prior_runs(table.sha256, ()),
+        why=why,
         progress=part_of(progress, 0.1, 0.9),
     )
     progress(0.9, "Writing the run")

@@ -14,6 +14,7 @@ from audits.fairness import audit_fairness
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
+from audits.running.causes import study_context, with_causes
 from audits.running.comparison import compare_passes
 from audits.running.frames import cases_frame
 from audits.running.model import ModelPass, run_model
@@ -32,7 +33,7 @@ from audits.storage.writer import refuse_existing
 from audits.types import Finding, Progress, Skipped, silent
 from model_adapters import Manifest, read_manifest
 
-_OPENED, _MODELS_DONE, _AUDITED = 0.03, 0.8, 0.97
+_OPENED, _MODELS_DONE, _JUDGED, _AUDITED = 0.03, 0.8, 0.87, 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     command: Sequence[str] = (),
     if_changed: bool = False,
     compare: bool = False,
+    why: bool | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
 ) -> Run:
@@ -78,6 +80,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
         compare: Compare the second model with the first on the same patients, too.
+        why: Look for causes, slices and mitigation; None for runs that are not large.
         progress: Told how far the run is.
         cancel: Asked between steps.
 
@@ -90,7 +93,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         refuse_existing(target)
     progress(0.0, "Opening the study")
     registry = Store(store)
-    options = {"explain_cases": explain_cases, "device": device, "compare": compare}
+    options = {"explain_cases": explain_cases, "device": device, "compare": compare, "why": why}
     plan = _plan(study, models, policy, seed=seed, **options)
     same = unchanged_run(target, plan.key) if if_changed else None
     if same is not None:
@@ -109,7 +112,20 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         [output for one in passes for output in one.outputs],
         plan.policy,
         seed=seed,
-        progress=part_of(progress, _MODELS_DONE, _AUDITED),
+        progress=part_of(progress, _MODELS_DONE, _JUDGED),
+    )
+    result = with_causes(
+        result,
+        [
+            (output, study_context(plan.study, plan.policy, one.predictions["case_id"].tolist()))
+            for one in passes
+            for output in one.outputs
+        ],
+        plan.policy,
+        seed=seed,
+        why=why,
+        progress=part_of(progress, _JUDGED, _AUDITED),
+        cancel=cancel,
     )
     weights = [m.card.weights_sha256 for m in plan.manifests]
     run_section = {
