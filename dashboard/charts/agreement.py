@@ -30,25 +30,28 @@ class Agreement:
         base: Name of the base version.
         candidate: Name of the candidate.
         thresholds: Threshold of the base and of the candidate.
-        pairs: Every changed call and a sample of the unchanged ones.
-        sampled: How many unchanged cases there are in all.
+        pairs: The largest changes of either kind and a sample of the unchanged cases; few enough
+            for plain SVG, because a browser without a graphics card stalls on WebGL.
+        unchanged: How many unchanged cases there are in all.
+        better: How many cases only the candidate calls correctly.
+        worse: How many cases only the base calls correctly.
     """
 
     base: str
     candidate: str
     thresholds: tuple[float, float]
     pairs: tuple[CasePair, ...]
-    sampled: int
+    unchanged: int
+    better: int
+    worse: int
 
     @property
     def alt(self) -> str:
         """Return how many calls changed and in which direction."""
-        better = sum(pair.change == "better" for pair in self.pairs)
-        worse = sum(pair.change == "worse" for pair in self.pairs)
         return (
-            f"Predicted risk of {self.base} against {self.candidate}. {better} cases are called "
-            f"correctly only by {self.candidate}, {worse} only by {self.base}; {self.sampled} "
-            "are called alike."
+            f"Predicted risk of {self.base} against {self.candidate}. {self.better} cases are "
+            f"called correctly only by {self.candidate}, {self.worse} only by {self.base}; "
+            f"{self.unchanged} are called alike."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -70,18 +73,18 @@ class Agreement:
         import plotly.graph_objects as go
 
         figure = go.Figure()
-        for change, colour, symbol, name in (
-            ("same", GREY, "circle", "called alike"),
-            ("better", BLUE, "triangle-up", f"right only with {self.candidate}"),
-            ("worse", VERMILLION, "diamond", f"right only with {self.base}"),
+        for change, colour, symbol, name, count in (
+            ("same", GREY, "circle", "called alike", self.unchanged),
+            ("better", BLUE, "triangle-up", f"right only with {self.candidate}", self.better),
+            ("worse", VERMILLION, "diamond", f"right only with {self.base}", self.worse),
         ):
             own = [pair for pair in self.pairs if pair.change == change]
             figure.add_trace(
-                go.Scattergl(
+                go.Scatter(
                     x=[pair.base for pair in own],
                     y=[pair.candidate for pair in own],
                     mode="markers",
-                    name=f"{name} ({self.sampled if change == 'same' else len(own)})",
+                    name=f"{name} ({count:,})",
                     marker={
                         "color": colour,
                         "symbol": symbol,

@@ -16,8 +16,9 @@ from dashboard.queries.runs import RunRef
 if TYPE_CHECKING:
     import pandas as pd
 
-UNCHANGED_SHOWN = 3000
-CHANGED_SHOWN = 2000
+UNCHANGED_SHOWN = 700
+CHANGED_DRAWN = 300
+CHANGED_LISTED = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,17 @@ class Flips:
 
     Attributes:
         n: Cases with a label that both scored.
-        better: Cases that only the candidate calls correctly, the largest change first.
-        worse: Cases that only the base calls correctly, the largest change first.
+        n_better: Cases that only the candidate calls correctly.
+        n_worse: Cases that only the base calls correctly.
+        better: The first of those that got better, the largest change first.
+        worse: The first of those that got worse, the largest change first.
         groups: (attribute, level) to (changes for the better, for the worse, cases).
         chart: Both risks of the changed and of a sample of the unchanged cases.
     """
 
     n: int
+    n_better: int
+    n_worse: int
     better: tuple[CasePair, ...]
     worse: tuple[CasePair, ...]
     groups: tuple[tuple[str, str, int, int, int], ...]
@@ -74,13 +79,15 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
 
     def ranked(mask: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(mask)
-        return rows[np.argsort(-np.abs(new - old)[rows], kind="stable")][:CHANGED_SHOWN]
+        return rows[np.argsort(-np.abs(new - old)[rows], kind="stable")][:CHANGED_LISTED]
 
     gained, lost = pairs(ranked(better), "better"), pairs(ranked(worse), "worse")
     same = np.flatnonzero(right_before == right_after)
     step = max(1, -(-len(same) // UNCHANGED_SHOWN))
     return Flips(
         n=len(both),
+        n_better=int(better.sum()),
+        n_worse=int(worse.sum()),
         better=gained,
         worse=lost,
         groups=tuple(_by_level(both, better, worse)),
@@ -88,8 +95,14 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
             base=names[0],
             candidate=names[1],
             thresholds=(sides.base_threshold, sides.candidate_threshold),
-            pairs=(*pairs(same[::step], "same"), *gained, *lost),
-            sampled=len(same),
+            pairs=(
+                *pairs(same[::step], "same"),
+                *gained[:CHANGED_DRAWN],
+                *lost[:CHANGED_DRAWN],
+            ),
+            unchanged=len(same),
+            better=int(better.sum()),
+            worse=int(worse.sum()),
         ),
     )
 

@@ -126,21 +126,21 @@ def flips_part(chosen: Context, versions: Versions) -> None:
     names = (model_label(versions.base), model_label(versions.candidate))
     found = queries.flips(sides, names)
     st.markdown(
-        f"Of {found.n:,} cases with a label, **{len(found.better):,}** are called correctly only "
-        f"by {names[1]} and **{len(found.worse):,}** only by {names[0]}. "
+        f"Of {found.n:,} cases with a label, **{found.n_better:,}** are called correctly only "
+        f"by {names[1]} and **{found.n_worse:,}** only by {names[0]}. "
         + word("term", "flip").definition
     )
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         show_chart(found.chart, key="agreement", download=chosen.may_leave)
     with right:
-        _links(chosen, versions, "Now called correctly", found.better)
-        _links(chosen, versions, "No longer called correctly", found.worse)
+        _links(chosen, versions, f"Now called correctly ({found.n_better:,})", found.better)
+        _links(chosen, versions, f"No longer called correctly ({found.n_worse:,})", found.worse)
     _by_group(found)
 
 
 def _links(chosen: Context, versions: Versions, title: str, pairs: Sequence[CasePair]) -> None:
-    st.markdown(f"**{title}** ({len(pairs):,})")
+    st.markdown(f"**{title}**")
     for pair in pairs[:LINKED]:
         st.page_link(
             "app_pages/case_review.py",

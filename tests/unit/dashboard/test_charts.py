@@ -67,7 +67,9 @@ AGREEMENT = Agreement(
     base="one",
     candidate="two",
     thresholds=(0.5, 0.4),
-    sampled=10,
+    unchanged=10,
+    better=1,
+    worse=0,
     pairs=(
         CasePair(case="a", base=0.2, candidate=0.8, change="better"),
         CasePair(case="b", base=0.2, candidate=0.1, change="same"),
