@@ -10,7 +10,10 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "form", required=True, help="json (the canonical evidence) or csv (a zip)."
+    "--format",
+    "form",
+    required=True,
+    help="pdf, html, md, xlsx, json (the evidence) or csv (a zip).",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 def report(run: Path, form: str, out: Path) -> None:

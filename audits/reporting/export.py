@@ -20,8 +20,33 @@ def _pdf(evidence: Mapping[str, Any]) -> bytes:
     return report_pdf(evidence)
 
 
+def _html(evidence: Mapping[str, Any]) -> bytes:
+    from audits.reporting.html import report_html
+
+    return report_html(evidence)
+
+
+def _card(evidence: Mapping[str, Any]) -> bytes:
+    from audits.reporting.cards import model_card
+
+    return model_card(evidence)
+
+
+def _workbook(evidence: Mapping[str, Any]) -> bytes:
+    from audits.reporting.workbook import workbook
+
+    return workbook(evidence)
+
+
 FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = MappingProxyType(
-    {"json": canonical_json, "csv": tables_zip, "pdf": _pdf}
+    {
+        "json": canonical_json,
+        "csv": tables_zip,
+        "pdf": _pdf,
+        "html": _html,
+        "md": _card,
+        "xlsx": _workbook,
+    }
 )
 """Format name to the function that makes its bytes from the evidence alone."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,11 @@ INK = "#16252c"
 QUIET = "#566870"
 RULE = "#d3dad8"
 BLUE = "#0065a0"
-VERMILLION = "#b3431b"
+ORANGE = "#b3431b"
 GREY = "#5f7078"
 
 MARKS: dict[str, tuple[str, str, bool]] = {
-    "disparity": (VERMILLION, "D", True),
+    "disparity": (ORANGE, "D", True),
     "equivalent": (BLUE, "o", True),
     "inconclusive": (GREY, "o", False),
     "not_evaluable": (GREY, "x", True),
@@ -75,7 +76,8 @@ def chart_svg(chart: Chart) -> str:
         _legend(figure, chart.verdicts, height)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
-    return _with_titles(_body(stream.getvalue()).replace(_MEASURED, _SHOWN), chart, height)
+    drawn = _own_ids(_body(stream.getvalue()), chart.id).replace(_MEASURED, _SHOWN)
+    return _with_titles(drawn, chart, height)
 
 
 def _place(at: int, panels: int, height: float) -> tuple[float, float, float, float]:
@@ -189,6 +191,14 @@ def _body(svg: str) -> str:
     svg = svg[svg.index("<svg") :]
     start, end = svg.find("<metadata>"), svg.find("</metadata>")
     return svg[:start].rstrip(" ") + svg[end + len("</metadata>") :] if start >= 0 else svg
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """Make ids unique among the charts of one page, and the style the chart's own."""
+    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)
+    svg = re.sub(r'(id="|href="#|url\(#)([mp][0-9a-f]{6,})', rf"\1{name}-\2", svg)
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    return svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"', 1)
 
 
 def _with_titles(svg: str, chart: Chart, height: float) -> str:

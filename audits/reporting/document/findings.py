@@ -85,7 +85,7 @@ def told(output: Output, comparison: Comparison) -> str:
     opening = _OPENING.get(metric, "{label} for {name} is {value}")
     start = opening.format(value=value, name=f"“{name}”", label=word("metric", metric).lower())
     by = f" ({model_label(output['model'])})" if output.get("model") else ""
-    return f"{group}: {start}{by}, {_distance(comparison)}."
+    return f"In the group “{group}”, {start}{by}, {_distance(comparison)}."
 
 
 def _group_value(output: Output, comparison: Comparison) -> str:

@@ -84,10 +84,10 @@ def explanations(evidence: Evidence) -> Iterator[Block]:
         yield Missing(text=why_not("explanations"))
     for key, summary in explained:
         yield Heading(text=model_label(key))
-        yield from _summary(summary)
+        yield from _summary(summary, key)
 
 
-def _summary(summary: Mapping[str, Any]) -> Iterator[Block]:
+def _summary(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
     method = str(summary.get("method"))
     definition = word("method", method, "definition")
     background = summary.get("background") or {}
@@ -102,11 +102,11 @@ def _summary(summary: Mapping[str, Any]) -> Iterator[Block]:
         facts.append(Fact(label="Layer", value=str(summary["layer"])))
     yield Facts(facts=tuple(facts))
     for output in summary.get("outputs") or ():
-        yield from _output_summary(output)
+        yield from _output_summary(output, key)
 
 
-def _output_summary(output: Mapping[str, Any]) -> Iterator[Block]:
-    name = humanised(str(output.get("name")))
+def _output_summary(output: Mapping[str, Any], key: str) -> Iterator[Block]:
+    name = f"{humanised(str(output.get('name')))}, {model_label(key)}"
     importance = output.get("importance") or []
     if importance:
         more = f", the {SHOWN_VARIABLES} largest" if len(importance) > SHOWN_VARIABLES else ""

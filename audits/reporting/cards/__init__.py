@@ -1,0 +1,7 @@
+"""Model cards: short forms of a run for those who pick models."""
+
+from __future__ import annotations
+
+from audits.reporting.cards.markdown import model_card
+
+__all__ = ["model_card"]
