@@ -23,6 +23,7 @@ Section = Literal[
     "statistic",
     "limit",
     "unit",
+    "export",
 ]
 
 

@@ -14,6 +14,7 @@ from dashboard.views.audit_parts import (
     map_part,
     shortcut_part,
     size_part,
+    slice_part,
     threshold_part,
     verdict_part,
 )
@@ -40,6 +41,8 @@ if chosen:
         map_part(chosen, metric)
     with states.guarded("The shortcut audit cannot be shown"):
         shortcut_part(chosen)
+    with states.guarded("The slices cannot be shown"):
+        slice_part(chosen)
     with states.guarded("The explanations cannot be summed up"):
         importance_part(chosen)
     with states.guarded("Calibration cannot be drawn"):

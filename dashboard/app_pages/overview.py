@@ -26,7 +26,7 @@ context.unreadable(broken)
 if not cards:
     context.no_runs()
 else:
-    newest = {card.study: card for card in reversed(cards)}
+    newest = {(card.study, card.kind): card for card in reversed(cards)}
     with st.grid(2, gap="medium"):
         for card in sorted(newest.values(), key=lambda item: item.created, reverse=True):
             run_card(card)

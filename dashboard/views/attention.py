@@ -98,12 +98,19 @@ def _findings(evidence: Mapping[str, Any]) -> Iterator[Point]:
 
 def _gaps(evidence: Mapping[str, Any]) -> Iterator[Point]:
     missing = [r for r in evidence.get("requirements", []) if r["state"] == "not_available"]
-    if missing:
-        names = list(dict.fromkeys(_requirement(r["id"]) for r in missing))
-        named = ", ".join(names[:SHOWN])
+    own = [r for r in missing if not r.get("profile")]
+    if own:
+        names = list(dict.fromkeys(_requirement(r["id"]) for r in own))
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         yield Point(
-            text=f":gray-badge[– not available] {named}{more}.", page="app_pages/reports.py"
+            text=f":gray-badge[– not available] {', '.join(names[:SHOWN])}{more}.",
+            page="app_pages/reports.py",
+        )
+    if len(missing) > len(own):
+        told = numbers.counted(len(missing) - len(own), "item")
+        yield Point(
+            text=f":gray-badge[– not available] {told} that laws or guidelines ask for.",
+            page="app_pages/reports.py",
         )
     skipped = len(evidence.get("skipped", []))
     if skipped:

@@ -152,6 +152,29 @@ def shortcut_part(chosen: Context) -> None:
     show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
 
 
+def slice_part(chosen: Context) -> None:
+    """Show groups that a search found, if the run holds any."""
+    found = chosen.entry.get("slices") or {}
+    items = [item for item in found.get("slices", []) if item.get("flagged")]
+    if not items:
+        return
+    st.header("Groups that nobody declared", anchor=False)
+    st.caption(word("term", "slice").definition)
+    show_table([_slice_row(item) for item in items[:SETTLED_ROWS]], alt="Slices found by search")
+
+
+def _slice_row(item: Mapping[str, Any]) -> dict[str, str]:
+    metric = item["metric"]
+    return {
+        "Slice": " and ".join(item["conditions"]).replace("_", " "),
+        "Measure": label("metric", metric),
+        "In the slice": numbers.full(item.get("slice"), metric),
+        "Elsewhere": numbers.full(item.get("rest"), metric),
+        "Difference (95 %)": numbers.difference_text(item.get("difference"), metric),
+        "p": numbers.p_text(item.get("p")),
+    }
+
+
 def importance_part(chosen: Context) -> None:
     """Show which variables move the score most, over the cases that the run explains."""
     explained = (chosen.evidence.get("explanations") or {}).get(chosen.model or "")

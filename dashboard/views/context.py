@@ -151,4 +151,5 @@ def _pick_output(evidence: dict[str, Any], model: str | None, *, shown: bool) ->
 
 def _run_label(card: RunCard) -> str:
     cases = f"{card.cases:,} cases" if card.cases is not None else numbers.SUPPRESSED
-    return f"{humanised(card.study)} · {cases} · {numbers.day(card.created)}"
+    kind = "comparison · " if card.kind == "comparison" else ""
+    return f"{humanised(card.study)} · {kind}{cases} · {numbers.day(card.created)}"

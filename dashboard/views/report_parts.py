@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import streamlit as st
 
 from dashboard.evidence import model_label
 from dashboard.queries import reports
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame, show_table
+from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, word
 
-REASON_SHOWN = 160
+STATES = ("not_available", "attested", "declared", "computed")
+OWN = "own"
+OWN_NAME = "The policy and the model cards"
 
 
 def download_part(chosen: Context) -> None:
@@ -23,32 +29,25 @@ def download_part(chosen: Context) -> None:
     st.caption(
         f"Everything is made from evidence.json at release {chosen.evidence['release']}: {release}."
     )
-    name = f"{chosen.evidence['study']['name']}-{chosen.evidence['run']['id']}"
     with st.container(horizontal=True):
-        st.download_button(
-            "evidence.json",
-            data=lambda: reports.evidence_bytes(chosen.ref),
-            file_name=f"{name}-evidence.json",
-            mime="application/json",
-            key="evidence_json",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            "Tables (CSV, zipped)",
-            data=lambda: reports.tables_bytes(chosen.ref),
-            file_name=f"{name}-tables.zip",
-            mime="application/zip",
-            key="tables_zip",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        for form in reports.offered_forms():
+            st.download_button(
+                word("export", form).label,
+                data=partial(reports.export_bytes, chosen.ref, form),
+                file_name=reports.file_name(chosen.ref, form),
+                mime=reports.MIME[form],
+                key=f"export_{form}",
+                help=word("export", form).definition,
+                on_click="ignore",
+                icon=":material/download:",
+            )
         st.download_button(
             "manifest.json",
-            data=lambda: reports.manifest_bytes(chosen.ref),
-            file_name=f"{name}-manifest.json",
+            data=partial(reports.manifest_bytes, chosen.ref),
+            file_name="manifest.json",
             mime="application/json",
             key="manifest_json",
+            help="The sha256 of every file of the run.",
             on_click="ignore",
             icon=":material/download:",
         )
@@ -91,31 +90,47 @@ def model_part(chosen: Context) -> None:
 
 
 def requirement_part(chosen: Context) -> None:
-    """List what a reader is owed, and its state."""
+    """List what a reader is owed, and its state, one law or guideline at a time."""
     st.header("What the evidence states", anchor=False)
     items = chosen.evidence.get("requirements", [])
     if not items:
         st.write("This run lists no requirements.")
         return
-    order = ["not_available", "attested", "declared", "computed"]
-    ranked = sorted(items, key=lambda item: order.index(item["state"]))
-    counts = {state: sum(i["state"] == state for i in items) for state in order}
-    st.markdown(
-        " ".join(
-            f":gray-badge[{word('state', s).symbol} {n} {word('state', s).label.lower()}]"
-            for s, n in counts.items()
-            if n
-        )
+    by_profile: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        by_profile.setdefault(str(item.get("profile") or OWN), []).append(item)
+    names = {profile.id: profile.name for profile in reports.known_profiles()}
+    show_table(
+        [_profile_row(names.get(key, OWN_NAME), held) for key, held in by_profile.items()],
+        alt="Laws, guidelines and the policy, with the states of their items",
     )
+    st.caption("A state says what the evidence holds. It does not say that a duty is met.")
+    key = pick_one(
+        "Look closer",
+        list(by_profile),
+        key="requirement_profile",
+        format_func=lambda name: names.get(name, OWN_NAME),
+    )
+    ranked = sorted(by_profile[key], key=lambda item: STATES.index(item["state"]))
     rows = [
         {
             "State": f"{word('state', item['state']).symbol} {word('state', item['state']).label}",
-            "Item": humanised(item["id"].replace(".", ": ", 1)),
-            "Where, or why not": item["reason"][:REASON_SHOWN],
+            "Item": item.get("name") or humanised(item["id"].replace(".", ": ", 1)),
+            "Citation": item.get("citation") or "policy or model card",
+            "Where, or why not": item["reason"],
         }
         for item in ranked
     ]
-    show_table(rows, alt="Requirements and their state, missing ones first")
+    show_table(rows, alt=f"Items of {names.get(key, OWN_NAME)}, missing ones first")
+
+
+def _profile_row(name: str, items: list[dict[str, Any]]) -> dict[str, str]:
+    row = {"Asked by": name}
+    for state in STATES:
+        shown = word("state", state)
+        row[f"{shown.symbol} {shown.label}"] = str(sum(i["state"] == state for i in items))
+    status = next((str(i["status"]) for i in items if i.get("status")), "")
+    return {**row, "Status": status}
 
 
 def skipped_part(chosen: Context) -> None:

@@ -21,7 +21,8 @@ PAGES = (
 def run_card(card: RunCard) -> None:
     """Show one run as a card with links into it."""
     with st.container(border=True):
-        st.header(humanised(card.study), anchor=False)
+        kind = ", versions compared" if card.kind == "comparison" else ""
+        st.header(f"{humanised(card.study)}{kind}", anchor=False)
         patients = f", {card.patients:,} patients" if card.patients else ""
         cases = f"{card.cases:,}" if card.cases is not None else numbers.SUPPRESSED
         st.markdown(f"**{cases} cases**{patients}")
