@@ -13,8 +13,7 @@ from scipy.stats import chi2
 
 from audits.fairness.causes.influence import patients_in
 from audits.fairness.causes.logistic import deviance, fit_logistic, natural_spline, safe_logit
-from audits.fairness.causes.rows import Rows, Split, pairs_of
-from audits.fairness.frame import marginal
+from audits.fairness.causes.rows import Rows, Split, family_of, pairs_of
 from audits.fairness.rates import Z95, pair_counts
 from audits.fairness.ratios import group_sums, pooled_icc
 from audits.fairness.types import BoolArray, FloatArray
@@ -30,7 +29,7 @@ def decision_given_label(rows: Rows, split: Split, rng: np.random.Generator) -> 
     Counts are divided by their design effect; below an expected count of 5 the p-value comes
     from drawing tables with the same margins instead of from χ².
     """
-    family = marginal(rows.frame, split, declared=True)  # type: ignore[arg-type]
+    family = family_of(rows, split)
     counts = pair_counts(rows.frame, family, np.asarray(rows.called))
     statistic, df, smallest = 0.0, 0, np.inf
     tables = []

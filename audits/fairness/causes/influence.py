@@ -18,6 +18,7 @@ from audits.types import Estimate
 
 METHOD = "influence function, clustered by patient"
 MIN_PATIENTS = 2
+_ROUNDING = 1e-12
 FEW = 5
 
 
@@ -86,7 +87,9 @@ def estimate(  # noqa: PLR0913 - an estimate with all that it takes to trust it
     if not np.isfinite(value):
         return Estimate.undefined(reason or "undefined", n=n, n_patients=who)
     spread = spread_of(rows, influence)
-    if not np.isfinite(spread.se) or spread.se <= 0 or fewest < MIN_PATIENTS:
+    # A spread that is only rounding is none.
+    nothing = not spread.se > _ROUNDING * max(1.0, abs(value))
+    if nothing or not np.isfinite(spread.se) or fewest < MIN_PATIENTS:
         why = reason or "no interval: the cases of one side are all alike or too few"
         return Estimate(value=value, n=n, n_patients=who, method=method, reason=why)
     half = float(stdtrit(fewest - 1, 0.975)) * spread.se

@@ -19,22 +19,22 @@ from audits.fairness.rates import Z95
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 from audits.types import Estimate
 
-BINS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 97, 100)
+STARTS = (1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 97)
 TOP = 97
 _FINE = 20
 
 
 def score_percentile(score: FloatArray) -> IntArray:
-    """Return the percentile of each score, 0 to 99: the share of rows with a lower score.
+    """Return the percentile of each score, 1 to 100: the share of rows with no higher score.
 
     Equal scores share a percentile.
 
     Example:
         >>> score_percentile(np.asarray([0.1, 0.2, 0.3, 0.4])).tolist()
-        [0, 25, 50, 75]
+        [25, 50, 75, 100]
     """
-    below = np.searchsorted(np.sort(score), score, side="left")
-    return np.asarray((100 * below) // max(len(score), 1), dtype=np.int64)
+    upto = np.searchsorted(np.sort(score), score, side="right")
+    return np.asarray(-(-100 * upto // max(len(score), 1)), dtype=np.int64)
 
 
 def label_choice(rows: Rows, name: str, need: FloatArray) -> dict[str, Any]:
@@ -48,7 +48,8 @@ def label_choice(rows: Rows, name: str, need: FloatArray) -> dict[str, Any]:
     known = np.isfinite(need)
     values = np.where(known, need, 0.0)
     percentile = score_percentile(rows.score)
-    bins = np.searchsorted(np.asarray(BINS[1:-1]), percentile, side="right")
+    bins = np.searchsorted(np.asarray(STARTS), percentile, side="right") - 1
+    ends = [*(start - 1 for start in STARTS[1:]), 100]
     curves: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
     top: list[dict[str, Any]] = []
@@ -58,10 +59,10 @@ def label_choice(rows: Rows, name: str, need: FloatArray) -> dict[str, Any]:
             curves += [
                 {
                     "attributes": {split.name: split.levels[code]},
-                    "percentile": [BINS[b], BINS[b + 1]],
+                    "percentile": [start, ends[b]],
                     "mean": _mean(rows, values, mask & (bins == b)).to_dict(),
                 }
-                for b in range(len(BINS) - 1)
+                for b, start in enumerate(STARTS)
             ]
             top.append(
                 {
@@ -114,7 +115,7 @@ def _gap(rows: Rows, values: FloatArray, among: BoolArray, pair: Pair) -> Estima
 
 def _at_equal_score(rows: Rows, values: FloatArray, known: BoolArray, pair: Pair) -> Estimate:
     """Return the gap with the reference weighted to the group's own score distribution."""
-    stratum = np.asarray(score_percentile(rows.score) * _FINE // 100, dtype=np.int64)
+    stratum = np.asarray((score_percentile(rows.score) - 1) * _FINE // 100, dtype=np.int64)
     # The reference is the side that is weighted: the gap is about patients like the group's.
     arms = balance(stratum, pair.other & known, pair.group & known)
     used = arms.group | arms.other
@@ -141,9 +142,9 @@ def concentration(
         rows: The rows.
         ranking: Rank by this, highest first, (n,).
         group: Rows of the group, (n,).
-        top: Share of rows that are chosen; at least one row.
+        top: Share of rows that are chosen, rounded down; at least one row.
     """
-    chosen = max(round(top * rows.n), 1)
+    chosen = max(int(top * rows.n), 1)
     edge = np.partition(ranking, rows.n - chosen)[rows.n - chosen]
     above, tied = ranking > edge, ranking == edge
     weight = above + tied * (chosen - above.sum()) / tied.sum()

@@ -22,6 +22,7 @@ ASSUMPTION = (
     "Only this group's labels err, the reference's are right, and given the truth an error does "
     "not depend on the score."
 )
+_ROUNDING = 1e-9
 _PARAMETER = {
     "tpr": "specificity",
     "fpr": "sensitivity",
@@ -60,11 +61,11 @@ def corrected_rates(
     sick_quiet = (fn - (1 - specificity) * quiet) / informative
     sick = sick_flagged + sick_quiet
     well = flagged + quiet - sick
-    if min(sick_flagged, sick_quiet, flagged - sick_flagged, quiet - sick_quiet) < -1e-9:  # noqa: PLR2004
+    if min(sick_flagged, sick_quiet, flagged - sick_flagged, quiet - sick_quiet) < -_ROUNDING:
         return blank
     return {
-        "tpr": sick_flagged / sick if sick > 0 else None,
-        "fpr": (flagged - sick_flagged) / well if well > 0 else None,
+        "tpr": sick_flagged / sick if sick > _ROUNDING else None,
+        "fpr": (flagged - sick_flagged) / well if well > _ROUNDING else None,
         "ppv": sick_flagged / flagged if flagged > 0 else None,
         "prevalence": sick / (flagged + quiet),
     }
@@ -115,8 +116,7 @@ def _point(rows: Rows, metric: str, pair: Pair) -> Estimate:
     influence = _ratio_influence(a, b, reference, slope_a, slope_b)
     error = metric == "tpr"
     value = 1 - ratio if error else ratio
-    smallest = _smallest(metric, y, called, pair)
-    if not smallest <= value < 1:
+    if not (0 < value < 1 and _allowed(metric, y, called, pair, value)):
         return Estimate.undefined(
             f"no label {_PARAMETER[metric]} that these counts allow erases the gap", n=n
         )
@@ -159,11 +159,9 @@ def _ratio_influence(
     return np.asarray((numerator - a.value / b.value * denominator) / b.value)
 
 
-def _smallest(metric: str, y: FloatArray, called: FloatArray, pair: Pair) -> float:
-    """Return the lowest sensitivity or specificity at which no corrected count is negative."""
-    mask = pair.group
-    shares = [
-        float(y[mask & side].mean()) for side in (called > 0, called <= 0) if (mask & side).any()
-    ]
-    # Sensitivity: sick/Se ≤ all flagged (and all unflagged). Specificity: (1−Sp)·all ≤ sick.
-    return 1 - min(shares) if metric == "tpr" else max(shares)
+def _allowed(metric: str, y: FloatArray, called: FloatArray, pair: Pair, value: float) -> bool:
+    """Return whether the group's counts allow a label error of this size."""
+    kind = (2 * y + called)[pair.group].astype(np.int64)
+    tn, fp, fn, tp = np.bincount(kind, minlength=4).tolist()
+    error = {"sensitivity": 1.0, "specificity": 1.0, _PARAMETER[metric]: value}
+    return corrected_rates((tp, fn, fp, tn), **error)[metric] is not None

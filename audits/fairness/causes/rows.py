@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from audits.fairness.frame import Frame, build_frame
+from audits.fairness.frame import Family, Frame, build_frame, marginal
 from audits.fairness.rates import predicted_positive
 from audits.fairness.types import BoolArray, FloatArray, IntArray, ScoredOutput
 from audits.policy import Policy
@@ -14,6 +16,7 @@ from audits.policy import Policy
 BINARY_TASKS = ("binary", "multilabel", "multiclass")
 UNKNOWN = "Unknown"
 REST = "rest"
+MAX_LEVELS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +166,26 @@ def build_rows(output: ScoredOutput, policy: Policy) -> Rows:
     )
 
 
+def family_of(rows: Rows, split: Split) -> Family:
+    """Return the groups of an attribute as the subgroup audit orders them."""
+    codes = np.full(len(rows.frame.keep), -1, dtype=np.int32)
+    codes[rows.frame.keep] = split.codes
+    return marginal(rows.frame, _Levels(split.name, split.levels, codes), declared=True)
+
+
+class _Levels(NamedTuple):
+    """A split on all rows, the unusable ones included."""
+
+    name: str
+    levels: tuple[str, ...]
+    codes: npt.NDArray[np.int32]
+
+
 def pairs_of(split: Split) -> list[Pair]:
-    """Return each level with its reference; two levels are one comparison, as in the audit."""
+    """Return each level with its reference; two levels are one comparison, as in the audit.
+
+    Of more than 50 levels only the largest 50 are compared.
+    """
     occupied = split.occupied
     if len(occupied) < 2:  # noqa: PLR2004 - nobody to compare with
         return []
@@ -172,6 +193,9 @@ def pairs_of(split: Split) -> list[Pair]:
         wanted = occupied[:1] if len(occupied) == 2 else occupied  # noqa: PLR2004 - says it all
     else:
         wanted = tuple(code for code in occupied if split.levels[code] != split.reference)
+    if len(wanted) > MAX_LEVELS:
+        sizes = np.bincount(split.codes[split.codes >= 0], minlength=len(split.levels))
+        wanted = tuple(sorted(sorted(wanted, key=lambda code: -sizes[code])[:MAX_LEVELS]))
     out = []
     for code in wanted:
         group = split.codes == code

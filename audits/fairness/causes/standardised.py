@@ -23,7 +23,7 @@ from audits.types import Estimate
 MIN_SUPPORT = 0.9
 """An attribute is adjusted for as long as the group has rows in strata that hold this share of
 the reference."""
-MIN_ROWS = 30
+MIN_PATIENTS = 30
 METRICS = ("tpr", "fpr", "selection_rate", "auroc")
 
 
@@ -154,11 +154,15 @@ def adjusters(rows: Rows, split: Split, pairs: Sequence[Pair]) -> tuple[list[Spl
     """Return the attributes that are adjusted for, and the stratum of each row.
 
     The other declared attributes join in the policy's order, each only while every group of 30
-    rows still meets 90 % of its reference, among positives and among negatives.
+    patients still meets 90 % of its reference, among positives and among negatives.
     """
     stratum = np.zeros(rows.n, dtype=np.int64)
     chosen: list[Split] = []
-    large = [pair for pair in pairs if min(pair.group.sum(), pair.other.sum()) >= MIN_ROWS]
+    large = [
+        pair
+        for pair in pairs
+        if min(patients_in(rows, pair.group), patients_in(rows, pair.other)) >= MIN_PATIENTS
+    ]
     for other in rows.splits:
         if other.name == split.name or len(other.occupied) < 2:  # noqa: PLR2004 - nothing to mix
             continue

@@ -16,6 +16,7 @@ MIN_ROWS = 20
 BEAM = 60
 MAX_SLICES = 5
 OVERLAP = 0.5
+CONTAINED = 0.8
 _BLOCK = 512
 _GAIN = 0.5
 """A further condition must raise the statistic by this much, or it only makes the slice longer."""
@@ -105,12 +106,12 @@ def _extend(
 
 
 def _merged(scores: dict[tuple[int, ...], float], matrix: Matrix) -> tuple[Found, ...]:
-    """Keep the best slices; one that shares half its cases with a better one joins it."""
+    """Keep the best slices; one that overlaps a better one joins it."""
     kept: list[tuple[tuple[int, ...], BoolArray, list[tuple[int, ...]]]] = []
     for key in sorted(scores, key=lambda one: (-scores[one], len(one), one))[: 4 * BEAM]:
         inside = np.asarray(matrix[:, list(key)].all(axis=1))
         for _, other, joined in kept:
-            if _jaccard(inside, other) >= OVERLAP:
+            if _overlap(inside, other):
                 joined.append(key)
                 break
         else:
@@ -123,6 +124,8 @@ def _merged(scores: dict[tuple[int, ...], float], matrix: Matrix) -> tuple[Found
     )
 
 
-def _jaccard(a: BoolArray, b: BoolArray) -> float:
-    either = int((a | b).sum())
-    return int((a & b).sum()) / either if either else 1.0
+def _overlap(a: BoolArray, b: BoolArray) -> bool:
+    """Return whether two slices share half of their cases, or one nearly holds the other."""
+    both, either = int((a & b).sum()), int((a | b).sum())
+    smaller = min(int(a.sum()), int(b.sum()))
+    return both >= OVERLAP * either or both >= CONTAINED * smaller
