@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from audits.fairness.between import SECTIONS
 from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
 from audits.fairness.measures import Measured, make_subject, measure_family
 from audits.fairness.ratios import REST
@@ -209,7 +211,14 @@ def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult
         heterogeneity=tuple(entry for family in item.families for entry in family.heterogeneity),
         not_available=item.not_available,
         findings=item.findings,
+        extras=_between(item.families),
     )
+
+
+def _between(families: Sequence[Measured]) -> dict[str, list[Mapping[str, Any]]]:
+    """Gather the descriptive sections of all families."""
+    entries = [entry for family in families for entry in family.between]
+    return {name: [item[name] for item in entries if name in item] for name in SECTIONS}
 
 
 def _plain(value: object) -> object:

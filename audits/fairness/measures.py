@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from audits.fairness.auroc import (
     measure_areas,
     twice_outranked,
 )
+from audits.fairness.between import area_spread, between_groups, rate_spread
 from audits.fairness.calibration import (
     brier_estimates,
     ece_estimates,
@@ -86,6 +88,7 @@ class Measured:
     groups: tuple[GroupResult, ...]
     drafts: tuple[Draft, ...]
     heterogeneity: tuple[Heterogeneity, ...]
+    between: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
 
 
 def make_subject(
@@ -160,6 +163,7 @@ def measure_family(
     areas, placements = measure_areas(frame, family, cells)
     observed = _observed_expected(frame, family, reference, compare="oe_ratio" in verdict_metrics)
     estimates = _estimates(subject, family, cells, rates, areas, observed)
+    between: list[Mapping[str, Mapping[str, Any]]] = []
     maker = _Contrasts(subject, family, reference, wanted, crossed=crossed)
     drafts: list[Draft] = []
     heterogeneity: list[Heterogeneity] = []
@@ -167,20 +171,27 @@ def measure_family(
         if metric in rates:
             drafts += maker.rates(metric, rates[metric])
             heterogeneity += maker.rate_spread(metric, rates[metric])
+            if family.declared:
+                spread = rate_spread(metric, family, rates[metric], counts)
+                between.append(between_groups(spread, subject.seed))
         elif metric == "auroc":
             drafts += maker.areas(areas, placements)
             heterogeneity += maker.spread(metric, areas.area, areas.variance)
+            if family.declared:
+                area = area_spread(family, areas, placements)
+                between.append(between_groups(area, subject.seed))
         elif metric == "oe_ratio" and observed is not None:
             drafts += maker.observed(observed)
             with np.errstate(divide="ignore", invalid="ignore"):
                 value = observed.ratio.group.value
-                spread = observed.ratio.group.variance / value**2
+                of_logs = observed.ratio.group.variance / value**2
                 logs = np.where(value > 0, np.log(value), np.nan)
-            heterogeneity += maker.spread(metric, logs, spread)
+            heterogeneity += maker.spread(metric, logs, of_logs)
     return Measured(
         groups=_group_results(subject, family, cells, estimates),
         drafts=tuple(drafts),
         heterogeneity=tuple(heterogeneity),
+        between=tuple(between),
     )
 
 

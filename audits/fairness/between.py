@@ -1,0 +1,245 @@
+"""Between groups: shrinkage, simultaneous bands, the max-min gap beside a fair model's, additivity.
+
+None of it gives a verdict. Every entry is about one metric in the groups of one declared attribute
+or crossing (fairness reference, sections 1.3 and 5.1).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc, ndtri
+
+from audits.fairness.auroc import Areas, Placements
+from audits.fairness.frame import Family
+from audits.fairness.heterogeneity import between_variance
+from audits.fairness.interactions import additive_fit
+from audits.fairness.intervals import logit_limits, wilson
+from audits.fairness.rates import PairCounts
+from audits.fairness.ratios import Ratio
+from audits.fairness.types import BoolArray, FloatArray
+
+DRAWS = 1_000
+LEVEL = 0.95
+SECTIONS = ("shrinkage", "max_t_bands", "max_min_gap", "structured")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """One metric in every group of a family.
+
+    Attributes:
+        metric: Name of the metric.
+        family: The groups.
+        value: Estimates on the metric's own scale, (groups,).
+        variance: Their variances; of a rate under the pooled rate, so never nothing.
+        effective: Effective sizes, for rates; None for areas.
+        influence: Influence of each (group, patient) pair, for the correlation of estimates.
+    """
+
+    metric: str
+    family: Family
+    value: FloatArray
+    variance: FloatArray
+    effective: FloatArray | None
+    influence: FloatArray
+
+    @property
+    def used(self) -> BoolArray:
+        """Return which groups have an estimate with a variance."""
+        return np.asarray(
+            np.isfinite(self.value) & np.isfinite(self.variance) & (self.variance > 0)
+        )
+
+
+def rate_spread(metric: str, family: Family, ratio: Ratio, counts: PairCounts) -> Spread:
+    """Return a rate's spread: variances of the pooled rate on effective counts."""
+    own = ratio.group
+    effective = own.n / own.deff(ratio.rho)
+    total = float(own.n.sum())
+    pooled = float(own.k.sum()) / total if total else 0.0
+    x, m = counts.of(metric)
+    value = own.value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.where(effective > 0, pooled * (1 - pooled) / effective, np.nan)
+        flow = (x - value[family.pair_group] * m) / own.n[family.pair_group]
+    return Spread(
+        metric=metric,
+        family=family,
+        value=value,
+        variance=variance,
+        effective=effective,
+        influence=np.nan_to_num(flow),
+    )
+
+
+def area_spread(family: Family, areas: Areas, placements: Placements) -> Spread:
+    """Return the AUROC's spread."""
+    return Spread(
+        metric="auroc",
+        family=family,
+        value=areas.area,
+        variance=areas.variance,
+        effective=None,
+        influence=placements.influence,
+    )
+
+
+def between_groups(spread: Spread, seed: int) -> dict[str, dict[str, Any]]:
+    """Return one entry for each of ``SECTIONS``; empty where fewer than two groups have numbers."""
+    used = spread.used
+    if used.sum() < 2:  # noqa: PLR2004 - two groups are needed to differ
+        return {}
+    tag = zlib.crc32(f"{spread.metric}|{spread.family.name}".encode())
+    rng = np.random.default_rng([seed, tag])
+    head = {"metric": spread.metric, "attribute": spread.family.name}
+    out = {
+        "shrinkage": {**head, **_shrinkage(spread)},
+        "max_t_bands": {**head, **_bands(spread, rng)},
+        "max_min_gap": {**head, **_max_min(spread, rng)},
+    }
+    if spread.family.tier == "intersection":
+        out["structured"] = {**head, **_structured(spread)}
+    return out
+
+
+def _shrinkage(spread: Spread) -> dict[str, Any]:
+    """Return empirical-Bayes estimates: each group drawn to the mean by its own uncertainty."""
+    used = spread.used
+    y, v = spread.value[used], spread.variance[used]
+    tau2 = between_variance(y, v)
+    between = tau2.value or 0.0
+    weight = 1 / (v + between)
+    centre = float((weight * y).sum() / weight.sum())
+    keep = between / (between + v)
+    shrunk = centre + keep * (y - centre)
+    return {
+        "centre": centre,
+        "tau2": tau2.to_dict(),
+        "groups": _rows(spread, raw=y, shrunk=shrunk, own_weight=keep),
+    }
+
+
+def _bands(spread: Spread, rng: np.random.Generator) -> dict[str, Any]:
+    """Return limits that hold all groups at once with 95 %.
+
+    The multiplier is the quantile of the largest standardised error. Without shared patients the
+    groups are independent and it has a closed form; with them it is drawn from the correlation of
+    the influence functions.
+    """
+    used = spread.used
+    size = int(used.sum())
+    c = float(ndtri((1 + LEVEL ** (1 / size)) / 2))
+    if spread.family.shared:
+        root = _correlation_root(spread, used)
+        drawn = np.abs(rng.normal(size=(DRAWS * 10, root.shape[1])) @ root.T).max(axis=1)
+        c = float(np.quantile(drawn, LEVEL))
+    if spread.effective is not None:
+        low, high = wilson(spread.value[used], spread.effective[used], c)
+    else:
+        inner = np.clip(spread.value[used], 1e-9, 1 - 1e-9)
+        se = np.sqrt(spread.variance[used]) / (inner * (1 - inner))
+        low, high = logit_limits(inner, se, c)
+    return {
+        "level": LEVEL,
+        "multiplier": c,
+        "groups": _rows(spread, value=spread.value[used], low=low, high=high),
+    }
+
+
+def _correlation_root(spread: Spread, used: BoolArray) -> FloatArray:
+    """Return R with R Rᵀ the correlation of the groups' estimates."""
+    family = spread.family
+    dense = np.zeros((family.size, family.size))
+    order = np.argsort(family.pair_patient, kind="stable")
+    whose, group = family.pair_patient[order], family.pair_group[order]
+    flow = spread.influence[order]
+    # Pairs of the same patient lie side by side: pair each with its next, second next, … neighbour.
+    np.add.at(dense, (group, group), flow * flow)
+    for step in range(1, family.size):
+        same = whose[step:] == whose[:-step]
+        if not same.any():
+            break
+        product = flow[step:][same] * flow[:-step][same]
+        np.add.at(dense, (group[step:][same], group[:-step][same]), product)
+        np.add.at(dense, (group[:-step][same], group[step:][same]), product)
+    kept = dense[np.ix_(used, used)]
+    scale = np.sqrt(np.diag(kept))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(kept / np.outer(scale, scale))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    length = np.linalg.norm(root, axis=1)
+    # A group without any influence still varies: it is drawn on its own.
+    lone = np.diag(np.sqrt(np.maximum(1 - length**2, 0)))
+    return np.hstack((root, lone))
+
+
+def _max_min(spread: Spread, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the max-min gap and what a fair model of this very sample would have scored.
+
+    Fair draws keep every group's effective size and take the pooled value as everybody's.
+    """
+    used = spread.used
+    y, v = spread.value[used], spread.variance[used]
+    gap = float(y.max() - y.min())
+    if spread.effective is not None:
+        n = np.maximum(np.rint(spread.effective[used]).astype(np.int64), 1)
+        pooled = float((y * n).sum() / n.sum())
+        drawn = rng.binomial(n, pooled, size=(DRAWS, len(n))) / n
+    else:
+        pooled = float((y / v).sum() / (1 / v).sum())
+        drawn = pooled + rng.normal(size=(DRAWS, len(v))) * np.sqrt(v)
+        drawn = np.clip(drawn, 0, 1)
+    fair = np.ptp(drawn, axis=1)
+    return {
+        "gap": gap,
+        "fair_median": float(np.median(fair)),
+        "fair_95": float(np.quantile(fair, 0.95)),
+        "p": float((1 + (fair >= gap).sum()) / (DRAWS + 1)),
+        "draws": DRAWS,
+        "note": "A fair model of this sample scores the fair median: the gap alone says nothing.",
+    }
+
+
+def _structured(spread: Spread) -> dict[str, Any]:
+    """Return the additive model of the attributes, its fit, and estimates drawn to it.
+
+    Groups borrow strength from their attributes' main effects; what they keep of their own
+    departure is what the variance between departures allows. Logit scale.
+    """
+    used = spread.used
+    y = np.clip(spread.value[used], 1e-9, 1 - 1e-9)
+    if spread.effective is not None:
+        n = spread.effective[used]
+        y = (spread.value[used] * n + 0.5) / (n + 1)
+    scale, v = np.log(y / (1 - y)), spread.variance[used] / (y * (1 - y)) ** 2
+    fitted, free = additive_fit(spread.family.cells[used], scale, v)
+    statistic = float(((scale - fitted) ** 2 / v).sum())
+    # Departures vary beyond chance by the excess of the statistic over its expectation.
+    excess = max(0.0, (statistic - free) / float((1 / v).sum())) if free > 0 else 0.0
+    keep = excess / (excess + v)
+    drawn = fitted + keep * (scale - fitted)
+    return {
+        "statistic": statistic,
+        "df": free,
+        "p": float(chdtrc(free, statistic)) if free > 0 else None,
+        "groups": _rows(
+            spread,
+            raw=spread.value[used],
+            additive=1 / (1 + np.exp(-fitted)),
+            structured=1 / (1 + np.exp(-drawn)),
+        ),
+    }
+
+
+def _rows(spread: Spread, **columns: FloatArray) -> list[dict[str, Any]]:
+    """Return one record per group that has an estimate."""
+    labels = [spread.family.labels[index] for index in np.flatnonzero(spread.used)]
+    values = {name: column.tolist() for name, column in columns.items()}
+    return [
+        {"attributes": dict(label), **{name: values[name][index] for name in values}}
+        for index, label in enumerate(labels)
+    ]
