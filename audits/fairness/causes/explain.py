@@ -15,7 +15,7 @@ from audits.fairness.causes.label_choice import label_choice
 from audits.fairness.causes.label_error import tipping_points
 from audits.fairness.causes.missingness import missing_labels, missing_values, unknown_groups
 from audits.fairness.causes.population import representativeness
-from audits.fairness.causes.rows import BINARY_TASKS, Context, Rows, build_rows
+from audits.fairness.causes.rows import BINARY_TASKS, MAX_LEVELS, Context, Rows, build_rows
 from audits.fairness.causes.standardised import standardised_gaps
 from audits.fairness.causes.underdiagnosis import underdiagnosis
 from audits.fairness.types import ScoredOutput
@@ -69,6 +69,7 @@ def explain_gaps(
     return {
         "state": "computed",
         "note": NOTE,
+        "largest_levels_only": [s.name for s in rows.splits if len(s.occupied) > MAX_LEVELS],
         "standardised_gaps": _listed(standardised_gaps(rows), "fewer than two groups"),
         "independence": {"state": "computed", **independence(rows, rng)},
         **_at_threshold(rows, output, policy, rng),

@@ -157,6 +157,9 @@ def unknown_groups(rows: Rows) -> list[dict[str, Any]]:
                     "metric": metric,
                     "unknown": proportion(rows, wrong, unknown & base).to_dict(),
                     "known": proportion(rows, wrong, known & base).to_dict(),
+                    "difference": _difference(
+                        rows, np.asarray(wrong), unknown & base, known & base
+                    ).to_dict(),
                 }
                 for metric, base in (("fnr", rows.y), ("fpr", ~rows.y))
             ]

@@ -176,3 +176,17 @@ def test_repeating_every_row_of_a_patient_changes_no_interval(cohort, policy, ch
             assert two[part]["value"] == pytest.approx(one[part]["value"])
             assert two[part]["low"] == pytest.approx(one[part]["low"], abs=1e-9)
             assert two[part]["deff"] == pytest.approx(2, rel=1e-6)
+
+
+def test_of_many_levels_the_largest_are_compared(cohort, policy_for, make_grouping):
+    rng = np.random.default_rng(0)
+    codes = np.minimum(rng.geometric(0.05, 900) - 1, 79)
+    ward = make_grouping("ward", [f"w{i:02d}" for i in range(80)], codes)
+    output = cohort(900, attributes=(ward,))
+    result = explain_gaps(output, policy_for("ward"))
+    assert result["largest_levels_only"] == ["ward"]
+    compared = {gap["group"]["ward"] for gap in result["standardised_gaps"]["gaps"]}
+    assert len(compared) == 50
+    sizes = np.bincount(codes, minlength=80)
+    left = [sizes[int(level[1:])] for level in {f"w{i:02d}" for i in range(80)} - compared]
+    assert max(left) <= min(sizes[int(level[1:])] for level in compared)
