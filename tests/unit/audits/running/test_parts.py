@@ -49,7 +49,9 @@ def test_the_function_is_the_command(table, tmp_path):
     path = tmp_path / "t.parquet"
     table.to_parquet(path)
     asked = {"groups": ["sex", "age:40,60"], "intersections": [["sex", "age"]], "patient": "pid"}
-    result = audit_predictions(path, label="y", score="s", threshold=0.5, **asked).to_dict()
+    result = audit_predictions(
+        path, label="y", score="s", threshold=0.5, why=None, **asked
+    ).to_dict()
     run = run_predictions_audit(
         path,
         tmp_path / "run",
