@@ -13,6 +13,7 @@ Section = Literal[
     "verdict",
     "strength",
     "check",
+    "check_name",
     "shortcut",
     "outcome",
     "scope",
@@ -96,7 +97,8 @@ def notice(name: str) -> str:
     return word("notice", name).text
 
 
-ACRONYMS = frozenset({"ap", "copd", "ckd", "ct", "ecg", "ehr", "er", "icu", "mr", "mri", "pa"})
+SPELLINGS = {name: name.upper() for name in "ap copd ckd ct ecg ehr icu mr mri pa".split()}  # noqa: SIM905 - a list of words
+SPELLINGS["xray"] = "X-ray"
 
 
 def humanised(name: str) -> str:
@@ -106,7 +108,7 @@ def humanised(name: str) -> str:
         >>> humanised("age_band"), humanised("icu_stay")
         ('Age band', 'ICU stay')
     """
-    words = [w.upper() if w in ACRONYMS else w for w in name.replace("_", " ").split()]
+    words = [SPELLINGS.get(part, part) for part in name.replace("_", " ").split()]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
 

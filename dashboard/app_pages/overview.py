@@ -27,7 +27,7 @@ if not cards:
     context.no_runs()
 else:
     newest = {(card.study, card.kind): card for card in reversed(cards)}
-    with st.grid(2, gap="medium"):
+    with st.grid(min(max(len(newest), 2), 3), min_column_width=340, gap="medium"):
         for card in sorted(newest.values(), key=lambda item: item.created, reverse=True):
             run_card(card)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import streamlit as st
 
+from dashboard.queries.explanations import imaged_cases
 from dashboard.queries.runs import RunRef, load_run
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Question:
         show: What kind of case.
         group: (attribute, level), or None for everybody.
         other: Model key and threshold of the version to compare calls with, or None.
+        with_image: Only cases whose image is shipped with the study.
     """
 
     ref: RunRef
@@ -41,6 +43,7 @@ class Question:
     show: Show = "all"
     group: tuple[str, str] | None = None
     other: tuple[str, float | None] | None = None
+    with_image: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,8 @@ def matching_ids(question: Question) -> tuple[str, ...]:
     """
     frame = scored_cases(question.ref, question.model, question.output)
     keep = np.ones(len(frame), dtype=np.bool_)
+    if question.with_image:
+        keep &= frame["case_id"].isin(list(imaged_cases(question.ref))).to_numpy()
     if question.group is not None:
         name, level = question.group
         keep &= (frame[f"group__{name}"].astype(str) == level).to_numpy()

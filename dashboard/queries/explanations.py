@@ -102,6 +102,18 @@ def image_field(ref: RunRef) -> str | None:
     return next((name for name, one in study.inputs.items() if one.modality == "image"), None)
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def imaged_cases(ref: RunRef) -> frozenset[str]:
+    """Return the cases whose image is shipped with the study; none where the study is gone."""
+    from model_adapters.base import Field
+
+    study, field = run_study(ref), image_field(ref)
+    if study is None or field is None:
+        return frozenset()
+    there = study.available([Field(name=field, modality="image")])
+    return frozenset(case for case, has in zip(study.case_ids, there, strict=True) if has)
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
     """Return the image of a case.
@@ -135,13 +147,44 @@ def case_explanation(ref: RunRef, model: str, case: str, output: str) -> Explana
         StudyError: The case's inputs cannot be opened.
         AdapterError: The model cannot be loaded.
     """
+    checked = _cache_folder(ref, model, case, output, checks=True)
+    if (checked / "explanation.json").is_file():
+        return _read(checked, computed_now=True)
     found = _from_run(ref, model, case, output)
     if found is not None:
         return found
-    folder = _cache_folder(ref, model, case, output)
+    folder = _cache_folder(ref, model, case, output, checks=False)
     if not (folder / "explanation.json").is_file():
-        _compute(ref, model, case, output, folder)
+        _compute(ref, model, case, output, folder, checks=False)
     return _read(folder, computed_now=True)
+
+
+def check_explanation(ref: RunRef, model: str, case: str, output: str) -> None:
+    """Test the explanation of one score and keep the result, so that it is shown from now on.
+
+    Raises:
+        ExplanationError: The model brings scores only, or a folder is gone.
+    """
+    folder = _cache_folder(ref, model, case, output, checks=True)
+    if not (folder / "explanation.json").is_file():
+        _compute(ref, model, case, output, folder, checks=True)
+    case_explanation.clear(ref, model, case, output)
+
+
+def reliability(entry: Mapping[str, Any]) -> str:
+    """Return the word for an explanation: reflects, weak, fails or not_checked.
+
+    A map is judged by the rule of the checks themselves; effects of variables by their worst check.
+    """
+    from audits.explanations.checks import badge
+    from audits.explanations.result import Check
+
+    checks = entry.get("checks") or []
+    if entry.get("map"):
+        return badge([Check(**check) for check in checks])[0]
+    found = {check["verdict"] for check in checks}
+    ranked = ("fails", "weak", "reflects")
+    return next((verdict for verdict in ranked if verdict in found), "not_checked")
 
 
 def _from_run(ref: RunRef, model: str, case: str, output: str) -> Explanation | None:
@@ -163,15 +206,24 @@ def _read(folder: Path, *, computed_now: bool) -> Explanation:
     return Explanation(entry=entry, patient=patient, computed_now=computed_now)
 
 
-def _cache_folder(ref: RunRef, model: str, case: str, output: str) -> Path:
+def _cache_folder(ref: RunRef, model: str, case: str, output: str, *, checks: bool) -> Path:
     held = load_run(ref).evidence
     weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
-    made_from = [held["study"]["sha256"], weights.get(model), held["run"]["seed"], case, output]
+    made_from = [
+        held["study"]["sha256"],
+        weights.get(model),
+        held["run"]["seed"],
+        case,
+        output,
+        checks,
+    ]
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     return Store(read_settings().store).cache / "explanations" / file_name_of(model) / key
 
 
-def _compute(ref: RunRef, model: str, case: str, output: str, folder: Path) -> None:
+def _compute(
+    ref: RunRef, model: str, case: str, output: str, folder: Path, *, checks: bool
+) -> None:
     from audits.explanations import explain_adapter_case
 
     weights = {
@@ -186,4 +238,5 @@ def _compute(ref: RunRef, model: str, case: str, output: str, folder: Path) -> N
         )
     seed = int(load_run(ref).evidence["run"]["seed"])
     adapter = opened_model(place, weights[model])
-    explain_adapter_case(study, adapter, case, output=output, seed=seed).save(folder)
+    explained = explain_adapter_case(study, adapter, case, output=output, seed=seed, checks=checks)
+    explained.save(folder)

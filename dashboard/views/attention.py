@@ -40,16 +40,24 @@ def attention_list(evidence: Mapping[str, Any], card: RunCard) -> None:
 
 def attention_points(evidence: Mapping[str, Any]) -> Iterator[Point]:
     """Yield what stands out in a run, gravest first."""
-    yield from _disparities(evidence)
     yield from _shortcuts(evidence)
+    yield from _disparities(evidence)
     yield from _findings(evidence)
     yield from _gaps(evidence)
 
 
 def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
-    """Yield one point per outcome, group and measure; models that share it stand together."""
+    """Yield one point per outcome, group and measure; models that share it stand together.
+
+    A group that is better off than the rest goes unsaid where another group of the same attribute
+    is worse off: it is the same gap seen from the other side.
+    """
     together: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
-    for output, comparison in disparities(evidence):
+    found_all = disparities(evidence)
+    behind = {_gap(out, c) for out, c in found_all if c.get("worse") == "group"}
+    for output, comparison in found_all:
+        if comparison.get("worse") == "reference" and _gap(output, comparison) in behind:
+            continue
         key = (output["name"], group_label(comparison["group"]), comparison["metric"])
         together.setdefault(key, []).append((output, comparison))
     for (name, group, metric), found in list(together.items())[:SHOWN]:
@@ -68,10 +76,13 @@ def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
             page="app_pages/bias_audit.py",
             query=_query(output),
         )
-    rest = len(together) - SHOWN
-    if rest > 0:
-        told = "disparity is" if rest == 1 else "disparities are"
-        yield Point(text=f"{rest} more {told} in the bias audit.", page="app_pages/bias_audit.py")
+    if len(together) > SHOWN:
+        text = "All disparities are listed in the bias audit, model by model."
+        yield Point(text=text, page="app_pages/bias_audit.py")
+
+
+def _gap(output: Mapping[str, Any], comparison: Mapping[str, Any]) -> tuple[object, ...]:
+    return output.get("model"), output["name"], comparison["metric"], comparison["attribute"]
 
 
 def _shortcuts(evidence: Mapping[str, Any]) -> Iterator[Point]:

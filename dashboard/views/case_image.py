@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -19,12 +19,45 @@ if TYPE_CHECKING:
     from dashboard.views.context import Context
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The whole key of what the viewer shows.
+
+    Attributes:
+        ref: The run.
+        model: Model key.
+        case: Case id.
+        output: Name of the output.
+        field: Name of the image input.
+        flagged: Whether the case was flagged; otherwise the map starts hidden.
+        verdict: What the checks say; a map that is checked meanwhile is another picture.
+    """
+
+    ref: RunRef
+    model: str
+    case: str
+    output: str
+    field: str
+    flagged: bool
+    verdict: str
+
+
 def show_image(
     chosen: Context, facts: CaseFacts, field: str, model: str, found: Explanation | None
 ) -> None:
     """Show the image, with the map where there is one."""
     flagged = facts.outcome in {"true_positive", "false_positive"}
-    payload = _payload(chosen.ref, model, facts.case, chosen.output.name, field, flagged=flagged)
+    payload = _payload(
+        Shown(
+            ref=chosen.ref,
+            model=model,
+            case=facts.case,
+            output=chosen.output.name,
+            field=field,
+            flagged=flagged,
+            verdict="" if found is None else explanations.reliability(found.entry),
+        )
+    )
     image_viewer(payload, key=f"viewer_{model}")
     image = explanations.case_image(chosen.ref, facts.case, field)
     for note in image.notes:
@@ -34,36 +67,33 @@ def show_image(
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _payload(
-    ref: RunRef, model: str, case: str, output: str, field: str, *, flagged: bool
-) -> bytes:
-    image = explanations.case_image(ref, case, field)
+def _payload(shown: Shown) -> bytes:
+    image = explanations.case_image(shown.ref, shown.case, shown.field)
     layer = None
     try:
-        found = explanations.case_explanation(ref, model, case, output)
+        found = explanations.case_explanation(shown.ref, shown.model, shown.case, shown.output)
     except explanations.UNEXPLAINED:
         found = None
     if found is not None and found.patient is not None:
-        layer = _layer(found, flagged=flagged)
-    mask = explanations.reference_mask(ref, case, field, output)
+        layer = _layer(found, shown)
+    mask = explanations.reference_mask(shown.ref, shown.case, shown.field, shown.output)
     fits = mask is not None and mask.shape == image.pixels.shape[: mask.ndim]
-    return pack(replace(_picture(image, model, case), reference=mask if fits else None), layer)
+    picture = _picture(image, shown.model, shown.case)
+    return pack(replace(picture, reference=mask if fits else None), layer)
 
 
-def _layer(found: Explanation, *, flagged: bool) -> MapLayer:
-    from dashboard.views.case_why import worst_check
-
+def _layer(found: Explanation, shown: Shown) -> MapLayer:
     entry = found.entry
     assert found.patient is not None  # noqa: S101 - the caller has looked
-    failed = worst_check(entry) == "fails"
+    failed = shown.verdict == "fails"
     size = "×".join(str(side) for side in entry["map"]["native_size"])
     note = f"{label('method', entry['method'])}, {size} cells. Orange raised the score, blue "
     note += f"(dashed) lowered it. {notice('map')}"
     if failed:
         note = "This map fails its check and is drawn grey: do not read it."
-    elif not flagged:
+    elif not shown.flagged:
         note += " Not flagged, so the map starts hidden."
-    mode: Literal["contour", "off"] = "contour" if flagged and not failed else "off"
+    mode: Literal["contour", "off"] = "contour" if shown.flagged and not failed else "off"
     return MapLayer(
         values=found.patient,
         scale=float(entry["map"].get("scale") or abs(found.patient).max() or 1.0),

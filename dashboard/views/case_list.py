@@ -10,6 +10,7 @@ from dashboard import state
 from dashboard.evidence import find_output, next_version, output_keys
 from dashboard.queries import cases
 from dashboard.queries.cases import Question, Show
+from dashboard.queries.explanations import imaged_cases
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame
 from dashboard.views.pickers import pick_one
@@ -108,7 +109,16 @@ def _question(chosen: Context) -> Question:
         show=show or "all",
         group=levels.get(group),
         other=versions[1] if len(versions) > 1 else None,
+        with_image=_with_image(chosen),
     )
+
+
+def _with_image(chosen: Context) -> bool:
+    """Offer to show only cases with an image, where the study ships some images and not all."""
+    imaged = len(imaged_cases(chosen.ref))
+    if not 0 < imaged < (chosen.entry["overall"].get("n") or 0):
+        return False
+    return st.toggle(f"Only the {imaged:,} cases with an image", value=True, key="with_image")
 
 
 def _offered(*, threshold: bool, other: bool) -> list[Show]:

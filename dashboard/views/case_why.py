@@ -17,7 +17,8 @@ from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
 from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
-from dashboard.words import label, word
+from dashboard.views.elements import show_table
+from dashboard.words import word
 
 
 def why_part(chosen: Context, facts: CaseFacts) -> None:
@@ -54,6 +55,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, *, narrow: bool) -> None
             problem = error
         if found is not None:
             reliability_badge(found.entry)
+            check_button(chosen, found.entry)
         if field is not None and (found is None or found.entry.get("map")):
             show_image(chosen, facts, field, model, found)
         if found is not None and found.entry.get("players"):
@@ -66,8 +68,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, *, narrow: bool) -> None
 
 def reliability_badge(entry: Mapping[str, Any]) -> None:
     """Show, before the explanation itself, whether it may be read."""
-    verdict = worst_check(entry)
-    shown = word("check", verdict)
+    shown = word("check", explanations.reliability(entry))
     residual = entry.get("additivity_residual")
     extra = [f"{shown.definition}"]
     if residual is not None:
@@ -77,17 +78,15 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
     st.markdown(f"{shown.badge} {' '.join(extra)}")
 
 
-def worst_check(entry: Mapping[str, Any]) -> str:
-    """Return the gravest verdict among the checks: one failure is a failure.
-
-    Example:
-        >>> worst_check({"checks": [{"verdict": "reflects"}, {"verdict": "fails"}]})
-        'fails'
-    """
-    found = {check.get("verdict") for check in entry.get("checks", [])}
-    return next(
-        (verdict for verdict in ("fails", "weak", "reflects") if verdict in found), "not_checked"
-    )
+def check_button(chosen: Context, entry: Mapping[str, Any]) -> None:
+    """Offer to test a map that was not tested yet."""
+    if not entry.get("map") or explanations.reliability(entry) != "not_checked":
+        return
+    model, case, output = entry["model"], entry["case"], entry["output"]
+    if st.button("Check this map", key=f"check_{model}", icon=":material/rule:"):
+        with st.spinner("Testing the map against random ones"):
+            explanations.check_explanation(chosen.ref, model, case, output)
+        st.rerun()
 
 
 def method_note(found: Explanation) -> None:
@@ -106,13 +105,21 @@ def method_note(found: Explanation) -> None:
         if layer:
             size = "×".join(str(side) for side in entry["map"]["native_size"])
             st.markdown(f"Read at layer `{layer}`, {size} cells.")
-        for check in entry.get("checks", []):
-            value, null = check.get("value"), check.get("null")
-            st.markdown(
-                f"{word('check', check['verdict']).badge} {label('check', check['name'])}: "
-                f"{numbers.number(value)} against {numbers.number(null)} for chance"
-            )
+        rows = [_check_row(check) for check in entry.get("checks", [])]
+        if rows:
+            show_table(rows, alt="Checks of this explanation")
         for finding in entry.get("findings", []):
             st.markdown(f"Note: {finding['message']}")
         if found.computed_now:
             st.caption("Computed for this view and kept in the store; not part of the run.")
+
+
+def _check_row(check: Mapping[str, Any]) -> dict[str, str]:
+    name = word("check_name", check["name"])
+    return {
+        "Check": name.label,
+        "Outcome": word("check", check["verdict"]).badge,
+        "Value": numbers.number(check.get("value")),
+        "Beside": numbers.number(check.get("null")),
+        "Meaning": name.definition,
+    }

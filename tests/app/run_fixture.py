@@ -298,7 +298,7 @@ def _map_entry(model: str) -> dict[str, Any]:
         "off_support_share": None,
         "players": [],
         "map": {"file": "map.npz", "native_size": [5, 6], "layer": "features", "scale": 1.0},
-        "checks": [{"name": "faithfulness", "value": 0.6, "null": 0.2, "verdict": "reflects"}],
+        "checks": [{"name": "deletion_rank", "value": 0.03, "null": 0.05, "verdict": "reflects"}],
         "findings": [],
     }
 

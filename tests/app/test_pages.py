@@ -128,6 +128,8 @@ def test_variables_stand_on_both_sides_and_missing_ones_are_named(open_app, shar
 
 def test_filters_show_missed_cases_only(open_app, shared_run):
     app = open_app(shared_run / "store", "case_review")
+    assert set(app.dataframe[0].value["Case"]) == {"c-000", "c-007"}  # those with an image
+    app.toggle("with_image").set_value(False)
     app.get("pills")[0].set_value("missed").run()
     healthy(app)
     table = app.dataframe[0].value
