@@ -35,8 +35,8 @@ def rogan_gladen(observed: float, sensitivity: float, specificity: float) -> flo
     """Return the true share behind an observed one, clipped to [0, 1]; None where Se + Sp ≤ 1.
 
     Example:
-        >>> rogan_gladen(0.26, 0.8, 0.9)
-        0.22857142857142856
+        >>> round(rogan_gladen(0.26, 0.8, 0.9), 4)
+        0.2286
     """
     informative = sensitivity + specificity - 1
     if informative <= 0:
