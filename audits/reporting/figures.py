@@ -97,7 +97,9 @@ def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[ChartRow], at: int) -> 
     lines = [y for y, row in enumerate(rows) if not row.heading]
     across = axes.get_yaxis_transform()
     axes.hlines(lines, 0, 1, color=RULE, linewidth=0.5, zorder=0, transform=across)
-    if panel.overall is not None:
+    low, high = _range([row.marks[at] for row in rows if not row.heading], panel)
+    axes.set_xlim(low, high)
+    if panel.overall is not None and low <= panel.overall <= high:
         axes.axvline(panel.overall, color=QUIET, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
     for verdict in MARKS:
         found = [
@@ -107,19 +109,50 @@ def _draw_panel(axes: Axes, panel: Panel, rows: Sequence[ChartRow], at: int) -> 
             if (mark.verdict or "exploratory") == verdict
         ]
         if found:
-            _draw_marks(axes, found, verdict)
+            _draw_marks(axes, found, verdict, (low, high))
     _ticks(axes, panel)
 
 
-def _draw_marks(axes: Axes, found: Sequence[tuple[int, Mark]], verdict: str) -> None:
+def _range(marks: Sequence[Mark], panel: Panel) -> tuple[float, float]:
+    """Return the limits of an axis, so that one vague group does not flatten all others.
+
+    The axis holds every evaluable value and reaches one and a half typical intervals beyond;
+    what goes on outside is drawn as an arrow at the edge.
+    """
+    shown = [m for m in marks if m.value is not None]
+    judged = [m for m in shown if m.verdict != "not_evaluable"] or shown
+    values = [float(m.value or 0.0) for m in judged]
+    values += [] if panel.overall is None else [panel.overall]
+    if not values:
+        return 0.0, 1.0
+    widths = sorted(m.high - m.low for m in judged if m.low is not None and m.high is not None)
+    typical = widths[len(widths) // 2] if widths else 0.0
+    reach = max(1.5 * typical, 0.15 * (max(values) - min(values)), 0.01)
+    ends = [x for m in judged for x in (m.low, m.high) if x is not None]
+    low = max(min([*values, *ends]), min(values) - reach)
+    high = min(max([*values, *ends]), max(values) + reach)
+    room = 0.04 * (high - low) or 0.01
+    return low - room, high + room
+
+
+def _draw_marks(
+    axes: Axes, found: Sequence[tuple[int, Mark]], verdict: str, span: tuple[float, float]
+) -> None:
     colour, shape, filled = MARKS[verdict]
     spans = [(y, m.low, m.high) for y, m in found if m.low is not None and m.high is not None]
     if spans:
         ys, lows, highs = zip(*spans, strict=True)
         axes.hlines(ys, lows, highs, color=colour, linewidth=1.2, zorder=2)
+    for edge, arrow in zip(span, "<>", strict=True):
+        beyond = [y for y, m in found if _goes_beyond(m, edge, below=arrow == "<")]
+        axes.plot(
+            [edge] * len(beyond), beyond, linestyle="none", marker=arrow, markersize=4,
+            color=colour, clip_on=False, zorder=3,
+        )  # fmt: skip
+    inside = [(y, m) for y, m in found if span[0] <= float(m.value or 0.0) <= span[1]]
     axes.plot(
-        [float(mark.value or 0.0) for _, mark in found],
-        [y for y, _ in found],
+        [float(mark.value or 0.0) for _, mark in inside],
+        [y for y, _ in inside],
         linestyle="none",
         marker=shape,
         markersize=4.6,
@@ -128,6 +161,12 @@ def _draw_marks(axes: Axes, found: Sequence[tuple[int, Mark]], verdict: str) -> 
         markeredgewidth=1.2,
         zorder=3,
     )
+
+
+def _goes_beyond(mark: Mark, edge: float, *, below: bool) -> bool:
+    end = mark.low if below else mark.high
+    end = mark.value if end is None else end
+    return end is not None and (end < edge if below else end > edge)
 
 
 def _ticks(axes: Axes, panel: Panel) -> None:

@@ -17,6 +17,7 @@ from audits.running import quality
 from audits.running.causes import study_context, with_causes
 from audits.running.comparison import compare_passes
 from audits.running.frames import cases_frame
+from audits.running.inputs import model_inputs
 from audits.running.model import ModelPass, run_model
 from audits.running.requirements import requirements_of
 from audits.running.writing import (
@@ -197,7 +198,7 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
         policy=policy.to_dict(),
         study=_study_section(study),
-        models=[_model_section(m) for m in plan.manifests],
+        models=[_model_section(m, study) for m in plan.manifests],
         skipped=_skipped(study, passes),
         explanations={p.key: p.summary for p in passes if p.summary},
         shortcuts=_shortcuts(passes),
@@ -289,7 +290,7 @@ def _study_section(study: Study) -> dict[str, Any]:
     }
 
 
-def _model_section(manifest: Manifest) -> dict[str, Any]:
+def _model_section(manifest: Manifest, study: Study) -> dict[str, Any]:
     card = manifest.card
     return {
         "id": card.id,
@@ -300,6 +301,7 @@ def _model_section(manifest: Manifest) -> dict[str, Any]:
         "task": manifest.output.task,
         "space": manifest.output.space,
         "outputs": list(manifest.output.names),
+        "inputs": model_inputs(manifest, study),
         "card": dict(card.declared),
     }
 

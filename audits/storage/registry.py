@@ -122,13 +122,18 @@ class Store:
     def prior_runs(self, study_sha256: str, weights: Sequence[str]) -> list[dict[str, Any]]:
         """Return earlier runs of the same study or of any of the same models, oldest first."""
         query = (
-            "SELECT DISTINCT r.run, r.policy_sha256, r.time FROM runs r "
+            "SELECT DISTINCT r.run, r.policy_sha256, r.time, r.path FROM runs r "
             "LEFT JOIN run_models m ON m.run = r.run WHERE r.study_sha256 = ? "
             "OR m.weights_sha256 IN (SELECT value FROM json_each(?)) ORDER BY r.time, r.run"
         )
         with self._connection() as db:
             rows = db.execute(query, (study_sha256, json.dumps(list(weights)))).fetchall()
-        return [{"run": run, "policy_sha256": policy, "time": time} for run, policy, time in rows]
+        found = [
+            {"run": run, "policy_sha256": policy, "time": time} for run, policy, time, _ in rows
+        ]
+        # The latest earlier run says from where the margins moved, if its folder is still there.
+        margins = _margins(Path(rows[-1][3])) if rows else None
+        return [*found[:-1], {**found[-1], "margins": margins}] if margins else found
 
     def records(self) -> list[RunRecord]:
         """Return every run ever registered, newest first."""
@@ -197,3 +202,12 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
         content_key=content_key,
         models=tuple((str(key), str(sha)) for key, sha in json.loads(models)),
     )
+
+
+def _margins(folder: Path) -> dict[str, float] | None:
+    """Return the margins of the run in a folder, or None where they cannot be read."""
+    try:
+        evidence = json.loads((folder / "evidence.json").read_bytes())
+        return dict(evidence["policy"]["margin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -18,6 +18,7 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
+from audits.reporting.document.causes import mitigation
 from audits.reporting.document.findings import output_label
 from audits.reporting.document.results import (
     COMPARISON_COLUMNS,
@@ -119,12 +120,8 @@ def methods(evidence: Evidence) -> Iterator[Block]:
     yield Heading(text="Settings")
     yield Facts(facts=tuple(_settings(evidence)))
     yield Heading(text="Versions")
-    yield Facts(
-        facts=tuple(
-            Fact(label=name, value=version)
-            for name, version in sorted(evidence["run"].get("versions", {}).items())
-        )
-    )
+    versions = sorted(evidence["run"].get("versions", {}).items())
+    yield Text(text="; ".join(f"{name} {version}" for name, version in versions) + ".")
 
 
 def _settings(evidence: Evidence) -> Iterator[Fact]:
@@ -172,6 +169,7 @@ def tables(evidence: Evidence) -> Iterator[Block]:
             )
         else:
             yield Missing(text="No comparison was declared.")
+        yield from mitigation([output])
 
 
 def terms(evidence: Evidence) -> Iterator[Block]:  # noqa: ARG001 - one signature

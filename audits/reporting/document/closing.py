@@ -29,7 +29,6 @@ from audits.reporting.words import (
     day,
     glossary,
     group_label,
-    plural,
     word,
 )
 
@@ -66,6 +65,11 @@ def risks(evidence: Evidence) -> Iterator[Block]:
         )
     else:
         yield Text(text="No disparity was found that would have to be entered.")
+    if any((o.get("mitigation") or {}).get("attributes") for o in evidence["outputs"]):
+        yield Text(
+            text="What other decision rules would change is previewed in appendix C; nothing of "
+            "it is applied."
+        )
     yield from declared(evidence, ("bias_mitigation", "fairness_approach", "risk_management"))
 
 
@@ -80,9 +84,23 @@ def monitoring(evidence: Evidence) -> Iterator[Block]:
         evidence,
         ("monitoring_plan", "validity_monitoring", "fairness_monitoring", "update_process"),
     )
-    earlier = len(evidence["prior_runs"])
-    told = plural(earlier, "earlier audit") if earlier else "No earlier audit"
-    yield Text(text=f"{told} of these data or models in this store.")
+    earlier = evidence["prior_runs"]
+    if not earlier:
+        yield Text(text="This store knows no earlier audit of these data or models.")
+        return
+    now = evidence["declaration"]["policy_sha256"]
+    yield Grid(
+        caption="Earlier audits of these data or models in this store",
+        columns=(Column(label="Time"), Column(label="Run", share=1.6), Column(label="Policy")),
+        rows=tuple(
+            cells(
+                day(run.get("time")),
+                str(run.get("run")),
+                "the same" if run.get("policy_sha256") == now else "another policy",
+            )
+            for run in earlier
+        ),
+    )
 
 
 def privacy(evidence: Evidence) -> Iterator[Block]:

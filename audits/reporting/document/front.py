@@ -203,10 +203,6 @@ def _untold(evidence: Evidence, counts: Mapping[str, int]) -> Iterator[Block]:
 
 def _margins(evidence: Evidence) -> Iterator[Block]:
     policy, declared = evidence["policy"], evidence["declaration"]
-    yield Text(
-        text=f"The margins stand in “{declared['by']}”, declared {day(declared['time'])} before "
-        "anything was computed."
-    )
     rows = []
     for metric in policy.get("audit", {}).get("verdict_metrics", ()):
         reason = policy.get("reasons", {}).get(f"margin.{metric}") or "not available: none given"
@@ -221,7 +217,8 @@ def _margins(evidence: Evidence) -> Iterator[Block]:
             )
         )
     yield Grid(
-        caption="Margins: the largest difference that does not matter, and why",
+        caption=f"Margins of “{declared['by']}”, declared {day(declared['time'])} before anything "
+        "was computed: the largest difference that does not matter, and why",
         columns=(
             Column(label="Measure", share=1.3),
             Column(label="Margin", share=1),
@@ -238,25 +235,24 @@ def _earlier(evidence: Evidence) -> Iterator[Block]:
         return
     now = evidence["declaration"]["policy_sha256"]
     changed = sum(run.get("policy_sha256") != now for run in earlier)
-    text = f"{plural(len(earlier), 'earlier audit is', 'earlier audits are')} known to this store"
+    text = f"This store knows {plural(len(earlier), 'earlier audit')} (section 14)"
     if changed:
-        text += f"; {changed:,} of them under another policy than this one"
-    yield Text(text=text + ".")
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=day(run.get("time"))),
-                Cell(text=str(run.get("run"))),
-                Cell(text="the same" if run.get("policy_sha256") == now else "another policy"),
-            )
-        )
-        for run in earlier
-    )
-    yield Grid(
-        caption="Earlier audits",
-        columns=(Column(label="Time"), Column(label="Run", share=1.6), Column(label="Policy")),
-        rows=rows,
-    )
+        text += f", {changed:,} of them under another policy"
+    moved = margins_moved(evidence)
+    yield Text(text=f"{text}{'; ' + '; '.join(moved) if moved else ''}.")
+
+
+def margins_moved(evidence: Evidence) -> list[str]:
+    """Return each margin that differs from that of the latest earlier audit, as old → new."""
+    known = [run["margins"] for run in evidence["prior_runs"] if run.get("margins")]
+    before = known[-1] if known else {}
+    now = evidence["policy"].get("margin", {})
+    return [
+        f"margin of {word('metric', metric).lower()} "
+        f"{margin_text(before[metric], metric)} → {margin_text(now[metric], metric)}"
+        for metric in evidence["policy"].get("audit", {}).get("verdict_metrics", ())
+        if metric in before and metric in now and before[metric] != now[metric]
+    ]
 
 
 def _actions(found: list[Any]) -> Iterator[Block]:

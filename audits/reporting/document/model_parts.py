@@ -127,11 +127,14 @@ def _input_list(evidence: Evidence, model: Mapping[str, Any]) -> Iterator[Block]
         return
     basis = [f for f in features if f.get("protected")]
     names = ", ".join(f["label"] for f in basis)
+    unknown = [f["label"] for f in features if f.get("protected") is None]
     yield Text(
         text=f"The study declares that these inputs measure a protected basis: {names}."
         if basis
         else "The study declares that none of the inputs measures a protected basis."
     )
+    if unknown:
+        yield Missing(text=f"The study does not describe these inputs: {', '.join(unknown)}.")
     weight = _importance(evidence, model)
     ordered = sorted(features, key=lambda f: not f.get("protected"))
     yield Grid(
@@ -145,12 +148,16 @@ def _input_list(evidence: Evidence, model: Mapping[str, Any]) -> Iterator[Block]
         ),
         rows=tuple(
             cells(
-                *(f["label"], f.get("unit") or "–", "yes" if f.get("protected") else "no"),
-                *("yes" if f.get("actionable") else "no", weight.get(f["name"], "–")),
+                *(f["label"], f.get("unit") or "–", _yes(f.get("protected"))),
+                *(_yes(f.get("actionable")), weight.get(f["name"], "–")),
             )
             for f in ordered
         ),
     )
+
+
+def _yes(value: bool | None) -> str:  # noqa: FBT001 - the cell of one flag
+    return MISSING if value is None else "yes" if value else "no"
 
 
 def _importance(evidence: Evidence, model: Mapping[str, Any]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
+from audits.reporting.document.causes import adjusted_gaps
 from audits.reporting.document.findings import (
     disadvantaged,
     disparities,
@@ -110,20 +111,22 @@ def subgroups(evidence: Evidence) -> Iterator[Block]:
     """Yield section 7: for each output its groups, its disparities and what could not be told."""
     outputs = evidence["outputs"]
     yield Text(text=word("limit", "absence", "text"), style="note")
-    for name, reason in _absent(outputs):
-        yield Missing(text=f"{humanised(name)}: {reason}.")
+    for reason, names in _absent(outputs).items():
+        yield Missing(text=f"{', '.join(map(humanised, names))}: {reason}.")
     for at, output in enumerate(outputs):
         yield Heading(text=output_label(output))
         yield from _output(evidence, output, at)
 
 
-def _absent(outputs: Sequence[Output]) -> list[tuple[str, str]]:
-    found = {
-        (entry["attribute"], entry["reason"].rstrip("."))
-        for output in outputs
-        for entry in output.get("not_available", ())
-    }
-    return sorted(found)
+def _absent(outputs: Sequence[Output]) -> dict[str, list[str]]:
+    """Return the attributes that could not be audited, by reason."""
+    found: dict[str, list[str]] = {}
+    for output in outputs:
+        for entry in output.get("not_available", ()):
+            names = found.setdefault(entry["reason"].rstrip("."), [])
+            if entry["attribute"] not in names:
+                names.append(entry["attribute"])
+    return found
 
 
 def _output(evidence: Evidence, output: Output, at: int) -> Iterator[Block]:
@@ -139,6 +142,7 @@ def _output(evidence: Evidence, output: Output, at: int) -> Iterator[Block]:
         )
     yield _group_grid(output, shown, f"{label}: groups")
     yield from _disparity_grid(output)
+    yield from adjusted_gaps(output)
     for chart in group_charts(output, shown, name=f"crossed-{at}", intersections=True):
         yield Figure(
             chart=chart, caption=f"{label}: intersections, with 95 % intervals; dotted: everybody"

@@ -17,6 +17,7 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
+from audits.reporting.document.causes import slices
 from audits.reporting.document.model_parts import declared
 from audits.reporting.document.tables import cells, estimate_cell
 from audits.reporting.requirements.facts import why_not
@@ -37,7 +38,7 @@ SHOWN_VARIABLES = 12
 
 
 def errors(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 8: the shortcut audit; failure clusters are not computed."""
+    """Yield section 8: the shortcut audit and the slices in which errors gather."""
     shortcuts = evidence["shortcuts"].get("outputs") or []
     if shortcuts:
         yield Grid(
@@ -54,7 +55,7 @@ def errors(evidence: Evidence) -> Iterator[Block]:
         )
     else:
         yield Missing(text="No shortcut audit was made.")
-    yield Missing(text="Clusters of failures and the worst slices were not searched in this run.")
+    yield from slices(evidence["outputs"])
 
 
 def _shortcut_row(entry: Mapping[str, Any]) -> Row:

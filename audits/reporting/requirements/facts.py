@@ -43,6 +43,10 @@ def _explained(evidence: Evidence) -> bool:
     )
 
 
+def _searched(output: Mapping[str, Any]) -> bool:
+    return (output.get("slices") or {}).get("state") == "computed"
+
+
 def _of_outputs(test: Callable[[Outputs], bool]) -> Callable[[Evidence], bool]:
     return lambda evidence: test(evidence["outputs"])
 
@@ -137,7 +141,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
             "This run compares no two versions; `auscult compare` does.",
         ),
         "error_analysis": (
-            lambda e: bool(e["shortcuts"]),
+            lambda e: bool(e["shortcuts"]) or any(_searched(o) for o in e["outputs"]),
             "No analysis of errors and no shortcut audit was made.",
         ),
         "robustness": (_never, "Robustness was not tested in this run."),

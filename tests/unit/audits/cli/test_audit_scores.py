@@ -106,6 +106,7 @@ def test_the_same_inputs_give_the_same_evidence(auscult, scores, tmp_path):
             "run": first["run"]["id"],
             "policy_sha256": first["declaration"]["policy_sha256"],
             "time": first["run"]["created"],
+            "margins": first["policy"]["margin"],
         }
     ]
 

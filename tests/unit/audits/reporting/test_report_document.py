@@ -1,0 +1,138 @@
+"""What the report says in words follows from the evidence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from audits.reporting.charts import Mark, Panel, group_charts
+from audits.reporting.document import build_document
+from audits.reporting.document.blocks import Figure, Grid, Missing, Text, Tiles
+from audits.reporting.document.findings import disparities, told
+from audits.reporting.document.front import margins_moved
+from audits.reporting.figures import _range, chart_svg
+from audits.reporting.sections import SECTIONS
+from audits.storage import canonical_json
+
+
+def copy(evidence):
+    return json.loads(canonical_json(evidence))
+
+
+def blocks(evidence, section):
+    (found,) = [s for s in build_document(evidence).sections if s.id == section]
+    return found.blocks
+
+
+def texts(evidence, style):
+    found = blocks(evidence, "executive")
+    return [b.text for b in found if isinstance(b, Text) and b.style == style]
+
+
+def test_every_section_is_there_and_none_is_empty(exact):
+    sections = build_document(exact).sections
+    assert [s.id for s in sections] == [s.id for s in SECTIONS[1:]]
+    assert all(s.blocks for s in sections)
+
+
+def test_the_front_counts_what_the_evidence_counts(exact):
+    (tiles,) = [b for b in blocks(exact, "executive") if isinstance(b, Tiles)]
+    counts = exact["summary"]["verdicts"]
+    assert {t.mark: t.value for t in tiles.tiles} == {v: f"{n:,}" for v, n in counts.items()}
+
+
+def test_the_planted_disparity_is_told_first_and_in_its_own_numbers(exact):
+    output, worst = disparities(exact["outputs"])[0]
+    assert worst["strength"] == "confirmed"
+    assert worst["metric"] == "tpr"
+    sentence = told(output, worst)
+    assert (
+        f"{abs(100 * worst['difference']['value']):.1f} points lower than in the rest" in sentence
+    )
+    assert texts(exact, "note") == [told(*disparities(copy(exact)["outputs"])[0])]
+
+
+def test_a_run_without_verdicts_says_so(exact):
+    evidence = copy(exact)
+    for one in evidence["outputs"][0]["comparisons"]:
+        one["verdict"] = one["strength"] = None
+    (lead,) = [
+        b for b in blocks(evidence, "executive") if isinstance(b, Text) and b.style == "lead"
+    ]
+    assert "no verdict" in lead
+
+
+def test_no_disparity_is_not_called_fairness(exact):
+    evidence = copy(exact)
+    for one in evidence["outputs"][0]["comparisons"]:
+        if one["verdict"] == "disparity":
+            one |= {"verdict": "inconclusive", "strength": None}
+    (lead,) = [
+        b for b in blocks(evidence, "executive") if isinstance(b, Text) and b.style == "lead"
+    ]
+    assert "none shows a disparity" in lead
+    assert "not evidence of equal treatment" in lead
+
+
+def test_what_is_not_there_has_a_reason(exact):
+    for section in ("use", "inputs", "robustness", "versions", "attestations"):
+        assert [b for b in blocks(exact, section) if isinstance(b, Missing)]
+
+
+def test_a_margin_that_moved_between_audits_is_told(exact):
+    evidence = copy(exact)
+    before = {**evidence["policy"]["margin"], "tpr": 0.1}
+    evidence["prior_runs"] = [
+        {"run": "r", "policy_sha256": "0", "time": "2026-01-01T00:00:00Z", "margins": before}
+    ]
+    assert margins_moved(evidence) == ["margin of sensitivity 10 points → 5 points"]
+    assert any(
+        "10 points → 5 points" in getattr(b, "text", "") for b in blocks(evidence, "executive")
+    )
+
+
+def test_masked_numbers_are_said_to_be_suppressed(restricted):
+    grids = [b for b in blocks(restricted, "subgroups") if isinstance(b, Grid)]
+    shown = [c.text for g in grids for r in g.rows for c in r.cells]
+    assert "suppressed" in shown
+
+
+def test_a_masked_number_is_not_drawn(restricted):
+    output = restricted["outputs"][0]
+    values = {
+        (metric, estimate["value"])
+        for group in output["groups"]
+        for metric, estimate in group["metrics"].items()
+    }
+    masked = [g for g in output["groups"] if g["metrics"]["tpr"].get("suppressed")]
+    charts = [b.chart for b in blocks(restricted, "subgroups") if isinstance(b, Figure)]
+    assert masked
+    for chart in charts:
+        for row in chart.rows:
+            for panel, mark in zip(chart.panels, row.marks, strict=False):
+                assert (panel.metric, mark.value) in values
+                assert mark.value is not None or "suppressed" in mark.text or mark.low is None
+
+
+def test_both_levels_of_a_two_level_attribute_get_its_verdict(exact):
+    (chart,) = group_charts(exact["outputs"][0], ["tpr"], name="x")
+    verdicts = {row.label: row.marks[0].verdict for row in chart.rows if row.marks}
+    assert verdicts["F"] == verdicts["M"] is not None
+
+
+def test_a_chart_is_the_same_twice_and_its_text_is_text(exact):
+    (chart,) = group_charts(exact["outputs"][0], ["tpr", "fpr"], name="x")
+    svg = chart_svg(chart)
+    assert svg == chart_svg(chart)
+    assert ">Sensitivity</text>" in svg
+    assert svg.count("<title>") == 2 * sum(bool(r.marks) for r in chart.rows)
+
+
+@pytest.mark.parametrize("wide", [2.0, 2e5])
+def test_one_vague_group_does_not_flatten_the_others(wide):
+    values = [(1.0, 0.9, 1.1), (1.1, 1.0, 1.2), (0.9, 0.8, 1.0), (1.0, 0.1, wide)]
+    marks = [Mark(value=v, low=a, high=b, verdict="inconclusive", text="") for v, a, b in values]
+    low, high = _range(marks, Panel(metric="oe_ratio", title="", unit="ratio", overall=1.0))
+    assert low < 0.9
+    assert 1.1 < high < 3
