@@ -57,9 +57,7 @@ def test_a_run_without_verdicts_says_so(exact):
     evidence = copy(exact)
     for one in evidence["outputs"][0]["comparisons"]:
         one["verdict"] = one["strength"] = None
-    (lead,) = [
-        b for b in blocks(evidence, "executive") if isinstance(b, Text) and b.style == "lead"
-    ]
+    (lead,) = texts(evidence, "lead")
     assert "no verdict" in lead
 
 
@@ -68,9 +66,7 @@ def test_no_disparity_is_not_called_fairness(exact):
     for one in evidence["outputs"][0]["comparisons"]:
         if one["verdict"] == "disparity":
             one |= {"verdict": "inconclusive", "strength": None}
-    (lead,) = [
-        b for b in blocks(evidence, "executive") if isinstance(b, Text) and b.style == "lead"
-    ]
+    (lead,) = texts(evidence, "lead")
     assert "none shows a disparity" in lead
     assert "not evidence of equal treatment" in lead
 
