@@ -8,6 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from .population import Case, draw_cases
 from .rendering import Rendered, render
 from .shipping import case_table, choose_shipped, write_files
 from .texts import POLICY, STUDY, readme
-from .training import Logits, Trained, Version, choose_thresholds, logits, recorded, train
+from .training import Logits, Trained, Version, choose_thresholds, logits, network, recorded, train
 from .truth import auroc, measure_gaps, measure_marker, measure_plaque_rates
 
 HERE = Path(__file__).parents[2] / "chest_xray"
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=HERE, help="study folder (default: %(default)s)"
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes and torch threads")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args()
     start = time.monotonic()
     say = _clock(start)
@@ -44,11 +45,8 @@ def main() -> None:
     for split in PATIENTS:
         say(f"drawing {len(cases[split]):,} images of {split}")
         images[split] = render(cases[split], workers=options.workers)
-    models: dict[Version, tuple[Trained, Logits]] = {}
-    for one in VERSIONS:
-        say(f"training version {one}")
-        trained = _fit(one, cases, images, threads=options.workers)
-        models[one] = (trained, logits(trained.module, images["test"].seen))
+    say("training both versions")
+    models = _fit_all(cases, images, workers=options.workers)
     say("writing")
     _write(options.out, cases, images, models)
     say("measuring")
@@ -67,12 +65,24 @@ def _clock(start: float) -> Any:
     return say
 
 
-def _fit(
-    one: Version, cases: dict[Split, list[Case]], images: dict[Split, Rendered], *, threads: int
-) -> Trained:
-    module = train(one, images["train"], recorded(cases["train"], one), threads=threads)
-    tuned = choose_thresholds(logits(module, images["tune"].seen), recorded(cases["tune"], one))
-    return Trained(version=one, module=module, thresholds=tuned)
+def _fit_all(
+    cases: dict[Split, list[Case]], images: dict[Split, Rendered], *, workers: int
+) -> dict[Version, tuple[Trained, Logits]]:
+    # One thread each: the weights then do not depend on the number of cores.
+    with ProcessPoolExecutor(min(workers, len(VERSIONS))) as pool:
+        running = {
+            one: pool.submit(train, one, images["train"], recorded(cases["train"], one))
+            for one in VERSIONS
+        }
+        weights = {one: future.result() for one, future in running.items()}
+    models: dict[Version, tuple[Trained, Logits]] = {}
+    for one in VERSIONS:
+        module = network(weights[one])
+        found = logits(module, images["tune"].seen)
+        tuned = choose_thresholds(found, recorded(cases["tune"], one))
+        trained = Trained(version=one, module=module, thresholds=tuned)
+        models[one] = (trained, logits(module, images["test"].seen))
+    return models
 
 
 def _write(

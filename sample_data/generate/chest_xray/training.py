@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Version = Literal["1.0", "2.0"]
 Logits = npt.NDArray[np.float64]
+Weights = dict[str, npt.NDArray[Any]]
 
 ARCHITECTURE: dict[str, Any] = {
     "name": "monai.ResNet",
@@ -58,10 +59,8 @@ def recorded(cases: Sequence[Case], version: Version) -> npt.NDArray[np.float32]
     return np.array([[read[name] for name in FINDINGS] for read in reads], dtype=np.float32)
 
 
-def train(
-    version: Version, images: Rendered, labels: npt.NDArray[np.float32], *, threads: int
-) -> torch.nn.Module:
-    """Train one version.
+def train(version: Version, images: Rendered, labels: npt.NDArray[np.float32]) -> Weights:
+    """Train one version on one CPU thread.
 
     Version 2.0 sees no marker where it belongs: in each epoch every image has its marker removed,
     and half of them get another image's marker, so a marker says nothing about a finding.
@@ -70,16 +69,18 @@ def train(
         version: Which.
         images: The training split.
         labels: (n, 3) as the version's owner had them.
-        threads: CPU threads of torch; with another number the last digits of the weights differ.
+
+    Returns:
+        Tensor name -> values.
     """
     import torch
     from torch import nn
 
     torch.manual_seed(SEED)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     rng = np.random.default_rng([SEED, int(float(version))])
     # Channels last is a third faster on a CPU.
-    module = _network().to(memory_format=torch.channels_last)
+    module = _started().to(memory_format=torch.channels_last)
     steps = EPOCHS * (len(labels) // BATCH)
     optimiser = torch.optim.AdamW(module.parameters(), lr=2e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
@@ -97,10 +98,21 @@ def train(
             loss.backward()
             optimiser.step()
             schedule.step()
-    return module.to(memory_format=torch.contiguous_format).eval()
+    module = module.to(memory_format=torch.contiguous_format)
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
 
 
-def _network() -> torch.nn.Module:
+def network(weights: Weights) -> torch.nn.Module:
+    """Return the network with given weights, in evaluation mode."""
+    import torch
+
+    module = build_network(ArchitectureSection(**ARCHITECTURE), "training").module
+    module.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return module.eval()
+
+
+def _started() -> torch.nn.Module:
+    """Return the network before training; the same each time."""
     import torch
     from torch import nn
 
