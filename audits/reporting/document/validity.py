@@ -136,14 +136,16 @@ def _output_summary(output: Mapping[str, Any], key: str) -> Iterator[Block]:
         )
         if output.get(key) is not None
     ]
-    badges = output.get("badges") or {}
     facts += [
-        Fact(label=f"{name}: maps, {word('check', check).lower()}", value=count(badges[check]))
-        for check in ("reflects", "weak", "fails", "not_checked")
-        if isinstance(badges.get(check), int)
+        Fact(label=f"{name}: maps, {word('check', one['verdict']).lower()}", value=_kept(one))
+        for one in output.get("badges") or ()
     ]
     if facts:
         yield Facts(facts=tuple(facts))
+
+
+def _kept(entry: Mapping[str, Any]) -> str:
+    return count(entry.get("k"), suppressed=bool(entry.get("suppressed")))
 
 
 def _plain(value: float, unit: str) -> str:
