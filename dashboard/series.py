@@ -284,15 +284,16 @@ def settle_text(comparison: Entry) -> str:
     """Return how many more cases would settle an inconclusive comparison, or the reason."""
     if comparison.get("verdict") == "equivalent" and (comparison.get("q") or 1) <= 0.05:  # noqa: PLR2004 - the declared level
         return "differs, within the margin"
+    reason = str(comparison.get("reason") or "")
+    if comparison.get("verdict") != "inconclusive":
+        return reason
     needed = comparison.get("n_needed") or {}
-    if comparison.get("verdict") != "inconclusive" or not needed:
-        return comparison.get("reason") or ""
     parts = [
         f"{value:,} more to show {name}"
         for key, name in (("to_equivalence", "equivalence"), ("to_disparity", "a disparity"))
-        if (value := _count(needed.get(key))) is not None
+        if (value := _count(needed.get(key)))
     ]
-    return "; ".join(parts) or comparison.get("reason") or ""
+    return "; ".join([reason, *parts] if reason else parts)
 
 
 def _count(value: object) -> int | None:

@@ -113,6 +113,16 @@ def humanised(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def inside(label: str) -> str:
+    """Return a label as it stands inside a sentence; abbreviations keep their capitals.
+
+    Example:
+        >>> inside("Sensitivity"), inside("AUROC")
+        ('sensitivity', 'AUROC')
+    """
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
 def unit_label(code: str | None) -> str:
     """Return a UCUM unit as people write it.
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import numbers, series
 from dashboard.evidence import disparities, group_label, model_label
 from dashboard.queries.runs import RunCard
-from dashboard.words import humanised, label, word
+from dashboard.words import humanised, inside, label, word
 
 SHOWN = 6
 
@@ -35,7 +35,9 @@ def attention_list(evidence: Mapping[str, Any], card: RunCard) -> None:
         text.markdown(point.text)
         if point.page:
             query = {"run": card.id, **dict(point.query)}
-            link.page_link(point.page, label="Look", query_params=query)
+            link.page_link(
+                point.page, label="Look", icon=":material/arrow_forward:", query_params=query
+            )
 
 
 def attention_points(evidence: Mapping[str, Any]) -> Iterator[Point]:
@@ -68,7 +70,7 @@ def _disparities(evidence: Mapping[str, Any]) -> Iterator[Point]:
         yield Point(
             text=(
                 f":{entry.colour}-badge[{entry.symbol} {strength}] **{humanised(name)}: "
-                f"{label('metric', metric).lower()}, {group}** differs from the rest by "
+                f"{inside(label('metric', metric))}, {group}** differs from the rest by "
                 f"{numbers.difference_text(comparison['difference'], metric)}, "
                 f"{series.group_count(output, comparison)}; worse off: "
                 f"{series.worse_text(comparison)}. {models}"
@@ -91,8 +93,10 @@ def _shortcuts(evidence: Mapping[str, Any]) -> Iterator[Point]:
             yield Point(
                 text=(
                     f"{word('shortcut', 'used').badge} **{humanised(item['output'])}**, "
-                    f"{model_label(item.get('model'))}: the score follows "
-                    f"{humanised(item['suspect']).lower()}."
+                    f"{model_label(item.get('model'))}: hiding the "
+                    f"{inside(humanised(item['suspect']))} moves the score by "
+                    f"{numbers.with_interval(item['effect'])} logits, {_n(item['effect'])}; "
+                    f"hiding a sham by {numbers.with_interval(item['sham'])}."
                 ),
                 page="app_pages/bias_audit.py",
                 query=_query({"model": item.get("model"), "name": item["output"]}),
@@ -129,6 +133,10 @@ def _gaps(evidence: Mapping[str, Any]) -> Iterator[Point]:
             text=f":gray-badge[! skipped] {numbers.counted(skipped, 'case')} could not be used.",
             page="app_pages/reports.py",
         )
+
+
+def _n(estimate: Mapping[str, Any]) -> str:
+    return numbers.denominator(estimate) or f"n {numbers.MISSING}"
 
 
 def _requirement(name: str) -> str:

@@ -19,7 +19,7 @@ from dashboard.views.elements import (
     verdict_line,
 )
 from dashboard.views.pickers import pick_one
-from dashboard.words import humanised, label, notice, word
+from dashboard.words import humanised, inside, label, notice, word
 
 SETTLED_ROWS = 12
 """Verdicts read at once; the whole list stays one click away."""
@@ -78,8 +78,8 @@ def size_part(chosen: Context) -> None:
         if requirement["state"] == "not_available" and "group" in requirement["id"]
     ]
     if absent:
-        told = "; ".join(f"{humanised(r['id'].rpartition('.')[2])} ({r['reason']})" for r in absent)
-        st.caption(f"Required groups that this study does not hold: {told}")
+        told = ", ".join(inside(humanised(r["id"].rpartition(".")[2])) for r in absent)
+        st.caption(f"Required, but not in this data: {told}. The reasons stand under Reports.")
 
 
 def verdict_part(chosen: Context) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import numbers
 from dashboard.evidence import model_label
-from dashboard.queries import explanations
+from dashboard.queries import cases, explanations
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
 from dashboard.views import states
@@ -31,17 +31,22 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
             "which regions or variables moved a score.",
         )
         return
-    versions = [model for model, _ in versions_of(chosen)]
+    versions = versions_of(chosen)
     shown = versions[:1]
     if len(versions) > 1 and st.toggle(
-        f"Side by side with {model_label(versions[1])}", key="both", persist_state="session"
+        f"Side by side with {model_label(versions[1][0])}", key="both", persist_state="session"
     ):
         shown = versions[:2]
-    for column, model in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
+    columns = st.columns(len(shown), gap="medium")
+    for column, (model, threshold) in zip(columns, shown, strict=True):
+        own = cases.facts(chosen.ref, model, chosen.output.name, facts.case, threshold)
         with column, states.guarded(f"No explanation of {model_label(model)}"):
             if len(shown) > 1:
                 st.markdown(f"**{model_label(model)}**")
-            _one(chosen, facts, model, narrow=len(shown) > 1)
+            if own is None:
+                st.caption("This version did not score the case.")
+            else:
+                _one(chosen, own, model, narrow=len(shown) > 1)
 
 
 def _one(chosen: Context, facts: CaseFacts, model: str, *, narrow: bool) -> None:

@@ -134,7 +134,7 @@ def test_filters_show_missed_cases_only(open_app, shared_run):
     healthy(app)
     table = app.dataframe[0].value
     assert len(table)
-    assert set(table["Call"]) == {"◆ Missed"}
+    assert set(table["Call"]) == {"✗ Missed"}
 
 
 def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):

@@ -415,7 +415,7 @@ class Viewer {
     const { context: c, view } = this;
     const { meta } = this.image;
     if (view.mode === "contour") {
-      this.paintLines(this.contours(), x, y, width, height, clamp(view.opacity * 1.6, 0, 1));
+      this.paintLines(this.contours(), x, y, width, height, clamp(view.opacity * 2, 0, 1));
       return;
     }
     c.globalAlpha = view.opacity;
@@ -579,7 +579,7 @@ class Viewer {
       [-1, failed ? FAILED : LOWERS, [7, 5]],
     ]) {
       for (const [level, weight] of [
-        [first, 2],
+        [first, 2.2],
         [(1 + first) / 2, 1.1],
       ]) {
         const path = this.isoline(meta.map, map, sign, level * scale);

@@ -82,6 +82,9 @@ def test_what_would_settle_it_is_said_only_of_the_inconclusive():
     told = settle_text(comparison(verdict="inconclusive", n_needed=needed, q=0.4))
     assert told == "1,200 more to show equivalence"
     assert settle_text(comparison(n_needed=needed, reason="")) == ""
+    enough = {"to_equivalence": 0, "to_disparity": 0}
+    near = comparison(verdict="inconclusive", n_needed=enough, reason="differs, size unsettled")
+    assert settle_text(near) == "differs, size unsettled"
 
 
 def test_versions_of_one_model_belong_together():
