@@ -10,7 +10,7 @@ import click
 from audits.storage import Run
 
 _RATES = ("tpr", "fpr", "fnr", "auroc")
-_NUMBERS = ("mae", "bias")
+_NUMBERS = ("mae", "bias", "kappa_w")
 _VERDICTS = ("disparity", "equivalent", "inconclusive", "not_evaluable")
 
 

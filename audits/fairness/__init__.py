@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from audits.fairness.audit import audit_fairness
 from audits.fairness.explore import Exploration, ThresholdExplorer, explore_threshold
+from audits.fairness.frame import BINARY_TASKS, NUMBER_TASKS, check_task
 from audits.fairness.types import (
     Comparison,
     FairnessResult,
@@ -18,6 +19,8 @@ from audits.fairness.types import (
 )
 
 __all__ = [
+    "BINARY_TASKS",
+    "NUMBER_TASKS",
     "Comparison",
     "Exploration",
     "FairnessResult",
@@ -27,5 +30,6 @@ __all__ = [
     "ScoredOutput",
     "ThresholdExplorer",
     "audit_fairness",
+    "check_task",
     "explore_threshold",
 ]

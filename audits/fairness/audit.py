@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audits.fairness.applicable import metric_findings
 from audits.fairness.between import SECTIONS
 from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
 from audits.fairness.measures import Measured, make_subject, measure_family
@@ -99,7 +100,9 @@ def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> _Pe
         overall=measure_family(subject, whole),
         families=tuple(measured),
         not_available=_not_available(output, policy),
-        findings=tuple(findings + _row_findings(frame, output)),
+        findings=tuple(
+            findings + _row_findings(frame, output) + metric_findings(frame, output.name, policy)
+        ),
     )
 
 
@@ -114,7 +117,7 @@ def families_of(
     families = [
         marginal(frame, by_name[name], declared=name in policy.groups)
         for name in order
-        if name in policy.groups or name not in crossed or not policy.groups
+        if name in alone or name not in crossed or not policy.groups
     ]
     findings = []
     for names in policy.intersections:

@@ -105,7 +105,7 @@ def contrast_rates(metric: str, ratio: Ratio, *, margin: float, needed: float) -
         correlation = _correlation(covariance, own.variance, ref.variance)
         variance = _shared_variance(ratio, own, ref, covariance)
         df = satterthwaite((own.variance, own.patients), (ref.variance, ref.patients))
-        p, test = _two_sided_or_one(gap, variance, df), "influence-function t"
+        p, test = two_sided_or_one(gap, variance, df), "influence-function t"
     undefined = np.isnan(gap)
     p = np.where(undefined, np.nan, p)
 
@@ -115,7 +115,7 @@ def contrast_rates(metric: str, ratio: Ratio, *, margin: float, needed: float) -
         )
 
     what = DENOMINATORS[metric]
-    return _assemble(
+    return assemble(
         first=p_own,
         second=p_ref,
         gap=gap,
@@ -126,7 +126,7 @@ def contrast_rates(metric: str, ratio: Ratio, *, margin: float, needed: float) -
         deff=deff_own,
         p=p,
         test=test,
-        short=_short((n_own, n_ref), needed, what),
+        short=too_small((n_own, n_ref), needed, what),
     )
 
 
@@ -161,7 +161,7 @@ def _correlation(covariance: FloatArray, first: FloatArray, second: FloatArray) 
     return np.clip(np.nan_to_num(value, nan=0.0, posinf=0.0, neginf=0.0), -0.99, 0.99)
 
 
-def _two_sided_or_one(gap: FloatArray, variance: FloatArray, df: FloatArray) -> FloatArray:
+def two_sided_or_one(gap: FloatArray, variance: FloatArray, df: FloatArray) -> FloatArray:
     """Return a two-sided t p-value; 1 where there is no variance, NaN where it is unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = gap / np.sqrt(variance)
@@ -177,7 +177,8 @@ def _binomial(p: FloatArray, n: FloatArray) -> FloatArray:
     return np.asarray(smooth * (1 - smooth))
 
 
-def _short(sizes: tuple[FloatArray, FloatArray], needed: float, what: str) -> list[str | None]:
+def too_small(sizes: tuple[FloatArray, FloatArray], needed: float, what: str) -> list[str | None]:
+    """Return, for each group, why its sizes or its reference's do not do, or None."""
     out: list[str | None] = []
     for own, ref in zip(np.nan_to_num(sizes[0]), np.nan_to_num(sizes[1]), strict=True):
         if own < needed:
@@ -189,7 +190,7 @@ def _short(sizes: tuple[FloatArray, FloatArray], needed: float, what: str) -> li
     return out
 
 
-def _assemble(  # noqa: PLR0913 - the fields of one contrast
+def assemble(  # noqa: PLR0913 - the fields of one contrast
     *,
     first: FloatArray,
     second: FloatArray,
@@ -204,6 +205,7 @@ def _assemble(  # noqa: PLR0913 - the fields of one contrast
     short: list[str | None],
     ratio_scale: bool = False,
 ) -> Contrast:
+    """Return the contrast with its limits and the tests of the margin."""
     size = len(gap)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         low, high = limits(np.full(size, Z95))
@@ -297,7 +299,7 @@ def contrast_areas(  # noqa: PLR0913 - both arms and what their test needs
 
     name = "obuchowski" if clustered else "delong"
     rows = own.positives + own.negatives, ref.positives + ref.negatives
-    return _assemble(
+    return assemble(
         first=own.area,
         second=ref.area,
         gap=gap,
@@ -430,16 +432,16 @@ def contrast_oe(ratio: Ratio, *, deff: float, margin: float, needed: float) -> C
             covariance = shared.covariance(own, ref) / (first * second)
         variance = np.maximum(v_own + v_ref - 2 * covariance, 0.01 * (v_own + v_ref))
         df = satterthwaite((v_own, np.minimum(own.patients, own.k)), (v_ref, ref.patients))
-    p = np.where(np.isnan(gap), np.nan, _two_sided_or_one(gap, variance, df))
+    p = np.where(np.isnan(gap), np.nan, two_sided_or_one(gap, variance, df))
     spread = np.sqrt(variance) * stdtrit(df, 0.975) / Z95
     events = own.k / deff, ref.k / deff
 
     def limits(c: FloatArray) -> tuple[FloatArray, FloatArray]:
         return gap - c * spread, gap + c * spread
 
-    expected = _short((own.n / deff, ref.n / deff), needed, "expected events")
-    observed = _short(events, needed, "observed events")
-    return _assemble(
+    expected = too_small((own.n / deff, ref.n / deff), needed, "expected events")
+    observed = too_small(events, needed, "observed events")
+    return assemble(
         first=first,
         second=second,
         gap=gap,

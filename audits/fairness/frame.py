@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from audits.errors import AuditError
 from audits.fairness.types import BoolArray, FloatArray, Grouping, IntArray, ScoredOutput, Tier
 
-REGRESSION_TASKS = ("regression",)
+NUMBER_TASKS = ("regression", "ordinal")
+BINARY_TASKS = ("binary", "multilabel", "multiclass", "anomaly")
+"""Tasks whose labels are read as one value against the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class Frame:
     """Usable rows of one output.
 
     Attributes:
-        y: Label, or the outcome for regression; float64, (n,).
+        y: Label, or the outcome for regression and grades; float64, (n,).
         positive: y == 1, (n,).
         score: float64, (n,).
         order: Rows by ascending score, (n,).
@@ -32,7 +34,8 @@ class Frame:
         clustered: Whether any patient has more than one row.
         keep: Which rows of the output are used.
         probabilities: Whether the scores are probabilities.
-        regression: Whether y is a continuous outcome.
+        regression: Whether y is a number, not a class.
+        ordinal: Whether that number is a grade.
     """
 
     y: FloatArray
@@ -49,6 +52,7 @@ class Frame:
     keep: BoolArray
     probabilities: bool
     regression: bool
+    ordinal: bool = False
 
     @property
     def n(self) -> int:
@@ -126,15 +130,19 @@ def build_frame(output: ScoredOutput) -> Frame:
     Rows with a missing label or score are left out; the caller has listed them as skipped.
 
     Raises:
-        AuditError: If arrays differ in length, or the output carries weights.
+        AuditError: If the task has no statistics, arrays differ in length, or the output carries
+            weights, or a grade is no whole number.
     """
+    check_task(output.task, f"Output {output.name!r}")
     _check_lengths(output)
-    regression = output.task in REGRESSION_TASKS
+    regression = output.task in NUMBER_TASKS
     labels = np.asarray(output.y, dtype=np.float64)
     scores = np.asarray(output.score, dtype=np.float64)
     valid = np.isfinite(labels) if regression else (labels == 0) | (labels == 1)
     keep = valid & ~np.isnan(scores)
     y, score = labels[keep], scores[keep]
+    if output.task == "ordinal":
+        _check_grades(output.name, {"label": y, "score": score})
     order = np.argsort(score)
     rank, distinct = _ranks(score, order)
     codes = None if output.patients is None else np.asarray(output.patients)[keep]
@@ -157,7 +165,31 @@ def build_frame(output: ScoredOutput) -> Frame:
         keep=keep,
         probabilities=output.space in ("probability", "logit") and inside and not regression,
         regression=regression,
+        ordinal=output.task == "ordinal",
     )
+
+
+def check_task(task: str, where: str) -> None:
+    """Refuse a task that no statistics exist for.
+
+    Raises:
+        AuditError: Names the task and what can be audited.
+    """
+    if task not in (*BINARY_TASKS, *NUMBER_TASKS):
+        raise AuditError(
+            f"{where}: the task {task!r} is not audited in this version; audit one of "
+            f"{', '.join((*BINARY_TASKS, *NUMBER_TASKS))}."
+        )
+
+
+def _check_grades(name: str, grades: Mapping[str, FloatArray]) -> None:
+    for what, values in grades.items():
+        odd = int((values != np.rint(values)).sum())
+        if odd:
+            raise AuditError(
+                f"Output {name!r}: an ordinal {what} is a grade, a whole number, and {odd:,} are "
+                "not; give the predicted grade of each case, or audit it as regression."
+            )
 
 
 def _check_lengths(output: ScoredOutput) -> None:

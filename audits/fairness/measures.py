@@ -37,6 +37,13 @@ from audits.fairness.heterogeneity import estimate_heterogeneity, rate_heterogen
 from audits.fairness.interactions import empirical_logits
 from audits.fairness.means import Linear, linear_estimates, mean_of
 from audits.fairness.rates import (
+from audits.fairness.number_errors import (
+    ERROR_BOUNDS,
+    contrast_means,
+    mean_ratio,
+    number_errors,
+)
+from audits.fairness.ordinal import kappa_estimates
     DENOMINATORS,
     NEEDS_NO_THRESHOLD,
     measure_rates,
@@ -146,7 +153,7 @@ def measure_family(
         crossed: Whether a declared intersection splits these groups further.
     """
     if subject.frame.regression:
-        return _measure_regression(subject, family)
+        return _measure_numbers(subject, family, reference)
     frame, policy = subject.frame, subject.policy
     wanted = compared_groups(family, reference)
     verdict_metrics = policy.verdict_metrics if len(wanted) else ()
@@ -431,30 +438,64 @@ class _Contrasts:
         return [estimate_heterogeneity(metric, self.family.name, values, variances)]
 
 
-def _measure_regression(subject: Subject, family: Family) -> Measured:
-    """Return mean absolute error and bias, in units of the outcome."""
-    frame = subject.frame
-    error = frame.score - frame.y
-    estimates = {
-        "mae": linear_estimates(
+def _measure_numbers(subject: Subject, family: Family, reference: int) -> Measured:
+    """Measure outcomes that are numbers: errors in their unit, of grades the agreement."""
+    frame, policy = subject.frame, subject.policy
+    if frame.ordinal:
+        estimates = {"kappa_w": kappa_estimates(frame, family)}
+        return Measured(
+            groups=_number_groups(subject, family, estimates), drafts=(), heterogeneity=()
+        )
+    wanted = compared_groups(family, reference)
+    maker = _Contrasts(subject, family, reference, wanted, crossed=False)
+    estimates, drafts, heterogeneity = {}, [], []
+    for metric, error in number_errors(frame).items():
+        estimates[metric] = linear_estimates(
             frame,
-            mean_of(family, np.abs(error)),
+            mean_of(family, error),
             undefined=lambda _: "no cases",
-            bounds=(0.0, np.inf),
-        ),
-        "bias": linear_estimates(frame, mean_of(family, error), undefined=lambda _: "no cases"),
-    }
+    def means(self, metric: str, ratio: Ratio, deff: float) -> list[Draft]:
+        """Return the drafts of a mean error."""
+        policy, own = self.subject.policy, ratio.group
+        contrast = contrast_means(
+            ratio, deff=deff, margin=policy.margins[metric], needed=policy.min_effective_n
+        )
+        rows = own.n + (own.n if ratio.reference is None else ratio.reference.n)
+        return self._drafts(
+            metric,
+            contrast,
+            (own.value, own.variance),
+            "t, influence function",
+            rows,
+            self.patients,
+        )
+
+            bounds=ERROR_BOUNDS[metric],
+        )
+        if metric in policy.verdict_metrics and len(wanted):
+            ratio, deff = mean_ratio(frame, family, error, reference)
+            drafts += maker.means(metric, ratio, deff)
+            heterogeneity += maker.spread(metric, ratio.group.value, ratio.group.variance)
+    return Measured(
+        groups=_number_groups(subject, family, estimates),
+        drafts=tuple(drafts),
+        heterogeneity=tuple(heterogeneity),
+    )
+
+
+def _number_groups(
+    subject: Subject, family: Family, estimates: Mapping[str, list[Estimate]]
+) -> tuple[GroupResult, ...]:
     rows = family.sum_rows()
     patients = family.sum_pairs(np.ones(len(family.pair_group)))
-    groups = tuple(
+    return tuple(
         GroupResult(
             attributes=label,
             n=int(rows[index]),
-            patients=int(patients[index]) if frame.named_patients else None,
+            patients=int(patients[index]) if subject.frame.named_patients else None,
             positives=0,
             metrics={name: values[index] for name, values in estimates.items()},
             declared=family.declared,
         )
         for index, label in enumerate(family.labels)
     )
-    return Measured(groups=groups, drafts=(), heterogeneity=())

@@ -52,17 +52,21 @@ class ScoredOutput:
         model: ``id@version``, or None for predictions that nobody hands a model over for.
         label_column: Column the label was read from.
         positive: Value of that column that counts as positive.
-        task: Task of the model; anything but regression is read as a binary label.
+        task: Task of the model; ``regression`` and ``ordinal`` are numbers, others one value
+            against the rest.
         space: ``probability`` and ``logit`` scores are probabilities where all lie in [0, 1];
             any other score is only ranked.
-        y: Label per row, 0 or 1 (-1 is missing); the outcome itself for regression.
-        score: Score per row, float64; the prediction itself for regression.
+        y: Label per row, 0 or 1 (-1 is missing); the outcome itself for numbers.
+        score: Score per row, float64; the prediction itself for numbers.
         threshold: Predicted positive means score >= threshold, or None where there is none.
         threshold_source: model, policy or command.
         threshold_chosen_on: Hash of the data the threshold was chosen on, or None.
         patients: Patient code per row, or None where rows are independent.
         attributes: Groupings whose codes are aligned to these rows.
         scope: same_source_test, external or local.
+        compared: Attributes that are compared on their own; None for those that no crossing names.
+        crossings: Crossings that were asked for; those that the policy does not declare are
+            exploratory.
     """
 
     name: str
@@ -80,6 +84,8 @@ class ScoredOutput:
     attributes: tuple[Grouping, ...] = ()
     scope: str = "local"
     weights: FloatArray | None = None
+    compared: tuple[str, ...] | None = None
+    crossings: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,13 @@ def _assemble(
     required = audit.required_groups if "required_groups" in given else ()
     declared = groups if audit.groups is None else audit.groups
     crossed = intersections if audit.intersections is None else audit.intersections
+    margins = {**default.margin, **file.margin}
+    bare = [metric for metric in audit.verdict_metrics if metric not in margins]
+    if bare:
+        raise PolicyError(
+            f"{by}: audit.verdict_metrics names {bare[0]!r} without a margin, and no default fits "
+            f"the outcome's unit; add {bare[0]} = … under [margin]."
+        )
     reasons = {
         **{key: text for key, text in default.reasons.items() if _uses_default(key, file)},
         **file.reasons,
@@ -138,7 +145,7 @@ def _assemble(
         min_effective_n=audit.min_effective_n,
         min_effective_per_class=audit.min_effective_per_class,
         reference=audit.reference,
-        margins={**default.margin, **file.margin},
+        margins=margins,
         reasons=reasons,
         thresholds=file.thresholds,
         release=file.suppression.release,
@@ -176,7 +183,7 @@ def _findings(file: PolicyFile, by: str) -> tuple[Finding, ...]:
             message=f"No margin for {metric} is declared; the default policy's is used.",
         )
         for metric in file.audit.verdict_metrics
-        if metric not in file.margin and metric not in ("mae", "bias")
+        if metric not in file.margin
     ]
     return tuple(found)
 

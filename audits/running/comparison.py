@@ -14,7 +14,7 @@ from audits.cohorts import CohortTable
 from audits.cohorts.table import ScoreColumn
 from audits.comparison import Comparison, Version, compare_outputs, join_versions
 from audits.errors import AuditError
-from audits.fairness import ScoredOutput, audit_fairness
+from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
 from audits.running.predictions import internal_of, open_scores, parts_of, scored_outputs
 from audits.running.thresholds import paired_thresholds
@@ -39,6 +39,19 @@ class ComparisonResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the contract's ``comparison``."""
         return self.comparison.to_dict()
+
+
+def check_comparable(task: str, where: str) -> None:
+    """Refuse a task whose versions no paired statistics compare.
+
+    Raises:
+        AuditError: Names the task and what can be compared.
+    """
+    if task not in BINARY_TASKS:
+        raise AuditError(
+            f"{where}: versions of the task {task!r} are not compared in this version; audit each "
+            f"on its own, or compare one of {', '.join(BINARY_TASKS)}."
+        )
 
 
 def compare_passes(
@@ -202,6 +215,7 @@ def _open(
     options: Mapping[str, Any],
 ) -> tuple[CohortTable, Policy]:
     """Open the table with both versions' columns: all of the base, then all of the candidate."""
+    check_comparable(str(options.get("task", "binary")), "The comparison")
     names, base, candidate = map(_listed, (labels, base_scores, candidate_scores))
     if not len(names) == len(base) == len(candidate):
         raise AuditError(

@@ -10,12 +10,12 @@ from typing import Any
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, Study, open_study
 from audits.errors import AuditError
-from audits.fairness import audit_fairness
+from audits.fairness import audit_fairness, check_task
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
 from audits.running.causes import study_context, with_causes
-from audits.running.comparison import compare_passes
+from audits.running.comparison import check_comparable, compare_passes
 from audits.running.frames import cases_frame
 from audits.running.inputs import model_inputs
 from audits.running.model import ModelPass, run_model
@@ -59,6 +59,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     seed: int = 0,
     store: Path | str | None = None,
     explain_cases: int = 50,
+    check_cases: int = 8,
     command: Sequence[str] = (),
     if_changed: bool = False,
     compare: bool = False,
@@ -77,6 +78,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         seed: Seed of everything random.
         store: Store of runs.
         explain_cases: Cases explained for each model.
+        check_cases: How many of these, drawn with the seed, get every check of the explanation.
         command: Command line, kept in ``internal/run.json``.
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
@@ -94,7 +96,13 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         refuse_existing(target)
     progress(0.0, "Opening the study")
     registry = Store(store)
-    options = {"explain_cases": explain_cases, "device": device, "compare": compare, "why": why}
+    options = {
+        "explain_cases": explain_cases,
+        "check_cases": check_cases,
+        "device": device,
+        "compare": compare,
+        "why": why,
+    }
     plan = _plan(study, models, policy, seed=seed, **options)
     same = unchanged_run(target, plan.key) if if_changed else None
     if same is not None:
@@ -106,6 +114,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         device=device,
         seed=seed,
         explain_cases=explain_cases,
+        check_cases=check_cases,
         progress=part_of(progress, _OPENED, _MODELS_DONE),
         cancel=cancel,
     )
@@ -163,6 +172,7 @@ def _passes(  # noqa: PLR0913 - passes the run's options on
     device: str,
     seed: int,
     explain_cases: int,
+    check_cases: int,
     progress: Progress,
     cancel: Cancel,
 ) -> list[ModelPass]:
@@ -180,6 +190,7 @@ def _passes(  # noqa: PLR0913 - passes the run's options on
                 device=device,
                 seed=seed,
                 explain_cases=explain_cases,
+                check_cases=check_cases,
                 cache=cache,
                 progress=part_of(progress, at / total, (at + 1) / total),
                 cancel=cancel,
@@ -246,6 +257,9 @@ def _plan(
     opened = open_study(study)
     manifests = tuple(read_manifest(folder) for folder in models)
     _refuse_doubles(manifests)
+    for manifest in manifests:
+        check = check_comparable if options["compare"] else check_task
+        check(manifest.output.task, str(manifest.folder))
     declared = load_policy(policy, groups=tuple(opened.groups))
     key = content_key(
         kind="study",
