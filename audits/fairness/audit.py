@@ -109,18 +109,26 @@ def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> _Pe
 def families_of(
     frame: Frame, output: ScoredOutput, policy: Policy
 ) -> tuple[list[Family], list[Finding]]:
-    """Return every marginal, then every declared intersection, and what could not be built."""
+    """Return every marginal, every crossing, declared ones first, and what could not be built.
+
+    A crossing that was asked for but that the policy does not declare is exploratory.
+    """
     by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
     order = [name for name in policy.groups if name in by_name]
     order += [name for name in by_name if name not in policy.groups]
-    crossed = {name for names in policy.intersections for name in names}
+    declared = {frozenset(names) for names in policy.intersections}
+    asked = [names for names in output.crossings if frozenset(names) not in declared]
+    crossings = [*((names, True) for names in policy.intersections)]
+    crossings += [(names, False) for names in dict.fromkeys(asked)]
+    crossed = {name for names, _ in crossings for name in names}
+    alone = {*policy.groups, *(output.compared or ())}
     families = [
         marginal(frame, by_name[name], declared=name in policy.groups)
         for name in order
         if name in alone or name not in crossed or not policy.groups
     ]
     findings = []
-    for names in policy.intersections:
+    for names, is_declared in crossings:
         absent = [name for name in names if name not in by_name]
         if absent:
             findings.append(
@@ -131,7 +139,8 @@ def families_of(
                 )
             )
             continue
-        families.append(crossing(frame, [by_name[name] for name in names], declared=True))
+        crossed_by = [by_name[name] for name in names]
+        families.append(crossing(frame, crossed_by, declared=is_declared))
     return families, findings
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from audits.cancel import Cancel, part_of, stop_if
 from audits.cohorts import Attribute, Study
-from audits.fairness import ScoredOutput
+from audits.errors import AuditError
+from audits.fairness import NUMBER_TASKS, ScoredOutput
 from audits.policy import Policy
 from audits.predictions import CohortPredictions, join_outputs, predict_cohort
 from audits.running.frames import predictions_frame
@@ -68,6 +69,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     device: str,
     seed: int,
     explain_cases: int,
+    check_cases: int,
     cache: Path | None,
     progress: Progress,
     cancel: Cancel,
@@ -82,6 +84,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         device: Where the model runs.
         seed: Seed of the choice of cases and of explanations.
         explain_cases: How many cases to explain.
+        check_cases: How many of the explained cases get every check of the explanation.
         cache: Folder for predictions that other runs can use again.
         progress: Told how far it is.
         cancel: Asked between steps.
@@ -115,6 +118,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
             predictions,
             rows,
             seed=seed,
+            check_cases=check_cases,
             progress=part_of(progress, 0.6, 0.85),
             cancel=cancel,
         )
@@ -209,6 +213,11 @@ def _scored(  # noqa: PLR0913 - everything the statistics need of one output
     space: str,
 ) -> ScoredOutput:
     label = study.labels[name]
+    if label.target is not None and task not in NUMBER_TASKS:
+        raise AuditError(
+            f"{predictions.key}: its task is {task}, and the label {name!r} of {study.name} is "
+            f"{label.task}; declare the task of the label in study.toml as that of the model."
+        )
     truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
     patients = study.patients
     return ScoredOutput(
@@ -226,6 +235,7 @@ def _scored(  # noqa: PLR0913 - everything the statistics need of one output
         patients=None if patients is None else patients[predictions.rows],
         attributes=tuple(attributes),
         scope=study.scope,
+        compared=tuple(attribute.name for attribute in attributes),
     )
 
 
@@ -256,6 +266,7 @@ def _explain(  # noqa: PLR0913 - passes the run's options on
     rows: npt.NDArray[np.int64],
     *,
     seed: int,
+    check_cases: int,
     progress: Progress,
     cancel: Cancel,
 ) -> tuple[Sequence[CaseExplanation], Mapping[str, Any]]:
@@ -274,6 +285,7 @@ def _explain(  # noqa: PLR0913 - passes the run's options on
         [predictions.case_ids[row] for row in rows],
         seed=seed,
         maps={predictions.case_ids[row]: known[int(row)] for row in rows if int(row) in known},
+        check_cases=check_cases,
         progress=progress,
         cancel=cancel,
     )

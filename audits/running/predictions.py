@@ -13,7 +13,7 @@ import numpy as np
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, CohortTable, open_table, parse_group
 from audits.cohorts.table import ScoreColumn
-from audits.fairness import FairnessResult, ScoredOutput, audit_fairness
+from audits.fairness import FairnessResult, ScoredOutput, audit_fairness, check_task
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, build_evidence, library_versions
 from audits.running import quality
@@ -250,16 +250,17 @@ def parts_of(  # noqa: PLR0913 - everything the evidence holds
 
 
 def _undeclared(table: CohortTable, policy: Policy) -> list[Finding]:
-    """Say which intersections were asked for but not declared, and so are not audited."""
+    """Say which intersections were asked for but not declared, and so are exploratory."""
+    declared = {frozenset(names) for names in policy.intersections}
     return [
         Finding(
-            severity="warning",
+            severity="info",
             where=f"intersection {'×'.join(names)}",
-            message="The policy does not declare it, so it is not audited; add it to "
-            "audit.intersections of the policy.",
+            message="The policy does not declare it, so it is exploratory: it gets no q and no "
+            "verdict.",
         )
         for names in table.intersections
-        if names not in policy.intersections
+        if frozenset(names) not in declared
     ]
 
 
@@ -375,6 +376,7 @@ def _scored(
 ) -> ScoredOutput:
     rows = np.flatnonzero(score.usable)
     label = score.label
+    check_task(task, f"Output {score.name!r}")
     truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
     return ScoredOutput(
         name=score.name,
@@ -390,6 +392,8 @@ def _scored(
         patients=None if table.patients is None else table.patients[rows],
         attributes=tuple(a.take(rows) for a in attributes),
         scope=table.scope,
+        compared=table.groups,
+        crossings=table.intersections,
     )
 
 
