@@ -13,7 +13,7 @@ import click
     "--format",
     "form",
     required=True,
-    help="pdf, html, md, xlsx, json (the evidence) or csv (a zip).",
+    help="pdf, html, md, xlsx, xml (CHAI card), json (the evidence) or csv (a zip).",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 def report(run: Path, form: str, out: Path) -> None:

@@ -32,6 +32,12 @@ def _card(evidence: Mapping[str, Any]) -> bytes:
     return model_card(evidence)
 
 
+def _chai(evidence: Mapping[str, Any]) -> bytes:
+    from audits.reporting.cards import chai_card
+
+    return chai_card(evidence)
+
+
 def _workbook(evidence: Mapping[str, Any]) -> bytes:
     from audits.reporting.workbook import workbook
 
@@ -46,6 +52,7 @@ FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = MappingProxyType(
         "html": _html,
         "md": _card,
         "xlsx": _workbook,
+        "xml": _chai,
     }
 )
 """Format name to the function that makes its bytes from the evidence alone."""

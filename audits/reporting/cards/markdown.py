@@ -15,6 +15,7 @@ from audits.reporting.charts import verdict_of, verdicts_of
 from audits.reporting.document.findings import disparities, output_label, told
 from audits.reporting.document.front import STANCE
 from audits.reporting.document.results import measures
+from audits.reporting.order import in_order
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.summary import verdict_counts
 from audits.reporting.words import (
@@ -47,7 +48,8 @@ def model_card(evidence: Evidence) -> bytes:
     Args:
         evidence: ``evidence.json`` at any release; what is masked there is said to be suppressed.
     """
-    lines = [*_front_matter(evidence), *_body(evidence)]
+    ordered = in_order(evidence)
+    lines = [*_front_matter(ordered), *_body(ordered)]
     return ("\n".join(lines).rstrip() + "\n").encode()
 
 

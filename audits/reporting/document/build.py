@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,9 +15,10 @@ from audits.reporting.document import (
     validity,
 )
 from audits.reporting.document.blocks import Block, Document, Section
+from audits.reporting.order import in_order
 from audits.reporting.sections import SECTIONS
 from audits.reporting.words import model_label
-from audits.storage.canonical import canonical_json
+from audits.storage.canonical import sha256_of
 
 Evidence = Mapping[str, Any]
 
@@ -57,10 +56,8 @@ def build_document(evidence: Evidence) -> Document:
         evidence: ``evidence.json`` at any release. What is masked there is said to be
             suppressed; nothing is computed anew.
     """
-    canonical = canonical_json(evidence)
-    digest = hashlib.sha256(canonical).hexdigest()
-    # Read back, so that the order of keys in memory cannot show in the report.
-    evidence = json.loads(canonical)
+    evidence = in_order(evidence)
+    digest = sha256_of(evidence)
     cited = _evidence_for(evidence)
     return Document(
         title="Model bias and explainability audit",

@@ -38,7 +38,7 @@ from audits.reporting.words import (
 )
 
 Evidence = Mapping[str, Any]
-TOLD = 3
+TOLD = 2
 """Disparities told in full sentences on the executive page; section 7 lists all."""
 
 STANCE = (
@@ -117,9 +117,8 @@ def executive(evidence: Evidence) -> Iterator[Block]:
     yield from _untold(evidence, counts)
     yield Heading(text="Who set the margins")
     yield from _margins(evidence)
-    yield Heading(text="Earlier audits of these data or models")
+    yield Heading(text="Earlier audits and open actions")
     yield from _earlier(evidence)
-    yield Heading(text="Open actions")
     yield from _actions(found)
 
 

@@ -51,6 +51,7 @@ OVERALL = ("tpr", "fpr", "ppv", "auroc", "brier", "calibration_slope", "oe_ratio
 OTHER_TASKS = (
     *("mae", "bias", "c_uno", "auc_t", "brier_t", "oe_t", "kappa_w", "dice", "hd95", "froc"),
 )
+DRAWN = "95 % intervals (an arrow: it goes on); dotted: everybody"
 CALIBRATION = ("oe_ratio", "calibration_slope", "calibration_intercept")
 PANELS = 4
 
@@ -138,14 +139,16 @@ def _output(evidence: Evidence, output: Output, at: int) -> Iterator[Block]:
     label = output_label(output)
     for chart in group_charts(output, shown, name=f"groups-{at}"):
         yield Figure(
-            chart=chart, caption=f"{label}: groups, with 95 % intervals; dotted: everybody"
+            chart=chart,
+            caption=f"{label}: groups, {DRAWN}",
         )
     yield _group_grid(output, shown, f"{label}: groups")
     yield from _disparity_grid(output)
     yield from adjusted_gaps(output)
     for chart in group_charts(output, shown, name=f"crossed-{at}", intersections=True):
         yield Figure(
-            chart=chart, caption=f"{label}: intersections, with 95 % intervals; dotted: everybody"
+            chart=chart,
+            caption=f"{label}: intersections, {DRAWN}",
         )
     for chart in group_charts(output, CALIBRATION, name=f"calibration-{at}"):
         yield Figure(chart=chart, caption=f"{label}: calibration of the groups; dotted: everybody")

@@ -137,7 +137,7 @@ def _output_summary(output: Mapping[str, Any], key: str) -> Iterator[Block]:
         if output.get(key) is not None
     ]
     facts += [
-        Fact(label=f"{name}: maps, {word('check', one['verdict']).lower()}", value=_kept(one))
+        Fact(label=f"{name}: {word('check', one['verdict']).lower()}", value=_kept(one))
         for one in output.get("badges") or ()
     ]
     if facts:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from audits.errors import AuditError
+from audits.reporting.cards import chai_card
 from audits.reporting.document import Document, build_document
 from audits.reporting.document.blocks import Block, Figure
 from audits.reporting.figures import chart_svg
@@ -85,6 +86,15 @@ def _attachments(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
             "description": "The canonical result of the run, from which this report is made.",
         }
     ]
+    found.append(
+        {
+            "name": "chai-model-card.xml",
+            "text": chai_card(evidence).decode(),
+            "mime": "application/xml",
+            "relationship": "supplement",
+            "description": "CHAI Applied Model Card, schema v0.2.",
+        }
+    )
     found += [
         {
             "name": f"{table.name}.csv",

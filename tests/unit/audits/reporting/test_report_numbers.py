@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from audits.reporting.cards import model_card
+from audits.reporting.cards import chai_card, model_card
 from audits.reporting.document import build_document
 from audits.reporting.document.blocks import Figure
 from audits.reporting.figures import chart_svg
@@ -153,6 +153,7 @@ FORMATS = {
     "html": html_texts,
     "md": lambda evidence: [model_card(evidence).decode()],
     "csv": csv_texts,
+    "xml": lambda evidence: [chai_card(evidence).decode()],
     "xlsx": xlsx_texts,
 }
 
@@ -200,7 +201,7 @@ def chart_ticks(chart: Any) -> set[str]:
 
 @given(chosen=st.sets(st.integers(0, 99), min_size=3, max_size=12))
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=[Phase.generate],  # a report takes a second, so nothing is shrunk
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -212,7 +213,7 @@ def test_what_is_masked_is_nowhere_worked_out_again(request, chosen):
     for at in chosen:
         mask(rows[at % len(rows)])
     evidence["release"] = "restricted"
-    for form in ("document", "html", "md", "xlsx"):
+    for form in ("document", "html", "md", "xlsx", "xml"):
         assert not strangers(evidence, form)
     assert "suppressed" in "\n".join(texts_of(evidence))
 

@@ -1,0 +1,258 @@
+"""A CHAI Applied Model Card (schema v0.2) in XML.
+
+The card has no state for a field that is not there, so such a field says “Not available” and why.
+A run with several models gives one card whose fields name each model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from audits.reporting.document.findings import disparities, output_label, told
+from audits.reporting.document.front import STANCE
+from audits.reporting.document.results import OTHER_TASKS, OVERALL
+from audits.reporting.order import in_order
+from audits.reporting.requirements import card_field, declared_field
+from audits.reporting.requirements.facts import why_not
+from audits.reporting.summary import verdict_counts
+from audits.reporting.words import (
+    count,
+    group_label,
+    humanised,
+    is_ratio,
+    model_label,
+    reference_label,
+    unit_of,
+    word,
+)
+
+Evidence = Mapping[str, Any]
+NAMESPACE = "https://mc.chai.org/v0.2/schema.xsd"
+_DIGITS = 12
+_UNPRINTABLE = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def chai_card(evidence: Evidence) -> bytes:
+    """Return the card as UTF-8 XML; equal evidence gives equal bytes.
+
+    Args:
+        evidence: ``evidence.json`` at any release; masked numbers are left out.
+    """
+    card = ET.Element("AppliedModelCard", {"xmlns": NAMESPACE})
+    for name, part in _parts(in_order(evidence)):
+        _add(card, name, part)
+    ET.indent(card)
+    return bytes(ET.tostring(card, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+Part = str | list[tuple[str, Any]]
+
+
+def _add(parent: ET.Element, name: str, part: Part) -> None:
+    element = ET.SubElement(parent, name)
+    if isinstance(part, str):
+        element.text = _UNPRINTABLE.sub(" ", part)
+        return
+    for child, value in part:
+        _add(element, child, value)
+
+
+def _parts(evidence: Evidence) -> Iterator[tuple[str, Part]]:
+    def said(field: str) -> str:
+        return _declared(evidence, field)
+
+    yield (
+        "BasicInfo",
+        [
+            ("ModelName", _names(evidence)),
+            ("ModelDeveloper", said("developer")),
+            ("DeveloperContact", said("contact")),
+        ],
+    )
+    yield (
+        "ReleaseInfo",
+        [
+            ("ReleaseStage", said("release_stage")),
+            ("ReleaseDate", said("release_date")),
+            ("ReleaseVersion", ", ".join(m["version"] for m in evidence["models"]) or NO_MODEL),
+            ("GlobalAvailability", said("availability")),
+            ("RegulatoryApproval", said("regulatory_status")),
+        ],
+    )
+    yield "ModelSummary", [("Summary", _summary(evidence)), ("Keywords", [])]
+    yield (
+        "UsesAndDirections",
+        [
+            ("IntendedUseAndWorkflow", said("intended_use")),
+            ("PrimaryIntendedUsers", said("intended_users")),
+            ("HowToUse", said("directions")),
+            ("TargetedPatientPopulation", said("population")),
+            ("CautionedOutOfScopeSettings", said("out_of_scope")),
+        ],
+    )
+    yield (
+        "Warnings",
+        [
+            ("KnownRisksAndLimitations", said("limitations")),
+            ("KnownBiasesOrEthicalConsiderations", _biases(evidence)),
+            ("ClinicalRiskLevel", said("clinical_risk")),
+        ],
+    )
+    yield "TrustIngredients", _trust(evidence)
+    yield "KeyMetrics", _metrics(evidence)
+    yield (
+        "Resources",
+        [
+            ("PeerReviewedPublications", said("publications")),
+            ("PatientConsentOrDisclosure", said("consent")),
+        ],
+    )
+    yield "Bibliography", ""
+
+
+NO_MODEL = "Not available: no model was handed over, only its scores."
+
+
+def _names(evidence: Evidence) -> str:
+    names = [model_label(f"{m['id']}@{m['version']}") for m in evidence["models"]]
+    return " and ".join(names) or f"Table of scores {evidence['study']['name']}"
+
+
+def _declared(evidence: Evidence, field: str) -> str:
+    if not evidence["models"]:
+        return NO_MODEL
+    missing = f"Not available: the model's card does not declare {card_field(field).label.lower()}."
+    texts = {
+        model_label(f"{m['id']}@{m['version']}"): declared_field(m, field) or missing
+        for m in evidence["models"]
+    }
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "\n".join(f"- {name}: {text}" for name, text in texts.items())
+
+
+def _summary(evidence: Evidence) -> str:
+    outputs = ", ".join(dict.fromkeys(humanised(o["name"]) for o in evidence["outputs"]))
+    return f"{_names(evidence)}; outputs: {outputs}. {STANCE}"
+
+
+def _biases(evidence: Evidence) -> str:
+    counts = verdict_counts(evidence["outputs"])
+    said = "; ".join(f"{word('verdict', v)}: {n:,}" for v, n in counts.items())
+    lines = [f"- {told(output, one)}" for output, one in disparities(evidence["outputs"])]
+    return "\n".join([f"{said}. {word('limit', 'absence', 'text')}", *lines])
+
+
+def _trust(evidence: Evidence) -> list[tuple[str, Any]]:
+    def said(field: str) -> str:
+        return _declared(evidence, field)
+
+    outputs = "; ".join(
+        f"{output_label(o)}: label {o['label']['column']} = {o['label']['positive']}, threshold "
+        f"{(o.get('threshold') or {}).get('value')}"
+        for o in evidence["outputs"]
+    )
+    tasks = dict.fromkeys(str(o.get("task") or "not named") for o in evidence["outputs"])
+    kinds = [f"{m['format']}, {m['task']}" for m in evidence["models"]]
+    modalities = dict.fromkeys(
+        field["modality"] for m in evidence["models"] for field in m.get("inputs", ())
+    )
+    inputs = f"Inputs: {', '.join(modalities)}." if modalities else why_not("input_features")
+    facts = [
+        ("OutcomesAndOutputs", outputs or "Not available: the run holds no output."),
+        ("ModelType", "; ".join(kinds) or ", ".join(tasks)),
+        ("InputDataSource", said("data_source")),
+        ("OutputAndInputDataTypes", f"{inputs} Outputs: {', '.join(tasks)}."),
+        ("DevelopmentDataCharacterization", said("training_data")),
+        ("BiasMitigationApproaches", said("bias_mitigation")),
+        ("OngoingMaintenance", said("update_process")),
+    ]
+    transparency = [
+        ("FundingSource", said("funding")),
+        ("StakeholdersConsulted", said("stakeholders")),
+    ]
+    return [("AISystemFacts", facts), ("TransparencyInformation", transparency)]
+
+
+def _metrics(evidence: Evidence) -> list[tuple[str, Any]]:
+    efficacy = [_result(*pair) for pair in _overall(evidence)]
+    fairness = [_result(*pair) for pair in _gaps(evidence)]
+    return [
+        ("UsefulnessUsabilityEfficacy", _metric(evidence, "Performance overall", efficacy)),
+        ("FairnessEquity", _metric(evidence, "Differences between groups", fairness)),
+        ("SafetyReliability", _metric(evidence, "Robustness", [])),
+    ]
+
+
+def _metric(evidence: Evidence, goal: str, results: list[Any]) -> list[tuple[str, Any]]:
+    study = evidence["study"]
+    cases = count(study.get("cases"), suppressed=bool(study.get("suppressed")))
+    reason = why_not("robustness") if goal == "Robustness" else why_not("performance")
+    absent = [("MetricResult", [("Label", f"Not available: {reason}"), ("ValueJson", "null")])]
+    scope = word("scope", study.get("scope")) or "scope not declared"
+    return [
+        ("MetricGoal", goal),
+        ("Results", results or absent),
+        ("Interpretation", word("limit", "scope", "text")),
+        ("TestType", f"Retrospective, {scope}"),
+        ("TestingDataDescription", f"{study['name']}: {cases} cases"),
+        ("ValidationProcessAndJustification", _process(evidence)),
+    ]
+
+
+def _process(evidence: Evidence) -> str:
+    declared = evidence["declaration"]
+    return (
+        f"Groups, measures and margins stand in the policy “{declared['by']}” (sha256 "
+        f"{declared['policy_sha256']}), declared {declared['time']} before anything was computed. "
+        f"{word('statistic', 'verdicts', 'definition')}"
+    )
+
+
+def _overall(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    for output in evidence["outputs"]:
+        metrics = output["overall"]["metrics"]
+        for metric in (*OVERALL, *OTHER_TASKS):
+            if (metrics.get(metric) or {}).get("value") is not None:
+                label = f"{word('metric', metric)}, {output_label(output)}"
+                yield label, metrics[metric], unit_of(metric)
+
+
+def _gaps(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    for output in evidence["outputs"]:
+        for one in output["comparisons"]:
+            difference = one.get("difference") or {}
+            if one.get("verdict") and difference.get("value") is not None:
+                metric = one["metric"]
+                how = "ratio to" if is_ratio(metric) else "difference to"
+                label = (
+                    f"{word('metric', metric)}, {group_label(one['group'])}, {how} "
+                    f"{reference_label(one.get('reference'))}, {output_label(output)}: "
+                    f"{word('verdict', one['verdict']).lower()}"
+                )
+                yield label, difference, unit_of(metric)
+
+
+def _result(label: str, estimate: Mapping[str, Any], unit: str) -> tuple[str, Any]:
+    percent = unit == "percent"
+
+    def scaled(value: float) -> float:
+        return float(f"{100 * value if percent else value:.{_DIGITS}g}")
+
+    low, high = estimate.get("low"), estimate.get("high")
+    if low is None or high is None:
+        value: dict[str, Any] = {"kind": "single", "value": scaled(estimate["value"])}
+    else:
+        value = {
+            "kind": "estimate_ci",
+            "estimate": scaled(estimate["value"]),
+            "lower": scaled(low),
+            "upper": scaled(high),
+            "level": round(100 * estimate.get("level", 0.95)),
+            "unit": "%" if percent else "",
+        }
+    return "MetricResult", [("Label", label), ("ValueJson", json.dumps(value))]

@@ -1,0 +1,94 @@
+"""The CHAI card: the schema's elements in their order, every required one filled."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from audits.reporting.cards import chai_card
+from audits.reporting.cards.chai import NAMESPACE
+from audits.storage import canonical_json
+
+METRIC = (
+    *("MetricGoal", "Results", "Interpretation", "TestType", "TestingDataDescription"),
+    "ValidationProcessAndJustification",
+)
+# Element names of the schema v0.2 in its order, without those that may be left out and are.
+ORDER = {
+    "BasicInfo": ("ModelName", "ModelDeveloper", "DeveloperContact"),
+    "ReleaseInfo": (
+        *("ReleaseStage", "ReleaseDate", "ReleaseVersion", "GlobalAvailability"),
+        "RegulatoryApproval",
+    ),
+    "ModelSummary": ("Summary", "Keywords"),
+    "UsesAndDirections": (
+        *("IntendedUseAndWorkflow", "PrimaryIntendedUsers", "HowToUse"),
+        *("TargetedPatientPopulation", "CautionedOutOfScopeSettings"),
+    ),
+    "Warnings": (
+        *("KnownRisksAndLimitations", "KnownBiasesOrEthicalConsiderations"),
+        "ClinicalRiskLevel",
+    ),
+    "TrustIngredients": ("AISystemFacts", "TransparencyInformation"),
+    "AISystemFacts": (
+        *("OutcomesAndOutputs", "ModelType", "InputDataSource", "OutputAndInputDataTypes"),
+        *("DevelopmentDataCharacterization", "BiasMitigationApproaches", "OngoingMaintenance"),
+    ),
+    "TransparencyInformation": ("FundingSource", "StakeholdersConsulted"),
+    "KeyMetrics": ("UsefulnessUsabilityEfficacy", "FairnessEquity", "SafetyReliability"),
+    "UsefulnessUsabilityEfficacy": METRIC,
+    "FairnessEquity": METRIC,
+    "SafetyReliability": METRIC,
+    "Resources": ("PeerReviewedPublications", "PatientConsentOrDisclosure"),
+}
+TOP = (
+    *("BasicInfo", "ReleaseInfo", "ModelSummary", "UsesAndDirections", "Warnings"),
+    *("TrustIngredients", "KeyMetrics", "Resources", "Bibliography"),
+)
+
+
+def name(element):
+    return element.tag.removeprefix(f"{{{NAMESPACE}}}")
+
+
+@pytest.fixture(scope="module")
+def card(exact):
+    return ET.fromstring(chai_card(exact))
+
+
+def test_the_same_evidence_gives_the_same_bytes(exact):
+    assert chai_card(json.loads(canonical_json(exact))) == chai_card(
+        json.loads(canonical_json(exact))
+    )
+
+
+def test_the_elements_stand_in_the_order_of_the_schema(card):
+    assert tuple(map(name, card)) == TOP
+    for element in card.iter():
+        if name(element) in ORDER:
+            assert tuple(map(name, element)) == ORDER[name(element)]
+
+
+def test_every_field_says_something(card):
+    for element in card.iter():
+        if not len(element) and name(element) not in {"Keywords", "Bibliography"}:
+            assert (element.text or "").strip(), name(element)
+
+
+def test_results_carry_their_intervals(card, exact):
+    tag = f"{{{NAMESPACE}}}"
+    results = card.findall(f".//{tag}UsefulnessUsabilityEfficacy/{tag}Results/{tag}MetricResult")
+    first = json.loads(results[0][1].text)
+    tpr = exact["outputs"][0]["overall"]["metrics"]["tpr"]
+    assert first["kind"] == "estimate_ci"
+    assert first["estimate"] == pytest.approx(100 * tpr["value"])
+    assert first["lower"] == pytest.approx(100 * tpr["low"])
+    assert first["level"] == 95
+
+
+def test_text_stays_text(exact):
+    evidence = json.loads(canonical_json(exact))
+    evidence["study"]["name"] = "<x>&\x00"
+    assert "<x>& " in ET.fromstring(chai_card(evidence)).find(".//{*}ModelName").text
