@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audits.cli.options import device_option, seed_option, store_option
+from audits.cli.options import check_cases_option, device_option, seed_option, store_option
 from audits.cli.progress import progress_to
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _from_study(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="Cases explained for each model.",
             ),
+            check_cases_option,
         )
     ):
         command = option(command)
@@ -159,7 +160,7 @@ def _run(given: dict[str, Any], progress: Progress) -> Run:
 def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     if not given["study"] or not given["models"]:
         raise click.UsageError("name --study and --model, or --predictions")
-    used = {"study", "models", "device", "explain_cases"}
+    used = {"study", "models", "device", "explain_cases", "check_cases"}
     defaults = {"task": "binary", "space": _SPACES[0]}
     for name, value in given.items():
         if name not in used and value not in (None, (), defaults.get(name)):
@@ -173,6 +174,7 @@ def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         given["models"],
         device=given["device"],
         explain_cases=given["explain_cases"],
+        check_cases=given["check_cases"],
         **shared,
     )
 

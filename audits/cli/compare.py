@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audits.cli.options import device_option, seed_option, store_option
+from audits.cli.options import check_cases_option, device_option, seed_option, store_option
 from audits.cli.progress import progress_to
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--explain-cases", type=click.IntRange(min=0), default=50, show_default=True, metavar="N"
 )
+@check_cases_option
 @click.option("--if-changed", is_flag=True, help="Keep RUN if made from the same things.")
 @click.option("--progress-file", type=click.Path(path_type=Path), hidden=True)
 @device_option
@@ -78,6 +79,7 @@ def _run(given: dict[str, Any], progress: Progress) -> Run:
         compare=True,
         device=given["device"],
         explain_cases=given["explain_cases"],
+        check_cases=given["check_cases"],
         **shared,
     )
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
 from audits.cli.options import device_option, seed_option
 from audits.errors import StoreError
+
+if TYPE_CHECKING:
+    from audits.explanations import CaseExplanation
 
 
 @click.command()
@@ -18,6 +22,12 @@ from audits.errors import StoreError
 @click.option("--output", metavar="NAME", help="Output; default the first.")
 @click.option("--method", metavar="NAME", help="Method; default the one that suits the model.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--checks/--no-checks",
+    default=True,
+    show_default=True,
+    help="Test the explanation itself, by some hundred further passes of the model.",
+)
 @device_option
 @seed_option
 def explain(  # noqa: PLR0913 - the options of the contract
@@ -28,6 +38,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
     output: str | None,
     method: str | None,
     out: Path,
+    checks: bool,
     device: str,
     seed: int,
 ) -> None:
@@ -41,7 +52,14 @@ def explain(  # noqa: PLR0913 - the options of the contract
     from audits.explanations import explain_case
 
     result = explain_case(
-        study=study, model=model, case=case, output=output, method=method, seed=seed, device=device
+        study=study,
+        model=model,
+        case=case,
+        output=output,
+        method=method,
+        seed=seed,
+        device=device,
+        checks=checks,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -60,6 +78,22 @@ def explain(  # noqa: PLR0913 - the options of the contract
         spread = "" if not player.se else f" ± {player.se:.3f}"
         value = "" if player.value is None else f" = {player.value}"
         click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {player.unit or ''}")
+    _print_checks(result)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
     click.echo(f"Wrote {out}.")
+
+
+def _print_checks(result: CaseExplanation) -> None:
+    """Print what was tested of the explanation, and the word that sums it up."""
+    from audits.explanations.checks import badge
+
+    for check in result.checks:
+        if check.verdict == "not_checked":
+            continue
+        beside = "" if check.null is None else f", beside {check.null:.3g}"
+        value = "" if check.value is None else f" ({check.value:.3g}{beside})"
+        click.echo(f"  {check.name}: {check.verdict}{value}")
+    word, reason = badge(result.checks)
+    because = f" because of {reason}" if reason else ""
+    click.echo(f"Explanation: {word.replace('_', ' ')}{because}.")

@@ -20,3 +20,11 @@ device_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the run."
 )
+check_cases_option = click.option(
+    "--check-cases",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Explained cases of each model whose explanations are tested; 0 for none.",
+)

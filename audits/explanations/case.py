@@ -26,7 +26,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
     method: str | None = None,
     seed: int = 0,
     device: str = "auto",
-    checks: bool = False,
+    checks: bool = True,
 ) -> CaseExplanation:
     """Explain one score of one case.
 
@@ -38,7 +38,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
         method: A method's name in the contract; default the best one for the model.
         seed: Seed of everything drawn.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        checks: Also test the explanation itself (seconds to minutes).
+        checks: Also test the explanation itself; some hundred further passes of the model.
 
     Returns:
         The explanation; ``to_dict()`` is ``explanation.json``.
@@ -91,14 +91,16 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
 
 
 def explain_request(request: Request, method: str, *, checks: bool = False) -> CaseExplanation:
-    """Explain an opened request by a method that fits its model, and add the map's checks."""
-    chosen = choose_method(request.adapter, method)
-    explanation = _explainers()[chosen](request, chosen)
-    if explanation.map is None:
-        return explanation
-    from audits.explanations.checks import checked_map
+    """Explain an opened request by a method that fits its model, with its checks."""
+    from audits.explanations.checks import checked
 
-    return checked_map(request, explanation, run=checks)
+    return checked(request, explain_unchecked(request, method), run=checks)
+
+
+def explain_unchecked(request: Request, method: str) -> CaseExplanation:
+    """Explain an opened request by a method that fits its model; checks follow."""
+    chosen = choose_method(request.adapter, method)
+    return _explainers()[chosen](request, chosen)
 
 
 def choose_method(adapter: ModelAdapter, method: str | None) -> Method:

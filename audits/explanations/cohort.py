@@ -3,60 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from audits.cancel import Cancel, never, stop_if
+from audits.cancel import Cancel, never, part_of, stop_if
 from audits.errors import ExplanationError
-from audits.explanations.backgrounds import Background, CaseSource, audit_background
-from audits.explanations.case import choose_method
-from audits.explanations.request import Request
+from audits.explanations.backgrounds import Background, CaseSource
+from audits.explanations.case import choose_method, explain_unchecked
+from audits.explanations.checks.sample import with_checks
 from audits.explanations.result import CaseExplanation
+from audits.explanations.sample import Sample, open_sample
 from audits.explanations.shapley import ShapleyEstimate, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
-from audits.types import Progress, Skipped, silent
+from audits.types import Progress, silent
 
 if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
 
 IMAGES_PER_STEP = 16
-REFERENCE_IMAGES = 16
+_EXPLAINED = 0.6
 TABLE_METHODS = ("shapley", "tree_interventional")
 
 CaseMaps = Mapping[str, npt.NDArray[np.float32]]
 """Case id -> maps (outputs, *grid) of an earlier pass over the cohort."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sample:
-    """Opened cases of one model: raw and prepared rows in the order of ``case_ids``."""
-
-    study: CaseSource
-    adapter: ModelAdapter
-    case_ids: tuple[str, ...]
-    raw: Mapping[str, Any]
-    prepared: Mapping[str, Any]
-    scores: npt.NDArray[np.float64]
-    seed: int
-    background: Background | None
-    skipped: tuple[Skipped, ...]
-
-    def request(self, row: int, index: int) -> Request:
-        return Request(
-            study=self.study,
-            adapter=self.adapter,
-            case=self.case_ids[row],
-            index=index,
-            raw={name: _row(value, row) for name, value in self.raw.items()},
-            prepared={name: value[row : row + 1] for name, value in self.prepared.items()},
-            scores=self.scores[row : row + 1],
-            seed=self.seed,
-            given_background=self.background,
-        )
 
 
 def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's explanations
@@ -68,6 +40,7 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     seed: int = 0,
     background: Background | None = None,
     maps: CaseMaps | None = None,
+    check_cases: int = 0,
     progress: Progress = silent,
     cancel: Cancel = never,
 ) -> tuple[list[CaseExplanation], dict[str, Any]]:
@@ -81,6 +54,7 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
         seed: Seed of everything drawn.
         background: Cohort for effects; default drawn from the audited cases.
         maps: Maps that a pass over the cohort already gave, by case id; the others are computed.
+        check_cases: How many of the explained cases, drawn with the seed, get every check.
         progress: Told how far it is.
         cancel: Asked between steps.
 
@@ -93,18 +67,25 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     """
     chosen = choose_method(adapter, method)
     progress(0.0, f"Opening {len(case_ids)} cases to explain")
-    sample = _open(study, adapter, case_ids, seed=seed, background=background)
+    sample = open_sample(study, adapter, case_ids, seed=seed, background=background)
     if not sample.case_ids:
         reason = "no case of the sample has its inputs in the study"
         return [], summarise([], adapter, skipped=sample.skipped, reason=reason)
+    explaining = part_of(progress, 0.0, _EXPLAINED)
     if chosen in TABLE_METHODS:
-        explained_cases = _explain_tables(sample, chosen, progress, cancel)
+        explained_cases = _explain_tables(sample, chosen, explaining, cancel)
     elif chosen == "gradcam":
-        explained_cases = _explain_images(sample, maps or {}, progress, cancel)
+        explained_cases = _explain_images(sample, maps or {}, explaining, cancel)
     else:
-        explained_cases = _explain_one_by_one(sample, chosen, progress, cancel)
+        explained_cases = _explain_one_by_one(sample, chosen, explaining, cancel)
+    explained_cases = with_checks(
+        sample,
+        explained_cases,
+        count=check_cases,
+        progress=part_of(progress, _EXPLAINED, 1.0),
+        cancel=cancel,
+    )
     progress(1.0, "Explained")
-    explained_cases = _with_model_checks(sample, explained_cases)
     summary = summarise(
         explained_cases,
         adapter,
@@ -118,40 +99,13 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     return explained_cases, summary
 
 
-def _open(
-    study: CaseSource,
-    adapter: ModelAdapter,
-    case_ids: Sequence[str],
-    *,
-    seed: int,
-    background: Background | None,
-) -> _Sample:
-    raw, usable, skipped = study.raw_batch(adapter.inputs, list(case_ids))
-    prepared = adapter.prepare(raw) if usable else {}
-    scores = adapter.predict(prepared) if usable else np.empty((0, len(adapter.output.names)))
-    needs_table = usable and any(field.modality == "table" for field in adapter.inputs)
-    if background is None and needs_table:
-        background = audit_background(study, adapter, seed=seed)
-    return _Sample(
-        study=study,
-        adapter=adapter,
-        case_ids=tuple(usable),
-        raw=raw,
-        prepared=prepared,
-        scores=scores,
-        seed=seed,
-        background=background,
-        skipped=tuple(skipped),
-    )
-
-
 def _explain_tables(
-    sample: _Sample, method: str, progress: Progress, cancel: Cancel
+    sample: Sample, method: str, progress: Progress, cancel: Cancel
 ) -> list[CaseExplanation]:
     from audits.explanations.tree_models import fallback_findings, interventional_estimate
     from audits.explanations.variables import explanation_of_estimate
 
-    if len(sample.adapter.inputs) > 1 or sample.background is None:
+    if sample.has_other_inputs or sample.background is None:
         return _explain_one_by_one(sample, method, progress, cancel)
     stop_if(cancel)
     progress(0.1, f"Computing effects for {len(sample.case_ids)} cases")
@@ -182,7 +136,7 @@ def _explain_tables(
     return out
 
 
-def _shapley(sample: _Sample, background: Background) -> ShapleyEstimate:
+def _shapley(sample: Sample, background: Background) -> ShapleyEstimate:
     from audits.explanations.variables import table_field, table_game
 
     space = sample.adapter.output.space
@@ -196,10 +150,9 @@ def _shapley(sample: _Sample, background: Background) -> ShapleyEstimate:
 
 
 def _explain_images(
-    sample: _Sample, known: CaseMaps, progress: Progress, cancel: Cancel
+    sample: Sample, known: CaseMaps, progress: Progress, cancel: Cancel
 ) -> list[CaseExplanation]:
     from audits.explanations.cams import cam_engine
-    from audits.explanations.checks import checked_map
     from audits.explanations.maps import explanation_of_maps
 
     engine = cam_engine(sample.adapter)
@@ -217,37 +170,8 @@ def _explain_images(
         maps_of_case = known[case] if case in known else computed[case]
         for index in range(len(sample.adapter.output.names)):
             request = sample.request(row, index)
-            explanation = explanation_of_maps(request, engine, maps_of_case)
-            out.append(checked_map(request, explanation, run=False))
+            out.append(explanation_of_maps(request, engine, maps_of_case))
     return out
-
-
-def _with_model_checks(
-    sample: _Sample, explanations: list[CaseExplanation]
-) -> list[CaseExplanation]:
-    """Return explanations with parameter randomisation filled in, where maps are cheap."""
-    from audits.explanations.cams.formulas import CAM_METHODS
-    from audits.explanations.checks.randomisation import NAME as RANDOMISATION
-    from audits.explanations.checks.randomisation import randomisation_checks
-
-    names = sample.adapter.output.names
-    if not explanations or explanations[0].method not in CAM_METHODS:
-        return explanations
-    cases = {name: value[:REFERENCE_IMAGES] for name, value in sample.prepared.items()}
-    found = randomisation_checks(
-        sample.adapter, explanations[0].method, range(len(names)), cases, seed=sample.seed
-    )
-    by_output = dict(zip(names, found, strict=True))
-    return [
-        replace(
-            one,
-            checks=tuple(
-                by_output[one.output] if check.name == RANDOMISATION else check
-                for check in one.checks
-            ),
-        )
-        for one in explanations
-    ]
 
 
 def _localised(
@@ -264,22 +188,15 @@ def _localised(
 
 
 def _explain_one_by_one(
-    sample: _Sample, method: str, progress: Progress, cancel: Cancel
+    sample: Sample, method: str, progress: Progress, cancel: Cancel
 ) -> list[CaseExplanation]:
-    from audits.explanations.case import explain_request
-
     out = []
     for row in range(len(sample.case_ids)):
         for index in range(len(sample.adapter.output.names)):
             stop_if(cancel)
-            out.append(explain_request(sample.request(row, index), method))
+            out.append(explain_unchecked(sample.request(row, index), method))
         progress((row + 1) / len(sample.case_ids), "Explaining cases")
     return out
-
-
-def _row(value: Any, row: int) -> Any:
-    """Return one row of a table, a list or an array, as a batch of one."""
-    return value.iloc[[row]] if hasattr(value, "iloc") else value[row : row + 1]
 
 
 def _patient_codes(study: CaseSource, case_ids: Sequence[str]) -> npt.NDArray[np.int64] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from audits.explanations.checks.summary import summarise_checks
 from audits.explanations.result import CaseExplanation
 from audits.types import Estimate, Skipped
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 INTERVAL = (0.025, 0.975)
 FEWEST = 2
-_SEVERITY: Mapping[str, int] = {"not_checked": 0, "reflects": 1, "weak": 2, "fails": 3}
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ def summarise(
     spatial = first.map if first else None
     out: dict[str, Any] = {
         "method": first.method if first else None,
-        "checks": _checks(explanations, adapter),
+        "checks": summarise_checks(explanations, adapter),
         "background": first.background.to_dict() if first and first.background else None,
         "cases": len(cases),
         "layer": spatial.layer if spatial else None,
@@ -89,24 +89,12 @@ def _output_summary(
     if first.map is not None:
         without = [one for one in explanations if one.map and one.map.native.max() <= 0]
         out["no_positive_evidence"] = {"k": len(without), "n": len(explanations)}
-        out["badges"] = _badges(explanations)
-    return out
-
-
-def _checks(explanations: Sequence[CaseExplanation], adapter: ModelAdapter) -> list[dict[str, Any]]:
-    """Return what was tested, per output: the worst case of each check."""
-    out = []
-    for name in adapter.output.names:
-        checks = [check for one in explanations if one.output == name for check in one.checks]
-        for kind in dict.fromkeys(check.name for check in checks):
-            same = [check for check in checks if check.name == kind]
-            worst = max(same, key=lambda check: (_SEVERITY[check.verdict], check.value or 0.0))
-            out.append({**worst.to_dict(), "output": name})
+    out["badges"] = _badges(explanations)
     return out
 
 
 def _badges(explanations: Sequence[CaseExplanation]) -> list[dict[str, Any]]:
-    """Return how many maps carry each badge, as counts that a restricted release can mask."""
+    """Return how many explanations carry each badge, in counts that can be masked."""
     from audits.explanations.checks.badge import badge
 
     words = [badge(one.checks)[0] for one in explanations]

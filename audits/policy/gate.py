@@ -212,10 +212,14 @@ def _shortcuts(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgemen
 
 
 def _explanations(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:
+    """Judge every check that decides; one that only informs, or cannot be made, is passed over."""
     for model, summary in (evidence.get("explanations") or {}).items():
         checks = summary.get("checks", []) if isinstance(summary, Mapping) else []
         for check in checks:
-            subject = f"{model}, {check['name']}"
+            output = check.get("output")
+            if not check.get("decides", True) or rule.output not in (None, output):
+                continue
+            subject = ", ".join(part for part in (model, output, check["name"]) if part)
             yield _wanted(rule, check["verdict"], subject, undecided=("weak", "not_checked", None))
 
 

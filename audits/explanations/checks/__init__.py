@@ -1,5 +1,6 @@
-"""Tests of a map itself: does it follow the model, is it stable, does it tell outputs apart?"""
+"""Tests of an explanation itself: does it follow the model, is it stable, can it be told apart?"""
 
-from audits.explanations.checks.badge import CHECK_NAMES, badge, checked_map
+from audits.explanations.checks.badge import badge, checked
+from audits.explanations.checks.names import MAP_CHECKS, VARIABLE_CHECKS
 
-__all__ = ["CHECK_NAMES", "badge", "checked_map"]
+__all__ = ["MAP_CHECKS", "VARIABLE_CHECKS", "badge", "checked"]

@@ -1,4 +1,4 @@
-"""Which checks a map gets, and the one word that sums them up."""
+"""Which checks an explanation gets, and the one word that sums them up."""
 
 from __future__ import annotations
 
@@ -6,41 +6,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from audits.explanations.checks.names import (
+    DECISIVE,
+    DELETION,
+    INFORMATIVE,
+    MAP_CHECKS,
+    VARIABLE_CHECKS,
+)
 from audits.explanations.result import CaseExplanation, Check, Verdict
 
 if TYPE_CHECKING:
     from audits.explanations.request import Request
 
-DELETION = "deletion_rank"
-SENSITIVITY = "max_sensitivity"
-SIMILARITY = "output_similarity"
-COMPLETENESS = "completeness"
-RANDOMISATION = "parameter_randomisation"
-CHECK_NAMES = (DELETION, SENSITIVITY, SIMILARITY, RANDOMISATION)
-DECISIVE = (DELETION, RANDOMISATION)
-# Two outputs may rightly look alike (effusion and atelectasis overlap), so this one only informs.
-INFORMATIVE = (SIMILARITY,)
 
-
-def checked_map(request: Request, explanation: CaseExplanation, *, run: bool) -> CaseExplanation:
-    """Return a map's explanation with its checks: computed, or named as not checked yet."""
-    if explanation.map is None:
-        return explanation
+def checked(request: Request, explanation: CaseExplanation, *, run: bool) -> CaseExplanation:
+    """Return an explanation with its checks: computed, or named as not checked yet."""
     if run:
         from audits.explanations.checks.running import run_checks
 
         return replace(explanation, checks=(*explanation.checks, *run_checks(request, explanation)))
     waiting = tuple(
-        Check(name=name, value=None, null=None, verdict="not_checked") for name in CHECK_NAMES
+        Check(name=name, value=None, null=None, verdict="not_checked")
+        for name in (VARIABLE_CHECKS if explanation.map is None else MAP_CHECKS)
     )
     return replace(explanation, checks=(*explanation.checks, *waiting))
 
 
 def badge(checks: Sequence[Check]) -> tuple[Verdict, str]:
-    """Return the word for a map and its reason; it says nothing about whether the model is right.
+    """Return the word for an explanation and its reason, not whether the model is right.
 
-    A failed deletion rank or parameter randomisation makes it *fails*; any other failure makes it
-    *weak*; without a deletion rank it is *not_checked*.
+    A failed deletion rank, parameter randomisation or additivity makes it *fails*; any other
+    failure makes it *weak*; without a deletion rank it is *not_checked*.
     """
     judged = [check for check in checks if check.name not in INFORMATIVE]
     failed = [check.name for check in judged if check.verdict == "fails"]

@@ -1,88 +1,114 @@
-"""Run the checks of one map."""
+"""Run the checks of one explanation."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.backgrounds import audit_background
+from audits.explanations.checks import names
 from audits.explanations.checks.deletion import deletion_rank
-from audits.explanations.checks.mappers import Mapper, mapper_for
-from audits.explanations.checks.randomisation import randomisation_checks
+from audits.explanations.checks.mappers import mapper_for
+from audits.explanations.checks.reference import model_reference
 from audits.explanations.checks.stability import max_sensitivity
-from audits.explanations.result import CaseExplanation, Check, Verdict
+from audits.explanations.result import CaseExplanation, Check, SpatialMap, Verdict
 
 if TYPE_CHECKING:
     from audits.explanations.request import Request
 
 ALPHA = 0.05
-REFERENCE_CASES = 16
-REFERENCE_QUANTILE = 0.95
 
-_Key = tuple[str, str, str, str, int]
-_lock = threading.Lock()
-_per_model: dict[_Key, tuple[Check, float | None]] = {}
+Map = npt.NDArray[np.floating]
 
 
-def run_checks(request: Request, explanation: CaseExplanation) -> tuple[Check, ...]:
-    """Test one map: deletion rank, stability, similarity of outputs, randomised parameters.
-
-    What belongs to the model and the method (parameter randomisation, the reference of the
-    stability) is computed once per process for the same weights, study, method, output and seed.
+def run_checks(
+    request: Request,
+    explanation: CaseExplanation,
+    *,
+    others: Sequence[CaseExplanation] | None = None,
+) -> tuple[Check, ...]:
+    """Test one explanation: of a map its rank, stability and weights, of effects rank and signs.
 
     Args:
         request: The case.
-        explanation: Its map.
+        explanation: Its explanation.
+        others: Explanations of the other outputs of the case; None has their maps computed.
     """
-    spatial = explanation.map
-    if spatial is None:
-        return ()
-    method, field = explanation.method, spatial.field
-    mapper = mapper_for(request.adapter, method, (request.index,))
+    if explanation.map is not None:
+        maps = None if others is None else [one.map.native for one in others if one.map]
+        return _map_checks(request, explanation.method, explanation.map, maps)
+    from audits.explanations.checks.variables import checks_of_variables
+
+    effects = np.array([player.effect for player in explanation.players])
+    return checks_of_variables(
+        request.adapter,
+        request.prepared,
+        request.background(),
+        explanation.method,
+        {request.index: effects[None]},
+        seed=request.seed,
+    )[0][request.index]
+
+
+def _map_checks(
+    request: Request, method: str, spatial: SpatialMap, others: Sequence[Map] | None
+) -> tuple[Check, ...]:
+    """Return deletion rank, stability, similarity of outputs and parameter randomisation.
+
+    What belongs to the model and the method (parameter randomisation, the usual sensitivity) is
+    computed once per process.
+    """
     rank = deletion_rank(
-        request.adapter, request.prepared, field, request.index, spatial.native, seed=request.seed
+        request.adapter,
+        request.prepared,
+        spatial.field,
+        request.index,
+        spatial.native,
+        seed=request.seed,
     )
-    randomised, reference = _of_the_model(request, method, field, mapper)
+    randomised, usual = model_reference(
+        request.study, request.adapter, method, request.index, seed=request.seed
+    ).of(request.index)
     return (
-        Check(
-            name="deletion_rank",
-            value=rank.p,
-            null=ALPHA,
-            verdict="reflects" if rank.p <= ALPHA else "fails",
-        ),
-        _stability(request, field, mapper, reference),
-        _similarity(request, method),
+        rank_check(rank.p),
+        _stability(request, method, spatial.field, usual),
+        _similarity(spatial.native, _other_maps(request, method) if others is None else others),
         randomised,
     )
 
 
-def _stability(
-    request: Request, field: str, mapper: Mapper | None, reference: float | None
-) -> Check:
+def rank_check(p: float) -> Check:
+    """Return the check of a rank among 19 others: the first place alone is p = .05."""
+    verdict: Verdict = "reflects" if p <= ALPHA else "fails"
+    return Check(name=names.DELETION, value=p, null=ALPHA, verdict=verdict)
+
+
+def _stability(request: Request, method: str, field: str, usual: float | None) -> Check:
     value = None
+    mapper = mapper_for(request.adapter, method, (request.index,)) if usual is not None else None
     if mapper is not None:
-        value = max_sensitivity(mapper, request.prepared, field, seed=request.seed)
+        value = max_sensitivity(mapper, request.prepared, field, seed=request.seed)[0]
     verdict: Verdict = "not_checked"
-    if value is not None and reference is not None:
-        verdict = "reflects" if value <= reference else "fails"
-    return Check(name="max_sensitivity", value=value, null=reference, verdict=verdict)
+    if value is not None and usual is not None:
+        verdict = "reflects" if value <= usual else "fails"
+    return Check(name=names.SENSITIVITY, value=value, null=usual, verdict=verdict)
 
 
-def _similarity(request: Request, method: str) -> Check:
+def _similarity(own: Map, others: Sequence[Map]) -> Check:
     """Return the largest rank correlation with another output's map: information, no failure."""
-    count = len(request.adapter.output.names)
-    mapper = mapper_for(request.adapter, method, range(count))
-    if mapper is None or count == 1:
-        return Check(name="output_similarity", value=None, null=None, verdict="not_checked")
-    maps = mapper(request.prepared)[0].reshape(count, -1)
-    others = [one for index, one in enumerate(maps) if index != request.index]
-    own = maps[request.index]
-    value = max(rank_correlation(own, other) for other in others)
-    return Check(name="output_similarity", value=value, null=None, verdict="reflects")
+    if not others:
+        return Check(name=names.SIMILARITY, value=None, null=None, verdict="not_checked")
+    value = max(rank_correlation(own.ravel(), other.ravel()) for other in others)
+    return Check(name=names.SIMILARITY, value=value, null=None, verdict="reflects")
+
+
+def _other_maps(request: Request, method: str) -> list[Map]:
+    """Return the maps of the other outputs; none where there are none or they cost too much."""
+    wanted = [i for i in range(len(request.adapter.output.names)) if i != request.index]
+    mapper = mapper_for(request.adapter, method, wanted) if wanted else None
+    return [] if mapper is None else list(mapper(request.prepared)[0])
 
 
 def rank_correlation(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
@@ -93,43 +119,3 @@ def rank_correlation(one: npt.NDArray[np.floating], other: npt.NDArray[np.floati
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _of_the_model(
-    request: Request, method: str, field: str, mapper: Mapper | None
-) -> tuple[Check, float | None]:
-    """Return parameter randomisation and the reference of the stability, computed once."""
-    key = (
-        request.adapter.card.weights_sha256,
-        request.study.sha256,
-        method,
-        request.output,
-        request.seed,
-    )
-    with _lock:
-        if key not in _per_model:
-            cases = audit_background(
-                request.study, request.adapter, rows=REFERENCE_CASES, seed=request.seed
-            ).prepared
-            _per_model[key] = (
-                randomisation_checks(
-                    request.adapter, method, (request.index,), cases, seed=request.seed
-                )[0],
-                _reference(mapper, cases, field, request.seed),
-            )
-        return _per_model[key]
-
-
-def _reference(
-    mapper: Mapper | None, cases: Mapping[str, Any], field: str, seed: int
-) -> float | None:
-    if mapper is None:
-        return None
-    values = [
-        max_sensitivity(
-            mapper, {name: value[row : row + 1] for name, value in cases.items()}, field, seed=seed
-        )
-        for row in range(len(cases[field]))
-    ]
-    known = [value for value in values if value is not None]
-    return float(np.quantile(known, REFERENCE_QUANTILE)) if known else None

@@ -15,17 +15,18 @@ RADIUS = 0.02
 
 def max_sensitivity(
     mapper: Mapper, case: Mapping[str, Any], field: str, *, seed: int = 0
-) -> float | None:
-    """Return the largest relative change of the map under tiny noise (Yeh et al., NeurIPS 2019).
+) -> list[float | None]:
+    """Return the largest relative change of each map under tiny noise (Yeh et al., NeurIPS 2019).
 
     Args:
-        mapper: Maps one output of a batch.
+        mapper: Maps some outputs of a batch, (n, outputs, *grid).
         case: One prepared case.
         field: The image.
         seed: Seed of the noise, uniform within 2 % of the image's range.
 
     Returns:
-        max |map(x + d) - map(x)| / |map(x)| in Frobenius norms, or None for a zero map.
+        For each output max |map(x + d) - map(x)| / |map(x)| in Frobenius norms, or None for a
+        zero map.
     """
     image = case[field]
     rng = np.random.default_rng(seed)
@@ -34,11 +35,14 @@ def max_sensitivity(
     batch = {name: _repeated(value, SAMPLES + 1) for name, value in case.items()}
     noise = np.concatenate([np.zeros_like(drawn[:1]), drawn])
     batch[field] = _added(batch[field], noise)
-    maps = mapper(batch).reshape(SAMPLES + 1, -1).astype(np.float64)
-    size = float(np.linalg.norm(maps[0]))
-    if size == 0:
-        return None
-    return float(np.linalg.norm(maps[1:] - maps[0], axis=1).max() / size)
+    found = mapper(batch).astype(np.float64)
+    maps = found.reshape(*found.shape[:2], -1)
+    sizes = np.linalg.norm(maps[0], axis=1)
+    moved = np.linalg.norm(maps[1:] - maps[0], axis=2).max(axis=0)
+    return [
+        float(change / size) if size > 0 else None
+        for change, size in zip(moved, sizes, strict=True)
+    ]
 
 
 def _repeated(value: Any, count: int) -> Any:

@@ -1,0 +1,65 @@
+"""Names of the checks, what each of them is worth, and to which explanations it applies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audits.explanations.cams.formulas import CAM_METHODS
+
+if TYPE_CHECKING:
+    from model_adapters.base import ModelAdapter
+
+DELETION = "deletion_rank"
+SENSITIVITY = "max_sensitivity"
+SIMILARITY = "output_similarity"
+COMPLETENESS = "completeness"
+RANDOMISATION = "parameter_randomisation"
+ADDITIVITY = "additivity"
+SIGNS = "sign_stability"
+
+MAP_CHECKS = (DELETION, SENSITIVITY, SIMILARITY, RANDOMISATION)
+VARIABLE_CHECKS = (DELETION, SIGNS)
+DECISIVE = (DELETION, RANDOMISATION, ADDITIVITY)
+# Two outputs may rightly look alike (effusion and atelectasis overlap), so this one only informs.
+INFORMATIVE = (SIMILARITY,)
+
+# A map of these costs one pass, so it can be repeated on noisy copies of a reference set.
+ONE_PASS = (*CAM_METHODS, "attention_relevance")
+# Cases on which a method is compared with its randomised network: fewer where a map costs many
+# passes, so that no check takes minutes.
+REFERENCE_CASES = {
+    **dict.fromkeys(ONE_PASS, 16),
+    "integrated_gradients": 12,
+    "smoothgrad": 12,
+    "occlusion": 4,
+}
+FEWEST_PLAYERS = 4
+
+
+def not_applicable(check: str, method: str, adapter: ModelAdapter) -> str | None:
+    """Return why a check can never be made of this model by this method, or None.
+
+    Args:
+        check: Name of a check.
+        method: The explanation's method.
+        adapter: The model.
+    """
+    if check == SENSITIVITY and method not in ONE_PASS:
+        return f"{method} needs many passes for one map, so noisy repeats are not computed"
+    if check == RANDOMISATION:
+        if method not in REFERENCE_CASES:
+            return f"{method} needs too many passes for one map to repeat it on other weights"
+        if "layers" not in adapter.caps or not hasattr(adapter, "with_module"):
+            return "the model shows no weights that could be shuffled"
+    if check == SIGNS and method == "tree_path":
+        return "path-dependent contributions have no background cohort to draw again"
+    few = any(
+        field.modality == "table" and len(field.features) < FEWEST_PLAYERS
+        for field in adapter.inputs
+    )
+    if check == DELETION and method in VARIABLE_METHODS and few:
+        return f"fewer than {FEWEST_PLAYERS} variables have too few orders to be ranked among"
+    return None
+
+
+VARIABLE_METHODS = ("shapley", "tree_interventional", "tree_path")

@@ -1,0 +1,113 @@
+"""Check a drawn few of many explanations; what belongs to the model is noted on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audits.cancel import Cancel, stop_if
+from audits.explanations.checks.badge import checked
+from audits.explanations.checks.names import ONE_PASS, RANDOMISATION
+from audits.explanations.checks.reference import model_reference
+from audits.explanations.checks.running import run_checks
+from audits.explanations.checks.variables import CaseChecks, checks_of_variables
+from audits.explanations.result import CaseExplanation, Check
+from audits.types import Progress
+
+if TYPE_CHECKING:
+    from audits.explanations.sample import Sample
+
+
+def with_checks(
+    sample: Sample,
+    explanations: Sequence[CaseExplanation],
+    *,
+    count: int,
+    progress: Progress,
+    cancel: Cancel,
+) -> list[CaseExplanation]:
+    """Return explanations with their checks: run on some cases, named as waiting on the others.
+
+    Parameter randomisation belongs to the model, so every map of a one-pass method carries it.
+
+    Args:
+        sample: The opened cases.
+        explanations: Their explanations.
+        count: How many cases are checked, drawn with the sample's seed.
+        progress: Told how far it is.
+        cancel: Asked between explanations.
+    """
+    total = len(sample.case_ids)
+    drawn = np.random.default_rng(sample.seed).permutation(total)[:count]
+    rows = {sample.case_ids[row]: int(row) for row in sorted(drawn)}
+    tables = _tables_at_once(sample, explanations, rows) if rows else {}
+    out: list[CaseExplanation] = []
+    done = 0
+    for one in explanations:
+        stop_if(cancel)
+        index = sample.adapter.output.names.index(one.output)
+        if one.case not in rows:
+            row = sample.case_ids.index(one.case)
+            waiting = checked(sample.request(row, index), one, run=False)
+            out.append(_with_randomisation(sample, waiting, index))
+            continue
+        if one.case in tables:
+            found = tables[one.case][index]
+        else:
+            found = run_checks(
+                sample.request(rows[one.case], index), one, others=_others(explanations, one)
+            )
+        out.append(replace(one, checks=(*one.checks, *found)))
+        done += 1
+        progress(done / (len(rows) * len(sample.adapter.output.names)), "Checking explanations")
+    return out
+
+
+def _others(explanations: Sequence[CaseExplanation], own: CaseExplanation) -> list[CaseExplanation]:
+    return [one for one in explanations if one.case == own.case and one.output != own.output]
+
+
+def _with_randomisation(sample: Sample, one: CaseExplanation, index: int) -> CaseExplanation:
+    if one.map is None or one.method not in ONE_PASS:
+        return one
+    found, _ = model_reference(
+        sample.study, sample.adapter, one.method, index, seed=sample.seed
+    ).of(index)
+    return replace(one, checks=_replaced(one.checks, found))
+
+
+def _replaced(checks: Sequence[Check], found: Check) -> tuple[Check, ...]:
+    return tuple(found if check.name == RANDOMISATION else check for check in checks)
+
+
+def _tables_at_once(
+    sample: Sample, explanations: Sequence[CaseExplanation], rows: dict[str, int]
+) -> dict[str, CaseChecks]:
+    """Return checks of effects of all drawn cases; none where cases cannot share a background."""
+    mine = [one for one in explanations if one.case in rows]
+    if sample.background is None or sample.has_other_inputs or any(one.map for one in mine):
+        return {}
+    effects = {
+        index: np.array([[p.effect for p in one.players] for one in _of(mine, name, rows)])
+        for index, name in enumerate(sample.adapter.output.names)
+    }
+    found = checks_of_variables(
+        sample.adapter,
+        sample.rows(list(rows.values())),
+        sample.background,
+        mine[0].method,
+        effects,
+        seed=sample.seed,
+    )
+    return dict(zip(rows, found, strict=True))
+
+
+def _of(
+    explanations: Sequence[CaseExplanation], output: str, cases: Collection[str]
+) -> list[CaseExplanation]:
+    """Return one output's explanations in the order of ``cases``."""
+    by_case = {one.case: one for one in explanations if one.output == output}
+    return [by_case[case] for case in cases]
