@@ -9,12 +9,13 @@ from __future__ import annotations
 from audits.storage.canonical import canonical_json, file_sha256, sha256_of
 from audits.storage.home import home_folder
 from audits.storage.names import file_name_of, name_of_file
-from audits.storage.registry import RunRecord, Store, list_runs
+from audits.storage.registry import GateRecord, RunRecord, Store, list_runs
 from audits.storage.run import Run, open_run
 from audits.storage.verify import Verification, verify_run
 from audits.storage.writer import RunWriter
 
 __all__ = [
+    "GateRecord",
     "Run",
     "RunRecord",
     "RunWriter",

@@ -31,8 +31,16 @@ CREATE TABLE IF NOT EXISTS run_models (
     weights_sha256 TEXT NOT NULL,
     PRIMARY KEY (run, weights_sha256)
 );
+CREATE TABLE IF NOT EXISTS gates (
+    study_sha256 TEXT NOT NULL,
+    policy_sha256 TEXT NOT NULL,
+    run TEXT NOT NULL,
+    time TEXT NOT NULL,
+    exit_code INTEGER NOT NULL
+);
 CREATE INDEX IF NOT EXISTS runs_by_study ON runs (study_sha256);
 CREATE INDEX IF NOT EXISTS runs_by_weights ON run_models (weights_sha256);
+CREATE INDEX IF NOT EXISTS gates_by_study ON gates (study_sha256);
 """
 _WAIT_SECONDS = 30.0
 
@@ -62,6 +70,25 @@ class RunRecord:
     policy_sha256: str
     content_key: str
     models: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRecord:
+    """One use of a test set to gate a release.
+
+    Attributes:
+        study_sha256: Hash of the audited study.
+        policy_sha256: Hash of the policy whose rules were judged.
+        run: Id of the run.
+        time: When, ISO 8601 in UTC.
+        exit_code: How the gate ended.
+    """
+
+    study_sha256: str
+    policy_sha256: str
+    run: str
+    time: str
+    exit_code: int
 
 
 class Store:
@@ -135,6 +162,33 @@ class Store:
         margins = _margins(Path(rows[-1][3])) if rows else None
         return [*found[:-1], {**found[-1], "margins": margins}] if margins else found
 
+    def record_gate(self, record: GateRecord) -> None:
+        """Remember that a run was judged by gate rules."""
+        with self._connection() as db:
+            db.execute(
+                "INSERT INTO gates VALUES (?, ?, ?, ?, ?)",
+                (
+                    record.study_sha256,
+                    record.policy_sha256,
+                    record.run,
+                    record.time,
+                    record.exit_code,
+                ),
+            )
+
+    def gates(self, study_sha256: str) -> list[GateRecord]:
+        """Return every time a study was used to gate, oldest first."""
+        query = (
+            "SELECT study_sha256, policy_sha256, run, time, exit_code FROM gates "
+            "WHERE study_sha256 = ? ORDER BY time, rowid"
+        )
+        with self._connection() as db:
+            rows = db.execute(query, (study_sha256,)).fetchall()
+        return [
+            GateRecord(study_sha256=study, policy_sha256=policy, run=run, time=time, exit_code=code)
+            for study, policy, run, time, code in rows
+        ]
+
     def records(self) -> list[RunRecord]:
         """Return every run ever registered, newest first."""
         query = (
@@ -167,7 +221,7 @@ class Store:
 
 def _prepare(db: sqlite3.Connection) -> None:
     """Make the tables of a new registry; several processes may come here at once."""
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs_by_weights'").fetchone():
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'gates_by_study'").fetchone():
         return
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,8 @@ from click.testing import CliRunner
 from audits import compare_predictions
 from audits.cli.commands import auscult
 from audits.cli.failures import run_guarded
-from audits.storage import verify_run
+from audits.errors import PolicyError
+from audits.storage import Store, verify_run
 
 POLICY = """
 [audit]
@@ -108,11 +112,48 @@ def test_the_gate_ends_with_the_exit_code_of_the_worst_rule(
     junit, markdown = table.parent / "gate.xml", table.parent / "gate.md"
     args = ["gate", str(out), "--policy", str(rules)]
     args += ["--junit", str(junit), "--markdown", str(markdown)]
+    args += ["--store", str(table.parent / "store")]
     result = CliRunner().invoke(auscult, args)
     assert result.exit_code == code
     assert result.output.startswith(word)
     assert junit.read_text(encoding="utf-8").startswith("<?xml")
     assert "| rule |" in markdown.read_text(encoding="utf-8")
+
+
+def gate(table: Path, run: Path, store: str = "store"):
+    args = ["gate", str(run), "--policy", str(table.parent / "policy.toml")]
+    return CliRunner().invoke(auscult, [*args, "--store", str(table.parent / store)])
+
+
+def test_the_gate_counts_how_often_a_test_set_was_used(table: Path):
+    out = compare(table)
+    assert "has not been gated before in this store" in gate(table, out).output
+    again = gate(table, out).output
+    assert "This test set has been gated once before, last on 2" in again
+    assert "gated 2 times before" in gate(table, out).output
+    assert "has not been gated before" in gate(table, out, "another").output
+    evidence = json.loads((out / "evidence.json").read_text(encoding="utf-8"))
+    records = Store(table.parent / "store").gates(evidence["study"]["sha256"])
+    assert [record.exit_code for record in records] == [1, 1, 1]
+    assert {record.run for record in records} == {evidence["run"]["id"]}
+
+
+def test_a_registry_from_before_the_gates_is_taken_over(tmp_path: Path):
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as db:
+        db.execute("CREATE TABLE run_models (run TEXT, weights_sha256 TEXT)")
+        db.execute("CREATE INDEX runs_by_weights ON run_models (weights_sha256)")
+    assert Store(tmp_path).gates("x") == []
+
+
+def test_a_threshold_chosen_on_the_test_set_cannot_pass(table: Path):
+    sha = hashlib.sha256(table.read_bytes()).hexdigest()
+    out = compare(table, "--threshold-chosen-on", sha)
+    result = CliRunner().invoke(
+        auscult, ["gate", str(out), "--policy", str(table.parent / "policy.toml")]
+    )
+    assert isinstance(result.exception, PolicyError)
+    assert "new, y: its threshold was chosen on the very cases" in str(result.exception)
+    assert "\n" not in str(result.exception)
 
 
 @pytest.mark.parametrize(
