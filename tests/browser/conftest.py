@@ -95,6 +95,7 @@ class Watched:
             viewport={"width": 1440, "height": 900}, color_scheme=scheme
         )
         self.page = self.context.new_page()
+        self.page.set_default_timeout(90_000)  # a shared machine may be slow; a hang still ends
         self.outside: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", self._asked)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(290)]
 
 PAGES = {
     "": "Overview",
@@ -43,7 +43,7 @@ def test_every_page_is_whole_accessible_and_keeps_to_itself(watch, scheme):
     found: list[str] = []
     for path, title in PAGES.items():
         watched.open(path)
-        assert watched.page.locator("h1").inner_text() == title
+        watched.page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
         _fail_free(watched)
         for violation in axe.run(watched.page).response["violations"]:
             for node in violation["nodes"]:
