@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audits.cli.options import check_cases_option, device_option, seed_option, store_option
+from audits.cli.options import (
+    check_cases_option,
+    device_option,
+    option_name,
+    refuse_options_of_scores,
+    seed_option,
+    store_option,
+    typed,
+)
 from audits.cli.progress import progress_to
 
 if TYPE_CHECKING:
@@ -161,12 +169,7 @@ def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     if not given["study"] or not given["models"]:
         raise click.UsageError("name --study and --model, or --predictions")
     used = {"study", "models", "device", "explain_cases", "check_cases"}
-    defaults = {"task": "binary", "space": _SPACES[0]}
-    for name, value in given.items():
-        if name not in used and value not in (None, (), defaults.get(name)):
-            raise click.UsageError(
-                f"--{_shown(name)} belongs to --predictions; a study declares it in study.toml"
-            )
+    refuse_options_of_scores(given, used=used)
     from audits.running import run_study_audit
 
     return run_study_audit(
@@ -183,7 +186,7 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     _check_scores(given)
     from audits.running import run_predictions_audit
 
-    positives = [_typed(value) for value in given["positives"]] or [1]
+    positives = [typed(value) for value in given["positives"]] or [1]
     return run_predictions_audit(
         given["predictions"],
         labels=list(given["labels"]),
@@ -206,7 +209,9 @@ def _check_scores(given: dict[str, Any]) -> None:
     """Refuse what a table of scores cannot have."""
     for name in ("labels", "scores"):
         if not given[name]:
-            raise click.UsageError(f"--predictions needs --{_shown(name)}, once for each output")
+            raise click.UsageError(
+                f"--predictions needs --{option_name(name)}, once for each output"
+            )
     if given["time"] or given["event"] or given["task"] == "survival":
         raise click.UsageError(f"a survival outcome (--time, --event) {_NOT_YET}")
     if given["weight"]:
@@ -215,14 +220,3 @@ def _check_scores(given: dict[str, Any]) -> None:
         from model_adapters import select_device
 
         select_device(given["device"])
-
-
-def _typed(text: str) -> int | str:
-    """Read 1 as a number; anything else stays text."""
-    return int(text) if text.lstrip("-").isdigit() else text
-
-
-def _shown(name: str) -> str:
-    singular = {"labels": "label", "scores": "score", "thresholds": "threshold"}
-    singular |= {"groups": "group", "positives": "positive"}
-    return singular.get(name, name).replace("_", "-")

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audits.cli.options import check_cases_option, device_option, seed_option, store_option
+from audits.cli.options import (
+    check_cases_option,
+    device_option,
+    refuse_options_of_scores,
+    seed_option,
+    store_option,
+    typed,
+)
 from audits.cli.progress import progress_to
 
 if TYPE_CHECKING:
@@ -19,6 +26,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--study", type=click.Path(), metavar="DIR", help="Study folder.")
 @click.option("--base", type=click.Path(), metavar="DIR", help="Model folder in use.")
+@click.option("--base-run", type=click.Path(), metavar="RUN", help="Run that scored it, instead.")
+@click.option(
+    "--base-model", metavar="ID@VERSION", help="Which model of that run; default its one."
+)
 @click.option("--candidate", type=click.Path(), metavar="DIR", help="What would replace it.")
 @click.option("--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet.")
 @click.option("--label", "labels", multiple=True, metavar="COL", help="Repeat for more.")
@@ -29,6 +40,12 @@ if TYPE_CHECKING:
 @click.option("--patient", metavar="COL", help="Which rows are the same patient.")
 @click.option("--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat.")
 @click.option("--intersect", multiple=True, metavar="COL,COL", help="Repeat for more.")
+@click.option("--positive", "positives", multiple=True, metavar="VALUE", help="Default 1.")
+@click.option(
+    "--scope",
+    type=click.Choice(["same_source_test", "external", "local"]),
+    help="Where the rows come from.",
+)
 @click.option("--case-id", metavar="COL", help="Unique ids; default row numbers from 0.")
 @click.option(
     "--space",
@@ -53,6 +70,8 @@ def compare(**given: Any) -> None:
     \b
     Examples:
       auscult compare --study my_study --base models/1.0 --candidate models/2.0 --out runs/change
+      auscult compare --study my_study --base-run runs/first --candidate models/2.0 \\
+        --out runs/change
       auscult compare --predictions scores.parquet --label died --base-score old \\
         --candidate-score new --patient pid --group sex --threshold 0.2 --out runs/change
     """  # noqa: D301 - \b keeps click from rewrapping the examples
@@ -69,14 +88,28 @@ def _run(given: dict[str, Any], progress: Progress) -> Run:
     shared |= {"progress": progress, "command": sys.argv}
     if given["predictions"] is not None:
         return _compare_scores(given, shared)
-    if not (given["study"] and given["base"] and given["candidate"]):
-        raise click.UsageError("name --study, --base and --candidate, or --predictions")
+    return _compare_models(given, shared)
+
+
+def _compare_models(given: dict[str, Any], shared: dict[str, Any]) -> Run:
+    if not (given["study"] and given["candidate"] and (given["base"] or given["base_run"])):
+        raise click.UsageError(
+            "name --study, --candidate and --base or --base-run, or --predictions"
+        )
+    if given["base"] and given["base_run"]:
+        raise click.UsageError("--base and --base-run both name the version in use; leave one out")
+    if given["base_model"] and not given["base_run"]:
+        raise click.UsageError("--base-model names a model of --base-run; leave it out")
+    refuse_options_of_scores(given, used=(*_MODELS, "device", "explain_cases", "check_cases"))
     from audits.running import run_study_audit
 
+    known = [] if given["base"] is None else [given["base"]]
     return run_study_audit(
         given["study"],
-        [given["base"], given["candidate"]],
+        [*known, given["candidate"]],
         compare=True,
+        base_run=given["base_run"],
+        base_model=given["base_model"],
         device=given["device"],
         explain_cases=given["explain_cases"],
         check_cases=given["check_cases"],
@@ -84,11 +117,15 @@ def _run(given: dict[str, Any], progress: Progress) -> Run:
     )
 
 
+_MODELS = ("study", "base", "base_run", "base_model", "candidate")
+
+
 def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
-    if given["study"] or given["base"] or given["candidate"]:
+    if any(given[name] for name in _MODELS):
         raise click.UsageError("--predictions stands alone, without --study, --base, --candidate")
     from audits.running import run_predictions_comparison
 
+    positives = [typed(value) for value in given["positives"]] or [1]
     return run_predictions_comparison(
         given["predictions"],
         labels=list(given["labels"]),
@@ -99,6 +136,8 @@ def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         patient=given["patient"],
         groups=list(given["groups"]),
         intersections=[text.split(",") for text in given["intersect"]],
+        positive=positives[0] if len(positives) == 1 else positives,
+        scope=given["scope"] or "same_source_test",
         case_id=given["case_id"],
         space=given["space"],
         **shared,

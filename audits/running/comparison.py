@@ -222,8 +222,11 @@ def _open(
             f"The comparison names {len(names)} labels, {len(base)} base scores and "
             f"{len(candidate)} candidate scores; name one of each for every output, in order."
         )
+    wanted = dict(options)
+    if not isinstance(wanted.get("positive", 1), (str, bool, int, float)):
+        wanted["positive"] = [*wanted["positive"], *wanted["positive"]]
     return open_scores(
-        source, policy=policy, labels=[*names, *names], scores=[*base, *candidate], **options
+        source, policy=policy, labels=[*names, *names], scores=[*base, *candidate], **wanted
     )
 
 

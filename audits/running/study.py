@@ -14,6 +14,7 @@ from audits.fairness import audit_fairness, check_task
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
+from audits.running.base_run import BaseRun, base_pass, open_base
 from audits.running.causes import study_context, with_causes
 from audits.running.comparison import check_comparable, compare_passes
 from audits.running.frames import cases_frame
@@ -46,7 +47,22 @@ class _Plan:
     policy: Policy
     attributes: tuple[Attribute, ...]
     key: str
+    base: BaseRun | None = None
     findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def models(self) -> list[Mapping[str, Any]]:
+        """Return ``models`` of the evidence, the version in use first."""
+        known = [] if self.base is None else [self.base.model]
+        return [*known, *(_model_section(m, self.study) for m in self.manifests)]
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Return the folder of each model, as far as it is known."""
+        known = {}
+        if self.base is not None and self.base.key in self.base.run.info["models"]:
+            known[self.base.key] = str(self.base.run.info["models"][self.base.key])
+        return known | {m.card.key: str(m.folder) for m in self.manifests}
 
 
 def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
@@ -63,6 +79,8 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     command: Sequence[str] = (),
     if_changed: bool = False,
     compare: bool = False,
+    base_run: Path | str | None = None,
+    base_model: str | None = None,
     why: bool | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
@@ -83,6 +101,8 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
         compare: Compare the second model with the first on the same patients, too.
+        base_run: A run of the same study whose model is the first.
+        base_model: ``id@version`` of that model; needed where the run holds several.
         why: Look for causes, slices and mitigation; None for runs that are not large.
         progress: Told how far the run is.
         cancel: Asked between steps.
@@ -103,7 +123,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         "compare": compare,
         "why": why,
     }
-    plan = _plan(study, models, policy, seed=seed, **options)
+    plan = _plan(study, models, policy, base=(base_run, base_model), seed=seed, **options)
     same = unchanged_run(target, plan.key) if if_changed else None
     if same is not None:
         return same
@@ -118,6 +138,8 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         progress=part_of(progress, _OPENED, _MODELS_DONE),
         cancel=cancel,
     )
+    if plan.base is not None:
+        passes = [base_pass(plan.base, plan.study, plan.attributes), *passes]
     result = audit_fairness(
         [output for one in passes for output in one.outputs],
         plan.policy,
@@ -137,7 +159,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         progress=part_of(progress, _JUDGED, _AUDITED),
         cancel=cancel,
     )
-    weights = [m.card.weights_sha256 for m in plan.manifests]
+    weights = [str(model["weights_sha256"]) for model in plan.models]
     run_section = {
         "id": new_run_id(moment),
         "created": stamp(moment),
@@ -209,7 +231,7 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
         policy=policy.to_dict(),
         study=_study_section(study),
-        models=[_model_section(m, study) for m in plan.manifests],
+        models=plan.models,
         skipped=_skipped(study, passes),
         explanations={p.key: p.summary for p in passes if p.summary},
         shortcuts=_shortcuts(passes),
@@ -236,7 +258,7 @@ def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) 
         "key": plan.key,
         "command": list(command),
         "study": str(study.folder.absolute()),
-        "models": {m.card.key: str(m.folder) for m in plan.manifests},
+        "models": plan.folders,
     }
     return Internal(
         info=info,
@@ -251,12 +273,20 @@ def _plan(
     study: Path | str,
     models: Sequence[Path | str],
     policy: Path | str | Mapping[str, Any] | None,
+    *,
+    base: tuple[Path | str | None, str | None],
     **options: Any,
 ) -> _Plan:
     """Open the study, the manifests and the policy, and hash what the run is made from."""
     opened = open_study(study)
     manifests = tuple(read_manifest(folder) for folder in models)
     _refuse_doubles(manifests)
+    earlier = None if base[0] is None else open_base(base[0], opened, base[1])
+    if earlier is not None and earlier.key in [m.card.key for m in manifests]:
+        raise AuditError(
+            f"{base[0]}: its model is {earlier.key}, and so is the candidate; give the candidate "
+            "its own id or version."
+        )
     for manifest in manifests:
         check = check_comparable if options["compare"] else check_task
         check(manifest.output.task, str(manifest.folder))
@@ -266,6 +296,7 @@ def _plan(
         study=opened.sha256,
         models=[[m.card.key, m.card.weights_sha256, m.sha256] for m in manifests],
         policy=declared.sha256,
+        base=None if earlier is None else [earlier.run.id, earlier.key],
         **options,
     )
     return _Plan(
@@ -274,6 +305,7 @@ def _plan(
         policy=declared,
         attributes=opened.attributes(),
         key=key,
+        base=earlier,
         findings=(*opened.findings, *declared.findings),
     )
 
