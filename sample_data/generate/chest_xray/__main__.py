@@ -227,6 +227,9 @@ def _readme(truth: dict[str, Any], minutes: int) -> str:
         numbers |= {
             f"plaque_{tag}": found["marker"]["occluded: plaque"]["mean_logit_change"],
             f"sham_{tag}": found["marker"]["sham: plaque"]["mean_logit_change"],
+            f"letter_{tag}": found["marker"]["redrawn: plain letters of the other sites"][
+                "mean_logit_change"
+            ],
             f"yw_{tag}": young["k"] / young["n"],
             f"rest_{tag}": young["rest_k"] / young["rest_n"],
             f"heart_{tag}": found["overall"]["cardiomegaly"]["tpr"],

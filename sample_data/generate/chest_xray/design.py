@@ -99,9 +99,9 @@ LETTER_ELSEWHERE = 0.6
 
 DENSE_YOUNG_WOMEN = 0.85
 DENSE_OTHER_WOMEN = 0.10
-MISSED_NODULE = 0.95
+MISSED_NODULE = 0.98
 """Nodules of women under 40 with dense breasts that version 1.0's training labels do not have."""
-MISSED_NODULE_OTHER = 0.4
+MISSED_NODULE_OTHER = 0.5
 """The same for women under 40 without dense breasts."""
 
 BORDERLINE_RATIO = 0.55

@@ -25,8 +25,8 @@ CARD: dict[Version, dict[str, str]] = {
     },
     "2.0": {
         "training": (
-            "Synthetic: the images of version 1.0 with all markers removed and pasted at random, "
-            "and with labels from a second reading that restored the missed nodules but called "
+            "Synthetic: the images of version 1.0, without their markers and with those of other "
+            "images, and labels from a second reading that restored the missed nodules but called "
             "most borderline hearts (cardiothoracic ratio below 0.55) normal."
         ),
         "known_limitations": "Planted on purpose: misses more borderline enlarged hearts than 1.0.",
@@ -63,6 +63,7 @@ def write_model(
     table = pd.DataFrame(scores, columns=list(FINDINGS))
     table.insert(0, "case_id", case_ids)
     table.to_parquet(folder / "scores.parquet", index=False, compression="zstd")
+    (folder / "weights.safetensors").chmod(0o644)
     text = _manifest(
         trained,
         _sha256(folder / "weights.safetensors"),

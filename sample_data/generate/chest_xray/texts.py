@@ -144,11 +144,11 @@ drawn. A nodule and an enlarged heart stay with the patient; fluid comes and goe
 
 1. **A marker that goes with effusion.** Northgate's ward lays a plaque "L WD" on the detector. In
    the training images it lies on 93 % of those with effusion and 4 % of those without; in the
-   test images on half of all, whatever they show. Version 1.0 reads it: redrawing an image
-   without its plaque changes the effusion logit by {plaque_1:.1f} on average, a sham patch by
-   {sham_1:.2f}; in version 2.0 by {plaque_2:.2f}. Plain letters of the other sites say nothing.
-   Exposure and noise are drawn independently of site and marker, and 40 % of effusions are barely
-   visible.
+   test images on half of all, whatever they show. Version 1.0 reads it: occluding the plaque
+   lowers the effusion logit by {plaque_1:.1f} on average, a sham patch by {sham_1:.2f}; in version
+   2.0 the plaque counts {plaque_2:.2f}. The plain letters of the other sites go with nothing
+   (version 1.0 mistakes them a little, by {letter_1:.1f}). Exposure and noise are drawn
+   independently of site and marker, and 40 % of effusions are barely visible.
 2. **Nodules of women under 40.** Version 1.0's training labels miss most nodules behind dense
    breasts, which 85 % of women under 40 have and 10 % of older women. Its sensitivity for nodules
    is {yw_1:.2f} in women under 40 and {rest_1:.2f} in all others; in version 2.0 {yw_2:.2f} and
