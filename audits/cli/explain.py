@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--study", required=True, metavar="DIR", help="Study folder.")
 @click.option("--model", required=True, metavar="DIR", help="Model folder.")
 @click.option("--case", required=True, metavar="ID", help="Case of the study.")
-@click.option("--output", metavar="NAME", help="Output; default the first.")
+@click.option("--output", metavar="NAME", help="Output; default the highest score.")
 @click.option("--method", metavar="NAME", help="Method; default the one that suits the model.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
@@ -47,7 +47,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
     \b
     Example:
       auscult explain --study sample_data/chest_xray --model sample_data/chest_xray/models/1.0 \\
-        --case c00001 --output effusion --out explained
+        --case cxr-300057 --output effusion --out explained
     """  # noqa: D301 - \b keeps click from rewrapping the example
     from audits.explanations import explain_case
 
