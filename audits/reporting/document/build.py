@@ -9,6 +9,7 @@ from typing import Any
 from audits.reporting.document import (
     appendices,
     closing,
+    explained,
     front,
     model_parts,
     results,
@@ -32,7 +33,7 @@ _BLOCKS: Mapping[str, Callable[[Evidence], Iterator[Block]]] = MappingProxyType(
         "overall": results.overall,
         "subgroups": results.subgroups,
         "errors": validity.errors,
-        "explanations": validity.explanations,
+        "explanations": explained.explanations,
         "robustness": validity.robustness,
         "versions": validity.versions,
         "risks": closing.risks,

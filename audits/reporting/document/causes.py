@@ -34,12 +34,14 @@ def slices(outputs: Sequence[Output]) -> Iterator[Block]:
             yield Missing(text=f"{output_label(output)}, slices: {found.get('reason')}")
         else:
             yield from _slice_grid(output, found)
+    notes = dict.fromkeys(str((o.get("slices") or {}).get("note") or "") for o in outputs)
+    yield from (Text(text=note, style="small") for note in notes if note)
 
 
 def _slice_grid(output: Output, found: Mapping[str, Any]) -> Iterator[Block]:
     flagged = [one for one in found.get("slices", ()) if one.get("flagged")]
     if not flagged:
-        yield Text(text=f"{output_label(output)}: no slice stands out. {found.get('note', '')}")
+        yield Text(text=f"{output_label(output)}: no slice stands out.")
         return
     yield Grid(
         caption=f"{output_label(output)}: slices that stand out (exploratory, no verdict)",
@@ -55,7 +57,6 @@ def _slice_grid(output: Output, found: Mapping[str, Any]) -> Iterator[Block]:
     )
     if len(flagged) > SHOWN_SLICES:
         yield Text(text="The largest are shown; evidence.json holds the others.", style="small")
-    yield Text(text=str(found.get("note") or ""), style="small")
 
 
 def _slice_row(one: Mapping[str, Any]) -> Row:

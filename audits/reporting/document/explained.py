@@ -1,0 +1,166 @@
+"""Section 9: what drives each model, and how far its explanations may be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from audits.reporting.document.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Grid,
+    Heading,
+    Missing,
+    Row,
+    Text,
+)
+from audits.reporting.document.tables import cells
+from audits.reporting.requirements.facts import why_not
+from audits.reporting.words import (
+    SUPPRESSED,
+    count,
+    estimate_text,
+    humanised,
+    model_label,
+    number,
+    word,
+)
+
+Evidence = Mapping[str, Any]
+SHOWN_VARIABLES = 12
+
+
+def explanations(evidence: Evidence) -> Iterator[Block]:
+    """Yield section 9: methods, what drives each model, and the checks."""
+    yield Text(text=word("limit", "explanation", "text"), style="note")
+    summaries = [(k, s) for k, s in evidence["explanations"].items() if isinstance(s, Mapping)]
+    explained = [(k, s) for k, s in summaries if s.get("cases") or s.get("suppressed")]
+    for key, summary in summaries:
+        if not summary.get("cases") and not summary.get("suppressed"):
+            reason = summary.get("reason") or why_not("explanations")
+            yield Missing(text=f"{model_label(key)}: {reason}")
+    if not summaries:
+        yield Missing(text=why_not("explanations"))
+    for key, summary in explained:
+        yield Heading(text=model_label(key))
+        yield from _summary(summary, key)
+
+
+def _summary(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
+    method = str(summary.get("method"))
+    definition = word("method", method, "definition")
+    background = summary.get("background") or {}
+    facts = [
+        Fact(label="Method", value=f"{word('method', method)}. {definition}".strip()),
+        Fact(label="Cases explained", value=count(summary.get("cases"), suppressed=True)),
+    ]
+    if background.get("name"):
+        facts.append(Fact(label="Background", value=str(background["name"])))
+        facts.append(Fact(label="Background, sha256", value=str(background["sha256"]), code=True))
+    if summary.get("layer"):
+        facts.append(Fact(label="Layer", value=str(summary["layer"])))
+    yield Facts(facts=tuple(facts))
+    for output in summary.get("outputs") or ():
+        yield from _output_summary(output, key)
+    yield from _badges(summary, key)
+    yield from _checks(summary, key)
+
+
+def _output_summary(output: Mapping[str, Any], key: str) -> Iterator[Block]:
+    name = f"{humanised(str(output.get('name')))}, {model_label(key)}"
+    importance = output.get("importance") or []
+    if importance:
+        more = f", the {SHOWN_VARIABLES} largest" if len(importance) > SHOWN_VARIABLES else ""
+        yield Grid(
+            caption=f"{name}: what moves the score, in logits{more}",
+            columns=(
+                Column(label="Variable", share=2.2),
+                Column(label="Mean |effect| (95 % interval)", align="right", share=2),
+                Column(label="Mean effect (95 % interval)", align="right", share=2),
+            ),
+            rows=tuple(
+                cells(
+                    str(one.get("label") or one.get("name")),
+                    estimate_text(one.get("mean_absolute_effect")),
+                    estimate_text(one.get("mean_effect")),
+                )
+                for one in importance[:SHOWN_VARIABLES]
+            ),
+        )
+    facts = [
+        Fact(label=label, value=_plain(output[key], unit))
+        for key, label, unit in (
+            ("worst_additivity_residual", "Largest additivity residual", "small"),
+            ("largest_se", "Largest standard error", "small"),
+            ("off_support_share", "Off-support share", "percent"),
+        )
+        if output.get(key) is not None
+    ]
+    if facts:
+        yield Facts(facts=tuple(facts))
+
+
+def _kept(entry: Mapping[str, Any]) -> str:
+    return count(entry.get("k"), suppressed=bool(entry.get("suppressed")))
+
+
+def _badges(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
+    """Yield how many maps of each output passed their check."""
+    outputs = [o for o in summary.get("outputs") or () if o.get("badges")]
+    if outputs:
+        names = [one["verdict"] for one in outputs[0]["badges"]]
+        yield Grid(
+            caption=f"{model_label(key)}: maps of single cases by their check",
+            columns=(
+                Column(label="Output", share=2),
+                *(Column(label=word("check", name), align="right") for name in names),
+            ),
+            rows=tuple(
+                cells(humanised(str(o["name"])), *(_kept(one) for one in o["badges"]))
+                for o in outputs
+            ),
+        )
+
+
+def _checks(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
+    """Yield the checks of the method as a whole."""
+    checks = summary.get("checks") or []
+    if checks:
+        yield Grid(
+            caption=f"{model_label(key)}: checks of the method over these cases",
+            columns=(
+                Column(label="Check", share=1.8),
+                Column(label="Output", share=1.4),
+                Column(label="Value", align="right"),
+                Column(label="Without the model", align="right"),
+                Column(label="Result", share=1.6),
+            ),
+            rows=tuple(_check_row(one) for one in checks),
+        )
+        yield from (Text(text=t, style="small") for t in _asides(checks))
+
+
+def _check_row(one: Mapping[str, Any]) -> Row:
+    numbers = [_small(one.get(name), one) for name in ("value", "null")]
+    plain = cells(humanised(str(one.get("name"))), humanised(str(one.get("output"))), *numbers)
+    decides = "" if one.get("decides", True) else "informs only"
+    return Row(cells=(*plain.cells, Cell(text=word("check", one.get("verdict")), note=decides)))
+
+
+def _small(value: float | None, entry: Mapping[str, Any]) -> str:
+    if value is None:
+        return SUPPRESSED if entry.get("suppressed") else "–"
+    return f"{value:.2g}"
+
+
+def _asides(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the reasons that checks give, each once."""
+    reasons = {f"{humanised(str(c['name']))}: {c['reason']}." for c in checks if c.get("reason")}
+    return sorted(reasons)
+
+
+def _plain(value: float, unit: str) -> str:
+    return f"{value:.2g}" if unit == "small" else number(value, unit)
