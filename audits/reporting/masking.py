@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from audits.reporting.cells import Hide, is_hidden
@@ -100,3 +100,11 @@ def _without_numbers(value: Any) -> Any:
         return [_without_numbers(v) for v in value]
     keep = isinstance(value, bool) or value == 0 or not isinstance(value, (int, float))
     return value if keep else None
+
+
+def blank(value: Any) -> Any:
+    """Return an estimate, or a set of numbers, with every number null."""
+    if not isinstance(value, Mapping):
+        return None
+    keep: Callable[[str], bool] = {"level", "method"}.__contains__
+    return {k: v if keep(k) else None for k, v in value.items()} | {"suppressed": True}

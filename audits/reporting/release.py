@@ -8,12 +8,13 @@ fields that this module knows are let through: a new field stays out until it is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audits.reporting.cells import Hide, is_hidden, key_of
-from audits.reporting.masking import masked_estimate, masked_section, metric_hidden
+from audits.reporting.masking import blank, masked_estimate, masked_section, metric_hidden
 from audits.reporting.suppression import OutputPlan, plan_suppression
+from audits.reporting.version_release import restricted_comparison, sides_of
 
 SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
@@ -33,8 +34,11 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
     Returns:
         The same structure at release ``restricted``.
     """
-    plans = plan_suppression(evidence["outputs"], cell)
+    count = len(evidence["outputs"])
+    plans = plan_suppression([*evidence["outputs"], *sides_of(evidence)], cell)
+    plans, of_sides = plans[:count], plans[count:]
     floor = int(evidence["policy"].get("audit", {}).get("min_effective_n", cell))
+    per_class = int(evidence["policy"].get("audit", {}).get("min_effective_per_class", floor))
     outputs = [
         _output(output, plan, cell=cell, floor=floor)
         for output, plan in zip(evidence["outputs"], plans, strict=True)
@@ -47,7 +51,9 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
         "outputs": outputs,
         "explanations": masked_section(evidence["explanations"], cell),
         "shortcuts": masked_section(evidence["shortcuts"], cell),
-        "comparison": masked_section(evidence["comparison"], cell),
+        "comparison": restricted_comparison(
+            evidence, of_sides, cell=cell, floor=min(floor, per_class)
+        ),
         "data_quality": masked_section(evidence["data_quality"], cell),
         "findings": [_worded(f, "message") for f in evidence["findings"]],
     }
@@ -138,8 +144,8 @@ def _comparison(
         masked[f"{side}_n"] = None if hide_n else comparison[f"{side}_n"]
     masked |= dict.fromkeys(_TESTS)
     masked |= {
-        "difference": _blank(comparison["difference"]),
-        "n_needed": _blank(comparison.get("n_needed")),
+        "difference": blank(comparison["difference"]),
+        "n_needed": blank(comparison.get("n_needed")),
         "beyond_marginals": None,
         "suppressed": True,
     }
@@ -148,6 +154,9 @@ def _comparison(
         masked["reason"] = SUPPRESSED
     if _verdict_reveals(comparison, cell=cell, floor=floor):
         masked |= {"verdict": None, "strength": None, "reason": SUPPRESSED}
+    if masked.get("verdict") != "disparity":
+        # Which side fares worse is no more than the verdict says only where it says so.
+        masked |= {"worse": None, "carried_by": []}
     return {k: v for k, v in masked.items() if k in _COMPARISON_FIELDS}
 
 
@@ -192,14 +201,6 @@ def _heterogeneity(entry: Mapping[str, Any], plan: OutputPlan) -> dict[str, Any]
         "statistic": None,
         "df": None,
         "p": None,
-        "tau2": _blank(entry.get("tau2")),
+        "tau2": blank(entry.get("tau2")),
         "suppressed": True,
     }
-
-
-def _blank(value: Any) -> Any:
-    """Return an estimate, or a set of numbers, with every number null."""
-    if not isinstance(value, Mapping):
-        return None
-    keep: Callable[[str], bool] = {"level", "method"}.__contains__
-    return {k: v if keep(k) else None for k, v in value.items()} | {"suppressed": True}

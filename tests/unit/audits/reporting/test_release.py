@@ -286,8 +286,25 @@ def test_what_reveals_a_small_count_is_masked_and_the_rest_is_shown():
     assert tpr["difference"]["value"] is None
     assert tpr["difference"]["suppressed"]
     assert tpr["verdict"] == "inconclusive"
+    assert tpr["worse"] is None, "the direction is no part of this verdict"
+    assert tpr["carried_by"] == []
     assert not any(ch.isdigit() for ch in tpr["reason"])
     assert output["heterogeneity"][0]["p"] is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "n", "worse"),
+    [("disparity", 4, "group"), ("equivalent", 4, None), (None, 4, None), ("disparity", 10, None)],
+)
+def test_the_direction_is_shown_only_with_a_verdict_that_says_it(verdict, n, worse):
+    exact = exact_evidence(small_cohort(), ("sex",), ())
+    for one in exact["outputs"][0]["comparisons"]:
+        one |= {"verdict": verdict, "group_n": n, "carried_by": [{"sex": "M"}]}
+    output = restrict(exact)["outputs"][0]
+    for one in output["comparisons"]:
+        if one["metric"] == "tpr":
+            assert one["worse"] == worse
+            assert one["carried_by"] == ([{"sex": "M"}] if worse else [])
 
 
 def test_one_sided_secrets_leave_the_other_side_shown():
