@@ -223,14 +223,20 @@ def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult
         heterogeneity=tuple(entry for family in item.families for entry in family.heterogeneity),
         not_available=item.not_available,
         findings=item.findings,
-        extras=_between(item.families),
+        extras=_extras(item),
     )
 
 
-def _between(families: Sequence[Measured]) -> dict[str, list[Mapping[str, Any]]]:
-    """Gather the descriptive sections of all families."""
-    entries = [entry for family in families for entry in family.between]
-    return {name: [item[name] for item in entries if name in item] for name in SECTIONS}
+def _extras(item: _Pending) -> dict[str, list[Mapping[str, Any]]]:
+    """Gather the descriptive sections of everybody and of all families."""
+    entries = [entry for family in item.families for entry in family.between]
+    out: dict[str, list[Mapping[str, Any]]] = {
+        name: [entry[name] for entry in entries if name in entry] for name in SECTIONS
+    }
+    for measured in (item.overall, *item.families):
+        for name, rows in measured.sections.items():
+            out.setdefault(name, []).extend(rows)
+    return out
 
 
 def _plain(value: object) -> object:

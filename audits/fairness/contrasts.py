@@ -16,6 +16,7 @@ from audits.fairness.auroc import Areas, satterthwaite
 from audits.fairness.intervals import (
     SMALL_CLASS,
     hanley_mcneil,
+    katz_ratio,
     logit_limits,
     mover,
     newcombe_auroc,
@@ -63,6 +64,7 @@ class Contrast:
         p: Two-sided p of no difference.
         p_margin: One-sided p of a difference within the margin.
         p_equivalence: p of a difference beyond the margin.
+        ratio: Ratio of two rates with its 95 % limits, (3, groups), or None.
         test: Name of the test.
         short: Why a group cannot be evaluated, or None.
     """
@@ -86,6 +88,7 @@ class Contrast:
     p_equivalence: FloatArray
     test: str
     short: list[str | None]
+    ratio: FloatArray | None = None
 
 
 def contrast_rates(metric: str, ratio: Ratio, *, margin: float, needed: float) -> Contrast:
@@ -127,7 +130,20 @@ def contrast_rates(metric: str, ratio: Ratio, *, margin: float, needed: float) -
         p=p,
         test=test,
         short=too_small((n_own, n_ref), needed, what),
+        ratio=_rate_ratio((p_own, n_own), (p_ref, n_ref), correlation),
     )
+
+
+def _rate_ratio(
+    own: tuple[FloatArray, FloatArray], ref: tuple[FloatArray, FloatArray], correlation: FloatArray
+) -> FloatArray:
+    """Return the ratio of two rates with Katz limits, (3, groups); NaN where undefined.
+
+    On effective counts; where arms share patients the log ratio's variance loses what they share.
+    """
+    k_own, k_ref = own[0] * own[1], ref[0] * ref[1]
+    ratio, low, high = katz_ratio(k_own, own[1], k_ref, ref[1], Z95, correlation)
+    return np.stack((ratio, low, high))
 
 
 def _effective_fisher(
@@ -204,6 +220,7 @@ def assemble(  # noqa: PLR0913 - the fields of one contrast
     test: str,
     short: list[str | None],
     ratio_scale: bool = False,
+    ratio: FloatArray | None = None,
 ) -> Contrast:
     """Return the contrast with its limits and the tests of the margin."""
     size = len(gap)
@@ -236,6 +253,7 @@ def assemble(  # noqa: PLR0913 - the fields of one contrast
         p_equivalence=np.where(undefined, np.nan, p_equivalence),
         test=test,
         short=short,
+        ratio=ratio,
     )
 
 

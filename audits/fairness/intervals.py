@@ -69,7 +69,9 @@ def mover(
     )
 
 
-def katz_ratio(k1: Any, n1: Any, k2: Any, n2: Any, c: float) -> tuple[FloatArray, ...]:
+def katz_ratio(
+    k1: Any, n1: Any, k2: Any, n2: Any, c: float, correlation: Any = 0.0
+) -> tuple[FloatArray, ...]:
     """Return the ratio of two proportions with Katz log limits; a zero count gains one half.
 
     Returns:
@@ -82,7 +84,8 @@ def katz_ratio(k1: Any, n1: Any, k2: Any, n2: Any, c: float) -> tuple[FloatArray
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((k1 == 0) & (k2 == 0), np.nan, (k1 / n1) / (k2 / n2))
         centre = np.log((a / m1) / (b / m2))
-        half = c * np.sqrt(np.maximum((1 - a / m1) / a + (1 - b / m2) / b, 0))
+        first, second = np.maximum((1 - a / m1) / a, 0), np.maximum((1 - b / m2) / b, 0)
+        half = c * np.sqrt(first + second - 2 * correlation * np.sqrt(first * second))
     undefined = np.isnan(ratio) | (n1 == 0) | (n2 == 0)
     low, high = np.exp(centre - half), np.exp(centre + half)
     return tuple(np.where(undefined, np.nan, item) for item in (ratio, low, high))

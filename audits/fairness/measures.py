@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,11 @@ from audits.fairness.contrasts import (
     contrast_oe,
     contrast_rates,
 )
+from audits.fairness.cross_ranking import cross_areas
 from audits.fairness.frame import Family, Frame
 from audits.fairness.heterogeneity import estimate_heterogeneity, rate_heterogeneity
 from audits.fairness.interactions import empirical_logits
 from audits.fairness.means import Linear, linear_estimates, mean_of
-from audits.fairness.rates import (
 from audits.fairness.number_errors import (
     ERROR_BOUNDS,
     contrast_means,
@@ -44,6 +44,7 @@ from audits.fairness.number_errors import (
     number_errors,
 )
 from audits.fairness.ordinal import kappa_estimates
+from audits.fairness.rates import (
     DENOMINATORS,
     NEEDS_NO_THRESHOLD,
     measure_rates,
@@ -54,6 +55,7 @@ from audits.fairness.ordinal import kappa_estimates
 from audits.fairness.ratios import REST, Ratio, group_sums, reference_sums
 from audits.fairness.reference_areas import reference_areas
 from audits.fairness.types import BoolArray, FloatArray, GroupResult, Heterogeneity, IntArray
+from audits.fairness.utility import decision_curves, shared_threshold_regret
 from audits.fairness.verdicts import Draft
 from audits.policy import Policy
 from audits.types import Estimate
@@ -96,6 +98,7 @@ class Measured:
     drafts: tuple[Draft, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     between: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
+    sections: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def make_subject(
@@ -199,7 +202,30 @@ def measure_family(
         drafts=tuple(drafts),
         heterogeneity=tuple(heterogeneity),
         between=tuple(between),
+        sections=_sections(subject, family, cells, areas, placements, estimates),
     )
+
+
+def _sections(
+    subject: Subject,
+    family: Family,
+    cells: ScoreCells,
+    areas: Areas,
+    placements: Placements,
+    estimates: Mapping[str, list[Estimate]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Return decision curves, regret and cross areas of everybody or of an attribute's groups."""
+    frame, threshold = subject.frame, subject.threshold
+    out: dict[str, list[dict[str, Any]]] = {}
+    if family.tier != "marginal" or not family.declared:
+        return out
+    if family.names and bool((family.code < family.size).all()):
+        out["cross_auroc"] = cross_areas(frame, family, areas, placements, subject.whole[0])
+    if frame.probabilities and threshold is not None and 0 < threshold < 1 and frame.n:
+        deff = np.asarray([item.deff or 1.0 for item in estimates["net_benefit"]])
+        out["decision_curve"] = decision_curves(frame, family, cells, deff)
+        out["regret"] = shared_threshold_regret(frame, family, cells, subject.predicted, threshold)
+    return out
 
 
 def _thresholded() -> frozenset[str]:
@@ -421,6 +447,22 @@ class _Contrasts:
             "oe_ratio", contrast, scale, "log ratio, influence function", rows, self.patients
         )
 
+    def means(self, metric: str, ratio: Ratio, deff: float) -> list[Draft]:
+        """Return the drafts of a mean error."""
+        policy, own = self.subject.policy, ratio.group
+        contrast = contrast_means(
+            ratio, deff=deff, margin=policy.margins[metric], needed=policy.min_effective_n
+        )
+        rows = own.n + (own.n if ratio.reference is None else ratio.reference.n)
+        return self._drafts(
+            metric,
+            contrast,
+            (own.value, own.variance),
+            "t, influence function",
+            rows,
+            self.patients,
+        )
+
     def rate_spread(self, metric: str, ratio: Ratio) -> list[Heterogeneity]:
         """Return the heterogeneity of a rate, where the family is declared."""
         if not self.family.declared:
@@ -454,22 +496,6 @@ def _measure_numbers(subject: Subject, family: Family, reference: int) -> Measur
             frame,
             mean_of(family, error),
             undefined=lambda _: "no cases",
-    def means(self, metric: str, ratio: Ratio, deff: float) -> list[Draft]:
-        """Return the drafts of a mean error."""
-        policy, own = self.subject.policy, ratio.group
-        contrast = contrast_means(
-            ratio, deff=deff, margin=policy.margins[metric], needed=policy.min_effective_n
-        )
-        rows = own.n + (own.n if ratio.reference is None else ratio.reference.n)
-        return self._drafts(
-            metric,
-            contrast,
-            (own.value, own.variance),
-            "t, influence function",
-            rows,
-            self.patients,
-        )
-
             bounds=ERROR_BOUNDS[metric],
         )
         if metric in policy.verdict_metrics and len(wanted):

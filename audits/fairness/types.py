@@ -129,6 +129,7 @@ class Comparison:
     ref_k: int | None
     ref_n: int | None
     difference: Estimate
+    ratio: Estimate | None
     difference_90: tuple[float | None, float | None]
     worse: Worse
     margin: float | None
@@ -161,6 +162,7 @@ class Comparison:
             "ref_k": self.ref_k,
             "ref_n": self.ref_n,
             "difference": self.difference.to_dict(),
+            "ratio": None if self.ratio is None else self.ratio.to_dict(),
             "difference_90": list(self.difference_90),
             "worse": self.worse,
             "margin": self.margin,

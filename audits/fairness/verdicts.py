@@ -184,6 +184,7 @@ def _finish(  # noqa: PLR0913 - what the run knows beyond the draft
         ref_k=counts[2],
         ref_n=counts[3],
         difference=_difference(draft),
+        ratio=_ratio(draft),
         difference_90=(_finite(contrast.low90[i]), _finite(contrast.high90[i])),
         worse=_worse(draft),
         margin=_printed_margin(draft),
@@ -225,6 +226,24 @@ def _difference(draft: Draft) -> Estimate:
         deff=_finite(contrast.deff[i]),
         method=draft.method,
         reason=None if low is not None and high is not None else "no interval: too few cases",
+    )
+
+
+def _ratio(draft: Draft) -> Estimate | None:
+    """Return the ratio of two rates; None for other metrics."""
+    if draft.contrast.ratio is None:
+        return None
+    value, low, high = (_finite(item) for item in draft.contrast.ratio[:, draft.index])
+    if value is None:
+        return Estimate.undefined("undefined: nothing over nothing", n=draft.rows, method="katz")
+    varies = low is not None and high is not None and low < high
+    return Estimate(
+        value=value,
+        low=low if varies else None,
+        high=high if varies else None,
+        n=draft.rows,
+        method="katz",
+        reason=None if varies else "no interval: both rates are 1",
     )
 
 
