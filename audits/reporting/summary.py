@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 VERDICTS = ("disparity", "equivalent", "inconclusive", "not_evaluable")
+VERSION_VERDICTS = ("better", "worse", "equivalent", "inconclusive", "not_evaluable")
 STATES = ("computed", "declared", "attested", "not_available")
 
 
@@ -34,4 +35,18 @@ def summarise(evidence: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "requirements": {name: states.get(name, 0) for name in STATES},
         "prior_runs": len(evidence["prior_runs"]),
+        "comparison": version_counts(evidence["comparison"]),
     }
+
+
+def version_counts(comparison: Mapping[str, Any]) -> dict[str, int]:
+    """Return how often each verdict on two versions was reached; empty without a comparison."""
+    if not comparison:
+        return {}
+    counted = Counter(
+        one.get("verdict")
+        for output in comparison.get("outputs") or ()
+        for group in output["groups"]
+        for one in group["metrics"].values()
+    )
+    return {name: counted.get(name, 0) for name in VERSION_VERDICTS}

@@ -7,16 +7,12 @@ from typing import Any
 
 from audits.reporting.document.blocks import Block, Cell, Column, Grid, Missing, Row, Text
 from audits.reporting.document.findings import disparities, output_label
-from audits.reporting.document.tables import cells, estimate_cell
+from audits.reporting.document.tables import cells, difference_cell, estimate_cell
 from audits.reporting.words import (
     group_label,
     humanised,
-    is_ratio,
     level_text,
-    limits,
     p_text,
-    points,
-    unit_of,
     word,
 )
 
@@ -67,18 +63,10 @@ def _slice_row(one: Mapping[str, Any]) -> Row:
             Cell(text=word("metric", metric)),
             estimate_cell(one.get("slice"), metric),
             estimate_cell(one.get("rest"), metric),
-            _difference(one.get("difference"), metric),
+            difference_cell(one.get("difference"), metric),
             Cell(text=p_text(one.get("p"))),
         )
     )
-
-
-def _difference(estimate: Mapping[str, Any] | None, metric: str) -> Cell:
-    if not estimate or estimate.get("value") is None:
-        return estimate_cell(estimate, metric)
-    unit = "ratio" if is_ratio(metric) else unit_of(metric)
-    inside = limits(estimate.get("low"), estimate.get("high"), unit)
-    return Cell(text=points(estimate["value"], metric), note=inside)
 
 
 def adjusted_gaps(output: Output) -> Iterator[Block]:
@@ -107,8 +95,8 @@ def adjusted_gaps(output: Output) -> Iterator[Block]:
                 cells=(
                     Cell(text=group_label(g["group"])),
                     Cell(text=word("metric", g["metric"])),
-                    _difference(g.get("crude"), g["metric"]),
-                    _difference(g.get("standardised"), g["metric"]),
+                    difference_cell(g.get("crude"), g["metric"]),
+                    difference_cell(g.get("standardised"), g["metric"]),
                     Cell(text=", ".join(map(humanised, g.get("adjusted_for") or ())) or "–"),
                 )
             )
@@ -151,8 +139,8 @@ def _rule(attribute: Mapping[str, Any], method: Mapping[str, Any]) -> Iterator[R
             cells=(
                 *plain.cells,
                 estimate_cell(found[0].get("after"), "tpr"),
-                _difference(found[0].get("change"), "tpr"),
+                difference_cell(found[0].get("change"), "tpr"),
                 estimate_cell(found[1].get("after"), "fpr"),
-                _difference(found[1].get("change"), "fpr"),
+                difference_cell(found[1].get("change"), "fpr"),
             )
         )

@@ -25,7 +25,7 @@ from audits.reporting.document.findings import (
     disparities,
     told,
 )
-from audits.reporting.summary import verdict_counts
+from audits.reporting.summary import verdict_counts, version_counts
 from audits.reporting.words import (
     count,
     day,
@@ -115,6 +115,7 @@ def executive(evidence: Evidence) -> Iterator[Block]:
     )
     yield from _worst(found)
     yield from _untold(evidence, counts)
+    yield from _versions(evidence)
     yield Heading(text="Who set the margins")
     yield from _margins(evidence)
     yield Heading(text="Earlier audits and open actions")
@@ -163,6 +164,14 @@ def _worst(found: list[Any]) -> Iterator[Block]:
         if len(others) > TOLD:
             rest = plural(len(others) - TOLD, "more is", "more are")
             yield Text(text=f"{rest} listed in section 12.", style="small")
+
+
+def _versions(evidence: Evidence) -> Iterator[Block]:
+    counts = version_counts(evidence["comparison"])
+    if counts:
+        said = ", ".join(f"{n:,} {word('verdict', v).lower()}" for v, n in counts.items())
+        yield Heading(text="Against the version before")
+        yield Text(text=f"Comparisons of base and candidate, group by group (section 11): {said}.")
 
 
 def _small(text: str) -> str:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from audits.reporting.document.blocks import Cell, Row
-from audits.reporting.words import MISSING, SUPPRESSED, limits, number, unit_of
+from audits.reporting.words import (
+    MISSING,
+    SUPPRESSED,
+    is_ratio,
+    limits,
+    number,
+    points,
+    unit_of,
+)
 
 
 def cells(*texts: str) -> Row:
@@ -28,3 +36,12 @@ def estimate_cell(estimate: Mapping[str, Any] | None, metric: str, mark: str = "
     unit = unit_of(metric)
     inside = limits(estimate.get("low"), estimate.get("high"), unit)
     return Cell(text=number(estimate["value"], unit), note=inside, mark=mark)
+
+
+def difference_cell(estimate: Mapping[str, Any] | None, metric: str) -> Cell:
+    """Return a difference in points, or a ratio, with its interval under it."""
+    if not estimate or estimate.get("value") is None:
+        return estimate_cell(estimate, metric)
+    unit = "ratio" if is_ratio(metric) else unit_of(metric)
+    inside = limits(estimate.get("low"), estimate.get("high"), unit)
+    return Cell(text=points(estimate["value"], metric), note=inside)

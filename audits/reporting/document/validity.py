@@ -16,10 +16,11 @@ from audits.reporting.document.blocks import (
 )
 from audits.reporting.document.causes import slices
 from audits.reporting.document.model_parts import declared
-from audits.reporting.document.tables import estimate_cell
+from audits.reporting.document.tables import difference_cell, estimate_cell
 from audits.reporting.requirements.facts import why_not
 from audits.reporting.words import (
     SUPPRESSED,
+    count,
     group_label,
     humanised,
     model_label,
@@ -95,19 +96,33 @@ def _named(side: Any) -> str:
     return model_label(str(side)) if side else "not named"
 
 
+def _flips(group: Mapping[str, Any]) -> str:
+    """Say how many calls the candidate gets wrong that the base got right, and the reverse."""
+    told = []
+    for key, what in (("negative_flips", "newly wrong"), ("positive_flips", "newly right")):
+        flips = group.get(key) or {}
+        hidden = bool(flips.get("suppressed"))
+        k, n = (count(flips.get(name), suppressed=hidden) for name in ("k", "n"))
+        told.append(f"{k if k == n else f'{k} of {n}'} {what}")
+    return ", ".join(told)
+
+
 def _version_grid(output: Mapping[str, Any]) -> Grid:
     rows: list[Row] = []
     for group in output.get("groups") or ():
-        rows.append(Row(cells=(Cell(text=group_label(group["attributes"])),), heading=True))
+        head = f"{group_label(group['attributes'])}: {_flips(group)}"
+        rows.append(Row(cells=(Cell(text=head),), heading=True))
         for metric, one in group["metrics"].items():
             verdict = one.get("verdict")
+            if not verdict and not one.get("suppressed"):
+                continue
             rows.append(
                 Row(
                     cells=(
                         Cell(text=word("metric", metric)),
                         estimate_cell(one.get("base"), metric),
                         estimate_cell(one.get("candidate"), metric),
-                        estimate_cell(one.get("delta"), metric),
+                        difference_cell(one.get("delta"), metric),
                         Cell(text=p_text(one.get("q"))),
                         Cell(text=word("verdict", verdict) if verdict else "–", mark=verdict or ""),
                     )

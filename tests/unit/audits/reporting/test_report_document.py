@@ -132,3 +132,34 @@ def test_one_vague_group_does_not_flatten_the_others(wide):
     low, high = _range(marks, Panel(metric="oe_ratio", title="", unit="ratio", overall=1.0))
     assert low < 0.9
     assert 1.1 < high < 3
+
+
+def estimate(value):
+    return {"value": value, "low": value - 0.05, "high": value + 0.05, "level": 0.95, "n": 100}
+
+
+def test_two_versions_are_told_with_their_flips(exact):
+    evidence = copy(exact)
+    metric = {
+        "base": estimate(0.7),
+        "candidate": estimate(0.8),
+        "delta": estimate(0.1),
+        "q": 0.01,
+        "verdict": "better",
+    }
+    group = {
+        "attributes": {},
+        "metrics": {"tpr": metric, "ppv": {**metric, "verdict": None}},
+        "negative_flips": {"k": 3, "n": 100},
+        "positive_flips": {"k": None, "n": None, "suppressed": True},
+    }
+    evidence["comparison"] = {
+        "base": "m@1",
+        "candidate": "m@2",
+        "outputs": [{"name": "y", "groups": [group]}],
+    }
+    (grid,) = [b for b in blocks(evidence, "versions") if isinstance(b, Grid)]
+    head, row = grid.rows
+    assert "3 of 100 newly wrong, suppressed newly right" in head.cells[0].text
+    assert [c.text for c in row.cells][:4] == ["Sensitivity", "70.0 %", "80.0 %", "+10.0 points"]
+    assert "1 better" in " ".join(texts(evidence, "body"))
