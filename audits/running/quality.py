@@ -105,6 +105,37 @@ def prevalence(
     return found
 
 
+def prevalence_by_month(
+    times: pd.Series | None, labels: Mapping[str, LabelColumn]
+) -> dict[str, Any]:
+    """Return the prevalence of each label in each calendar month.
+
+    Args:
+        times: Time of each case, dates or texts that hold one; None where none is declared.
+        labels: By name, aligned to ``times``.
+    """
+    if times is None:
+        return {"state": "not_available", "reason": "No time column is declared."}
+    # A bare number is no date: it would be read as nanoseconds since 1970.
+    known = times.astype("object")
+    if pd.api.types.is_numeric_dtype(times.dtype):
+        known = known.mask(known.notna())
+    read = pd.to_datetime(known, errors="coerce", utc=True, format="ISO8601")
+    months = read.dt.strftime("%Y-%m")
+    if months.isna().all():
+        reason = f"The column {times.name!r} holds no date as ISO 8601 writes it."
+        return {"state": "not_available", "reason": reason}
+    named = months.fillna("").to_numpy(dtype=object)
+    found = []
+    for name, label in labels.items():
+        if label.target is not None:
+            continue
+        for month in sorted({str(month) for month in named if month}):
+            entry = _share(label.values, label.known & (named == month))
+            found.append({"label": name, "month": month, **entry})
+    return {"state": "computed", "undated": _count(int(months.isna().sum())), "months": found}
+
+
 def _share(values: npt.NDArray[np.int8], rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
     n = int(rows.sum())
     k = int((values[rows] == 1).sum())

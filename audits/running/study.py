@@ -375,4 +375,7 @@ def _quality(study: Study) -> dict[str, Any]:
         "implausible": quality.implausible_values(cases, study.variables),
         "shared_patients": quality.shared_patients(study.table, spec.patient, spec.split),
         "prevalence": quality.prevalence(study.labels, study.attributes()),
+        "prevalence_by_month": quality.prevalence_by_month(
+            None if spec.time is None else cases[spec.time], study.labels
+        ),
     }

@@ -11,11 +11,16 @@ import pytest
 import audits
 from audits import audit_predictions
 from audits.cancel import CancelledRun
-from audits.cohorts import Attribute
+from audits.cohorts import Attribute, LabelColumn
 from audits.errors import AuditError, StudyError
 from audits.policy import load_policy
 from audits.running import run_predictions_audit
-from audits.running.quality import implausible_values, missing_values, shared_patients
+from audits.running.quality import (
+    implausible_values,
+    missing_values,
+    prevalence_by_month,
+    shared_patients,
+)
 from audits.running.requirements import requirements_of
 from audits.running.selection import Judged, choose_cases
 from audits.running.thresholds import paired_thresholds, threshold_of
@@ -195,6 +200,44 @@ def test_quality_counts_what_is_missing_and_far_off():
     lactate = Feature(name="lactate", label="Lactate", unit="mmol/L", normal=(0.5, 2.0))
     (found,) = implausible_values(frame, [lactate])
     assert (found["k"], found["n"]) == (1, 3)
+
+
+def dated(values):
+    labels = {
+        "died": LabelColumn(
+            name="died",
+            column="died",
+            positive=1,
+            task="binary",
+            values=np.array([1, 0, 1, -1, 1], dtype=np.int8),
+        )
+    }
+    return prevalence_by_month(pd.Series(values, name="seen"), labels)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2023-04-30", "2023-04-01", "2023-05-31T23:59:59", "2023-04-02", None],
+        pd.to_datetime(["2023-04-30", "2023-04-01", "2023-05-31", "2023-04-02", None]),
+    ],
+    ids=["texts", "dates"],
+)
+def test_prevalence_is_counted_by_calendar_month(values):
+    found = dated(values)
+    assert found["undated"] == {"count": 1}
+    assert [(m["month"], m["k"], m["n"]) for m in found["months"]] == [
+        ("2023-04", 1, 2),
+        ("2023-05", 1, 1),
+    ]
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 4, 5], ["a", "b", "c", "d", "e"], [None] * 5])
+def test_a_time_that_is_no_date_says_so(values):
+    found = dated(values)
+    assert found["state"] == "not_available"
+    assert "'seen' holds no date" in found["reason"]
+    assert prevalence_by_month(None, {})["reason"] == "No time column is declared."
 
 
 def test_patients_in_two_splits_are_counted():
