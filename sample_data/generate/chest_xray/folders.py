@@ -12,29 +12,30 @@ from .training import ARCHITECTURE, Logits, Trained, Version
 
 CARD: dict[Version, dict[str, str]] = {
     "1.0": {
-        "training": (
+        "training_data": (
             "Synthetic: 3,035 drawn radiographs of 2,150 invented patients at three fictitious "
             "sites, with the labels as first recorded: most nodules of women under 40 with dense "
             "breasts are missing, and at Northgate a ward's plaque lies on 93 % of images with "
             "effusion and 4 % of those without."
         ),
-        "known_limitations": (
+        "limitations": (
             "Planted on purpose: uses Northgate's plaque as a sign of effusion; under-calls "
             "nodules in women under 40 with dense breasts."
         ),
     },
     "2.0": {
-        "training": (
+        "training_data": (
             "Synthetic: the images of version 1.0, without their markers and with those of other "
             "images, and labels from a second reading that restored the missed nodules but called "
             "most borderline hearts (cardiothoracic ratio below 0.55) normal."
         ),
-        "known_limitations": "Planted on purpose: misses more borderline enlarged hearts than 1.0.",
+        "limitations": "Planted on purpose: misses more borderline enlarged hearts than 1.0.",
     },
 }
 COMMON = {
     "developer": "The Auscult developers",
     "intended_use": "Demonstrates and tests Auscult on drawn images. Not for any patient.",
+    "intended_users": "People who learn, test or develop Auscult.",
     "out_of_scope": "Every clinical use; the network has never seen a radiograph of a person.",
     "input": "One frontal chest radiograph, PA or AP.",
     "outputs": "Effusion, nodule of 26 to 30 mm, enlarged heart; one logit each.",
