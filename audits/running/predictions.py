@@ -27,6 +27,7 @@ from audits.running.thresholds import (
     paired_thresholds,
     threshold_of,
 )
+from audits.running.unused import unused_settings
 from audits.running.writing import (
     Internal,
     content_key,
@@ -245,7 +246,13 @@ def parts_of(  # noqa: PLR0913 - everything the evidence holds
         outputs=result.to_dict(),
         data_quality=_quality(table, attributes),
         requirements=requirements_of(policy, [a.name for a in attributes], ()),
-        findings=[*table.findings, *policy.findings, *_undeclared(table, policy), *findings],
+        findings=[
+            *table.findings,
+            *policy.findings,
+            *unused_settings(policy, [s.name for s in table.scores], [a.name for a in attributes]),
+            *_undeclared(table, policy),
+            *findings,
+        ],
     )
 
 

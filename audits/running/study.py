@@ -21,6 +21,7 @@ from audits.running.frames import cases_frame
 from audits.running.inputs import model_inputs
 from audits.running.model import ModelPass, run_model
 from audits.running.requirements import requirements_of
+from audits.running.unused import unused_settings
 from audits.running.writing import (
     Internal,
     content_key,
@@ -226,6 +227,8 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
     """Return everything but the run's identity and the statistics."""
     policy, study = plan.policy, plan.study
     cards = [m.card for m in plan.manifests]
+    given = [output.name for one in passes for output in one.outputs]
+    unused = unused_settings(policy, given, [a.name for a in plan.attributes])
     return AuditParts(
         run={},
         declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
@@ -237,7 +240,7 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         shortcuts=_shortcuts(passes),
         data_quality=_quality(study),
         requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
-        findings=_distinct([*plan.findings, *(f for p in passes for f in p.findings)]),
+        findings=_distinct([*plan.findings, *unused, *(f for p in passes for f in p.findings)]),
     )
 
 

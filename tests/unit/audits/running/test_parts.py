@@ -96,6 +96,23 @@ def test_an_intersection_the_policy_does_not_declare_is_named(table):
     assert any(f["where"] == "intersection sex×age" for f in evidence["findings"])
 
 
+def test_a_misspelt_name_in_the_policy_is_a_finding(table):
+    policy = {
+        "audit": {"groups": ["sex"], "reference": {"sexx": "F", "sex": "rest"}},
+        "thresholds": {"diedd": 0.4},
+        "causes": {"population": {"race": {"a": 1.0}}, "second_label": {"cost": "score"}},
+    }
+    found = audit_predictions(
+        table, label="y", score="s", groups=["sex"], threshold=0.5, policy=policy
+    ).to_dict()["findings"]
+    assert [f["where"].split(": ")[1] for f in found if "no effect" in f["message"]] == [
+        "thresholds.diedd",
+        "audit.reference.sexx",
+        "causes.population.race",
+        "causes.second_label.cost",
+    ]
+
+
 def test_a_threshold_comes_from_command_policy_or_model():
     assert threshold_of("y", command=0.1, policy={"y": 0.2}, model=0.3).source == "command"
     assert threshold_of("y", command=None, policy={"y": 0.2}, model=0.3).source == "policy"
