@@ -51,6 +51,47 @@ def test_a_grad_cam_from_the_command_line(auscult, pneumonia, tmp_path):
         assert list(maps["native"].shape) == why["map"]["native_size"]
     assert list((tmp_path / "why").glob("*.png"))
     assert not list((tmp_path / "why").glob(".part*"))
+    tested = {check["name"]: check["verdict"] for check in why["checks"]}
+    assert tested["deletion_rank"] in {"reflects", "fails"}
+    assert tested["max_sensitivity"] in {"reflects", "fails"}
+    assert f"deletion_rank: {tested['deletion_rank']}" in ended.out
+    quick = auscult("explain", "--study", study, "--model", model, "--no-checks", *more)
+    assert "Explanation: not checked." in quick.out
+    why = json.loads((tmp_path / "why" / "explanation.json").read_text())
+    assert {check["verdict"] for check in why["checks"]} == {"not_checked"}
+
+
+GATE = '[[gate.rule]]\nmetric = "explanation"\nkind = "verdict"\nlimit = "reflects"\n'
+
+
+def test_an_audit_tests_explanations_and_the_gate_judges_them(auscult, few, tmp_path, capsys):
+    study, model = few
+    policy = tmp_path / "policy.toml"
+    policy.write_text(GATE, encoding="utf-8")
+    said = {}
+    for count in (0, 4):
+        out = tmp_path / f"run-{count}"
+        more = ("--explain-cases", "6", "--check-cases", count, "--no-why")
+        assert auscult(*audit(study, model, out, *more)).code == 0
+        with pytest.raises(SystemExit) as ended:
+            auscult("gate", out, "--policy", policy)
+        said[count] = (ended.value.code, capsys.readouterr().out)
+    assert said[0][0] == 3
+    assert "not_checked" in said[0][1]
+    run = open_run(tmp_path / "run-4")
+    checks = run.evidence["explanations"]["pneumonia@1.0"]["checks"]
+    rank = next(one for one in checks if one["name"] == "deletion_rank")
+    assert rank["share"]["n"] == 4
+    wanted = {one["verdict"] for one in checks if one["decides"]}
+    worst = 1 if "fails" in wanted else 0 if wanted == {"reflects"} else 3
+    assert said[4][0] == worst
+    stored = [
+        check["verdict"]
+        for path in (run.path / "internal" / "explanations").rglob("explanation.json")
+        for check in json.loads(path.read_text())["checks"]
+        if check["name"] == "deletion_rank"
+    ]
+    assert (len(stored), stored.count("not_checked")) == (6, 2)
 
 
 @pytest.fixture

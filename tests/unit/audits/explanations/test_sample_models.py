@@ -54,7 +54,7 @@ def test_path_dependent_effects_are_another_estimand_and_say_so(study, trees):
 def test_every_sample_model_explains_a_sample(study, model):
     adapter = load_adapter(SAMPLE / "models" / model)
     cases = study.case_ids[:6]
-    explanations, summary = explain_cohort_sample(study, adapter, cases)
+    explanations, summary = explain_cohort_sample(study, adapter, cases, check_cases=6)
     assert len(explanations) == 6 * len(adapter.output.names)
     assert {check["verdict"] for check in summary["checks"]} == {"reflects"}
     labels = {feature.name: feature.label for feature in study.variables}
