@@ -53,8 +53,7 @@ def main() -> None:
     truth = _truth(options.out, cases["test"], images["test"], models)
     text = json.dumps(truth, indent=1, sort_keys=True, ensure_ascii=False)
     (options.out / "truth.json").write_text(text + "\n", encoding="utf-8")
-    minutes = max(1, round((time.monotonic() - start) / 60))
-    (options.out / "README.md").write_text(_readme(truth, minutes), encoding="utf-8")
+    (options.out / "README.md").write_text(_readme(truth), encoding="utf-8")
     say("done")
 
 
@@ -214,7 +213,7 @@ def _overall(
     return out
 
 
-def _readme(truth: dict[str, Any], minutes: int) -> str:
+def _readme(truth: dict[str, Any]) -> str:
     numbers: dict[str, Any] = {key: truth[key] for key in ("cases", "patients", "shipped")}
     for one in VERSIONS:
         found, tag = truth["measured"][f"chest-xray@{one}"], one[0]
@@ -234,7 +233,7 @@ def _readme(truth: dict[str, Any], minutes: int) -> str:
             f"rest_{tag}": young["rest_k"] / young["rest_n"],
             f"heart_{tag}": found["overall"]["cardiomegaly"]["tpr"],
         }
-    return readme(numbers | {"minutes": minutes})
+    return readme(numbers)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ drawn. A nodule and an enlarged heart stay with the patient; fluid comes and goe
     python -m sample_data.generate.chest_xray
 
 draws all images, trains both versions and writes this folder, from a fixed seed, in about
-{minutes} minutes on 2 CPU cores. Images and tables come out the same; weights, and so scores, can
+13 minutes on 2 idle CPU cores. Images and tables come out the same; weights, and so scores, can
 differ in their last digits on another machine or with another version of PyTorch. Add
 `--out DIR` to write elsewhere.
 """
