@@ -13,7 +13,6 @@ from audits.fairness.types import FloatArray
 from audits.types import Estimate
 
 METHOD = "influence function on the logit scale"
-CHANCE = "the value of a model without skill is the prevalence"
 
 
 def auprc_estimates(
@@ -62,7 +61,7 @@ def auprc_estimates(
                 n_patients=who,
                 deff=float(measured.deff[index]),
                 method=METHOD,
-                reason=CHANCE if usable else "no interval: the ranking is perfect or too small",
+                reason=None if usable else "no interval: the ranking is perfect or too small",
             )
         )
     return out

@@ -347,6 +347,7 @@ class _Contrasts:
             "rest" if reference == REST else next(iter(family.labels[reference].values()))
         )
         self.patients = family.sum_pairs(np.ones(len(family.pair_group)))
+        self.cohort = int(np.count_nonzero(np.bincount(family.pair_patient)))
 
     def _drafts(  # noqa: PLR0913, PLR0917 - what differs between metrics
         self,
@@ -373,12 +374,25 @@ class _Contrasts:
                     counts=four,  # type: ignore[arg-type]
                     rows=int(rows[index]),
                     patients=float(patients[index]) if named else None,
+                    everyone=self._everyone(patients, index) if named else None,
                     scale=scale,
                     method=method,
                     crossed=self.crossed,
                 )
             )
         return out
+
+    def _everyone(self, patients: FloatArray, index: int) -> int:
+        """Return the patients behind a difference: those of the group and of its reference."""
+        own, family = float(patients[index]), self.family
+        if self.reference != REST:
+            if not family.shared:
+                return int(own + patients[self.reference])
+            sides = (family.pair_group == index) | (family.pair_group == self.reference)
+            return len(np.unique(family.pair_patient[sides]))
+        if not family.shared:
+            return int(patients.sum())
+        return self.cohort
 
     def rates(self, metric: str, ratio: Ratio) -> list[Draft]:
         """Return the drafts of a rate."""

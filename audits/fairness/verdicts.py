@@ -39,6 +39,7 @@ class Draft:
         counts: Raw k and n of the group and of the reference; None for non-proportions.
         rows: Rows behind the difference.
         patients: Patients behind the group, or None.
+        everyone: Patients behind the difference, or None.
         scale: Estimates and variances on the scale on which effects add up, for all groups.
         method: Name of the interval.
         crossed: Whether a declared intersection splits the group further.
@@ -53,6 +54,7 @@ class Draft:
     counts: tuple[int, int, int, int] | None
     rows: int
     patients: float | None
+    everyone: int | None
     scale: tuple[FloatArray, FloatArray]
     method: str
     crossed: bool
@@ -208,12 +210,11 @@ def _finish(  # noqa: PLR0913 - what the run knows beyond the draft
 def _difference(draft: Draft) -> Estimate:
     contrast, i = draft.contrast, draft.index
     value = _finite(contrast.difference[i])
-    who = None if draft.patients is None else int(draft.patients)
     if value is None:
         return Estimate.undefined(
             "undefined in the group or in the reference",
             n=draft.rows,
-            n_patients=who,
+            n_patients=draft.everyone,
             method=draft.method,
         )
     low, high = _finite(contrast.low[i]), _finite(contrast.high[i])
@@ -222,7 +223,7 @@ def _difference(draft: Draft) -> Estimate:
         low=low,
         high=high,
         n=draft.rows,
-        n_patients=who,
+        n_patients=draft.everyone,
         deff=_finite(contrast.deff[i]),
         method=draft.method,
         reason=None if low is not None and high is not None else "no interval: too few cases",
