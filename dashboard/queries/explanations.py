@@ -172,19 +172,11 @@ def check_explanation(ref: RunRef, model: str, case: str, output: str) -> None:
 
 
 def reliability(entry: Mapping[str, Any]) -> str:
-    """Return the word for an explanation: reflects, weak, fails or not_checked.
-
-    A map is judged by the rule of the checks themselves; effects of variables by their worst check.
-    """
+    """Return the word for an explanation: reflects, weak, fails or not_checked."""
     from audits.explanations.checks import badge
     from audits.explanations.result import Check
 
-    checks = entry.get("checks") or []
-    if entry.get("map"):
-        return badge([Check(**check) for check in checks])[0]
-    found = {check["verdict"] for check in checks}
-    ranked = ("fails", "weak", "reflects")
-    return next((verdict for verdict in ranked if verdict in found), "not_checked")
+    return badge([Check(**check) for check in entry.get("checks") or []])[0]
 
 
 def _from_run(ref: RunRef, model: str, case: str, output: str) -> Explanation | None:

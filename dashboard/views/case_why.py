@@ -84,12 +84,13 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
 
 
 def check_button(chosen: Context, entry: Mapping[str, Any]) -> None:
-    """Offer to test a map that was not tested yet."""
-    if not entry.get("map") or explanations.reliability(entry) != "not_checked":
+    """Offer to test an explanation that was not tested yet."""
+    if explanations.reliability(entry) != "not_checked":
         return
+    what = "map" if entry.get("map") else "ranking"
     model, case, output = entry["model"], entry["case"], entry["output"]
-    if st.button("Check this map", key=f"check_{model}", icon=":material/rule:"):
-        with st.spinner("Testing the map against random ones"):
+    if st.button(f"Check this {what}", key=f"check_{model}", icon=":material/rule:"):
+        with st.spinner(f"Testing the {what} against random ones"):
             explanations.check_explanation(chosen.ref, model, case, output)
         st.rerun()
 
