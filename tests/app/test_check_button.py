@@ -1,0 +1,41 @@
+"""The check of an explanation on request, on a real model of the sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from audits.running import run_study_audit
+
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "icu_deterioration"
+MODEL = "mlp-1.0"
+
+
+@pytest.mark.skipif(
+    not (SAMPLE / "study.toml").is_file(), reason="the sample study is not in this checkout"
+)
+def test_a_case_is_checked_when_somebody_asks(open_app, tmp_path):
+    run = run_study_audit(
+        SAMPLE,
+        [SAMPLE / "models" / MODEL],
+        out=tmp_path / "run",
+        store=tmp_path / "store",
+        policy={"audit": {"groups": ["sex"], "verdict_metrics": ["tpr"]}},
+        device="cpu",
+        explain_cases=1,
+        check_cases=0,
+        why=False,
+    )
+    (key,) = run.model_keys
+    (case,) = run.explained_cases(key)
+    app = open_app(tmp_path / "store", "case_review", case=case)
+    (button,) = [one for one in app.button if one.key == f"check_{key}"]
+    assert "Not yet checked" in "\n".join(one.value for one in app.markdown)
+    button.click().run()
+    assert not app.exception
+    assert not app.error
+    assert not [one for one in app.button if one.key == f"check_{key}"]
+    shown = "\n".join(one.value for one in app.markdown)
+    assert "Not yet checked" not in shown
+    assert "Reflects the model" in shown
