@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
+from audits.explanations.cams.tokens import declared_tokens
 from audits.explanations.request import Request, open_request
 from audits.explanations.result import CaseExplanation, Method
 
@@ -146,6 +147,8 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
     found: list[Method] = []
     if {"grad", "layers"} <= adapter.caps:
         found += ["gradcam", "hirescam", "gradcam++", "layercam", "eigencam"]
+        if declared_tokens(adapter) is not None:
+            found.append("attention_relevance")
     if "grad" in adapter.caps:
         found += ["integrated_gradients", "expected_gradients", "smoothgrad"]
     return [*found, "occlusion", "region_shapley", "rise"]
@@ -162,6 +165,7 @@ def _explainers() -> Mapping[Method, Explain]:
         "gradcam++": maps.explain_by_cam,
         "layercam": maps.explain_by_cam,
         "eigencam": maps.explain_by_cam,
+        "attention_relevance": maps.explain_by_attention,
         "integrated_gradients": pixels.explain_by_integrated_gradients,
         "expected_gradients": pixels.explain_by_expected_gradients,
         "smoothgrad": pixels.explain_by_smoothgrad,

@@ -121,7 +121,7 @@ class CamEngine:
         adapter = cast("Any", self.adapter)
         module = adapter.module()
         layer = layer_named(module, self.layer)
-        inputs = {name: _graph_ready(value) for name, value in prepared.items()}
+        inputs = {name: graph_ready(value) for name, value in prepared.items()}
         with tapped(module, layer, lambda: adapter.forward(inputs)) as (activations, outputs):
             if self.tokens is None:
                 _require_spatial(self.layer, activations, inputs[self.field])
@@ -264,8 +264,8 @@ def _blank_inputs(adapter: ModelAdapter, field: str) -> dict[str, torch.Tensor] 
     return blank if blank[field].ndim > BATCH_AND_CHANNEL else None
 
 
-def _graph_ready(value: Any) -> Any:
-    """Return a tensor that autograd may use; one made under ``inference_mode`` is copied."""
+def graph_ready(value: Any) -> Any:
+    """Return a value that autograd may use; a tensor made under ``inference_mode`` is copied."""
     import torch
 
     if not isinstance(value, torch.Tensor) or not value.is_inference():

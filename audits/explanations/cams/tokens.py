@@ -47,13 +47,18 @@ class TokenGrid:
     prefix: int
     grid: tuple[int, ...]
 
+    @property
+    def count(self) -> int:
+        """Return how many tokens there are, prefix included."""
+        return self.prefix + math.prod(self.grid)
+
     def lay_out(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return (n, channels, *grid) of (n, tokens, channels).
 
         Raises:
             ExplanationError: If there are not as many tokens as declared.
         """
-        wanted = self.prefix + math.prod(self.grid)
+        wanted = self.count
         if tokens.ndim != TOKEN_AXES or tokens.shape[1] != wanted:
             raise ExplanationError(
                 f"architecture.tokens: expected {wanted} tokens (prefix {self.prefix} and grid "
