@@ -21,7 +21,7 @@ _PROBE = 2.0
 _CLOSE = 1e-10
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _log_factorials(size: int) -> FloatArray:
     return np.asarray(gammaln(np.arange(size + 1, dtype=np.float64) + 1))
 
