@@ -132,7 +132,29 @@ class _LogisticFits:
         self.varies = self._sum(x * x) - self._sum(x) ** 2 / np.maximum(self.counts, 1) > (
             1e-12 * np.maximum(self._sum(x * x), 1e-300)
         )
+        self.overlaps = self._classes_overlap()
         self.converged = np.zeros(cells.size, dtype=np.bool_)
+
+    def _classes_overlap(self) -> BoolArray:
+        """Return where a maximum of the likelihood exists: no value of x parts the classes.
+
+        With one covariate that is so unless all of one class lie at or beyond all of the other
+        (Albert & Anderson, Biometrika 71 (1984) 1-10). Newton's steps alone cannot tell: they
+        die out on the flat likelihood, sooner or later with the order of the rows.
+        """
+        out = np.zeros(self.cells.size, dtype=np.bool_)
+        if len(self.starts):
+            positive = self.y == 1
+            low1, low0 = (
+                np.minimum.reduceat(np.where(side, self.x, np.inf), self.starts)
+                for side in (positive, ~positive)
+            )
+            high1, high0 = (
+                np.maximum.reduceat(np.where(side, self.x, -np.inf), self.starts)
+                for side in (positive, ~positive)
+            )
+            out[self.occupied] = (high0 > low1) & (high1 > low0)
+        return out
 
     def _sum(self, values: FloatArray) -> FloatArray:
         out = np.zeros(self.cells.size)
@@ -158,7 +180,7 @@ class _LogisticFits:
 
     def solve(self) -> None:
         """Iterate until no group that can be fitted moves."""
-        active = self.two_classes & self.varies
+        active = self.two_classes & self.varies & self.overlaps
         for _ in range(_ITERATIONS):
             if not (active & ~self.converged).any():
                 return
