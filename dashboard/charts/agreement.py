@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.style import BLUE, GREY, VERMILLION, quiet_layout
+from dashboard.charts.style import BLUE, GREY, VERMILLION, Figure, level, quiet_layout, upright
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,37 +67,40 @@ class Agreement:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return the scatter with both thresholds as lines."""
-        import plotly.graph_objects as go
+        traces = [
+            self._marks("same", GREY, "circle", f"called alike ({self.unchanged:,})"),
+            self._marks(
+                "better", BLUE, "triangle-up", f"right only with {self.candidate} ({self.better:,})"
+            ),
+            self._marks(
+                "worse", VERMILLION, "diamond", f"right only with {self.base} ({self.worse:,})"
+            ),
+        ]
+        axis = {"tickformat": ".0%", "range": [-0.02, 1.02]}
+        layout = quiet_layout(
+            height=440,
+            shapes=[upright(self.thresholds[0]), level(self.thresholds[1])],
+            xaxis={**axis, "title": self.base},
+            yaxis={**axis, "title": self.candidate},
+        )
+        return {"data": traces, "layout": layout}
 
-        figure = go.Figure()
-        for change, colour, symbol, name, count in (
-            ("same", GREY, "circle", "called alike", self.unchanged),
-            ("better", BLUE, "triangle-up", f"right only with {self.candidate}", self.better),
-            ("worse", VERMILLION, "diamond", f"right only with {self.base}", self.worse),
-        ):
-            own = [pair for pair in self.pairs if pair.change == change]
-            figure.add_trace(
-                go.Scatter(
-                    x=[pair.base for pair in own],
-                    y=[pair.candidate for pair in own],
-                    mode="markers",
-                    name=f"{name} ({count:,})",
-                    marker={
-                        "color": colour,
-                        "symbol": symbol,
-                        "size": 4 if change == "same" else 8,
-                        "opacity": 0.45 if change == "same" else 0.9,
-                    },
-                    text=[pair.case for pair in own],
-                    hovertemplate="%{text}<br>%{x:.1%} to %{y:.1%}<extra></extra>",
-                )
-            )
-        line = {"color": GREY, "width": 1, "dash": "dot"}
-        figure.add_vline(x=self.thresholds[0], line=line)
-        figure.add_hline(y=self.thresholds[1], line=line)
-        quiet_layout(figure, height=440)
-        figure.update_xaxes(title={"text": self.base}, tickformat=".0%", range=[-0.02, 1.02])
-        figure.update_yaxes(title={"text": self.candidate}, tickformat=".0%", range=[-0.02, 1.02])
-        return figure
+    def _marks(self, change: str, colour: str, symbol: str, name: str) -> dict[str, Any]:
+        own = [pair for pair in self.pairs if pair.change == change]
+        return {
+            "type": "scatter",
+            "x": [pair.base for pair in own],
+            "y": [pair.candidate for pair in own],
+            "mode": "markers",
+            "name": name,
+            "marker": {
+                "color": colour,
+                "symbol": symbol,
+                "size": 4 if change == "same" else 8,
+                "opacity": 0.45 if change == "same" else 0.9,
+            },
+            "text": [pair.case for pair in own],
+            "hovertemplate": "%{text}<br>%{x:.1%} to %{y:.1%}<extra></extra>",
+        }

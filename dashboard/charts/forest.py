@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.style import GREY, VERDICT_MARKS, quiet_layout, tick_format
+from dashboard.charts.style import VERDICT_MARKS, Figure, quiet_layout, tick_format, upright
 from dashboard.words import label, verdict_text
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +91,10 @@ class Forest:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return the figure; marks differ by verdict in shape and colour."""
-        import plotly.graph_objects as go
-
-        figure = go.Figure()
         shown = "exploratory"
+        traces = []
         for verdict in VERDICT_MARKS:
             rows = [
                 (i, row)
@@ -105,52 +102,58 @@ class Forest:
                 if row.value is not None and (row.verdict if self.graded else shown) == verdict
             ]
             if rows:
-                figure.add_trace(_marks(rows, verdict))
-        if self.overall is not None:
-            figure.add_vline(x=self.overall, line={"color": GREY, "width": 1, "dash": "dot"})
-            figure.add_annotation(
-                x=self.overall, y=1.0, yref="paper", yanchor="bottom", text="everybody",
-                showarrow=False, font={"size": 11},
-            )  # fmt: skip
-        for i, row in enumerate(self.rows):
-            figure.add_annotation(
-                x=1.02, xref="paper", xanchor="left", y=i, yref="y", text=row.text,
-                showarrow=False, align="left", font={"size": 13},
-            )  # fmt: skip
-        ticks = list(range(len(self.rows)))
-        quiet_layout(
-            figure,
+                traces.append(_marks(rows, verdict))
+        layout = quiet_layout(
             height=92 + 27 * max(len(self.rows), 2),
             margin={"l": 8, "r": 260, "t": 58, "b": 34},
             legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+            annotations=self._told(),
+            shapes=[] if self.overall is None else [upright(self.overall)],
+            xaxis={"tickformat": tick_format(self.unit), "zeroline": False},
+            yaxis={
+                "tickvals": list(range(len(self.rows))),
+                "ticktext": [row.label for row in self.rows],
+                "range": [len(self.rows) - 0.4, -0.6],
+                "showgrid": False,
+                "zeroline": False,
+            },
         )
-        figure.update_yaxes(
-            tickvals=ticks,
-            ticktext=[row.label for row in self.rows],
-            range=[len(self.rows) - 0.4, -0.6],
-            showgrid=False,
-            zeroline=False,
-        )
-        figure.update_xaxes(tickformat=tick_format(self.unit), zeroline=False)
-        return figure
+        return {"data": traces, "layout": layout}
+
+    def _told(self) -> list[dict[str, Any]]:
+        texts: list[dict[str, Any]] = [
+            {
+                "x": 1.02, "xref": "paper", "xanchor": "left", "y": i, "yref": "y",
+                "text": row.text, "showarrow": False, "align": "left", "font": {"size": 13},
+            }
+            for i, row in enumerate(self.rows)
+        ]  # fmt: skip
+        if self.overall is not None:
+            texts.append(
+                {
+                    "x": self.overall, "xref": "x", "y": 1.0, "yref": "paper",
+                    "yanchor": "bottom", "text": "everybody", "showarrow": False,
+                    "font": {"size": 11},
+                }
+            )  # fmt: skip
+        return texts
 
 
-def _marks(rows: list[tuple[int, ForestRow]], verdict: str) -> go.Scatter:
-    import plotly.graph_objects as go
-
+def _marks(rows: list[tuple[int, ForestRow]], verdict: str) -> dict[str, Any]:
     colour, symbol = VERDICT_MARKS[verdict]
-    return go.Scatter(
-        x=[row.value for _, row in rows],
-        y=[i for i, _ in rows],
-        mode="markers",
-        name=label("verdict", verdict),
-        marker={
+    return {
+        "type": "scatter",
+        "x": [row.value for _, row in rows],
+        "y": [i for i, _ in rows],
+        "mode": "markers",
+        "name": label("verdict", verdict),
+        "marker": {
             "color": colour,
             "symbol": symbol,
             "size": 10,
             "line": {"width": 2, "color": colour},
         },
-        error_x={
+        "error_x": {
             "type": "data",
             "symmetric": False,
             "array": [_reach(row.high, row.value) for _, row in rows],
@@ -159,9 +162,9 @@ def _marks(rows: list[tuple[int, ForestRow]], verdict: str) -> go.Scatter:
             "thickness": 1.8,
             "width": 4,
         },
-        text=[f"{row.label}<br>{row.text}" for _, row in rows],
-        hovertemplate="%{text}<extra></extra>",
-    )
+        "text": [f"{row.label}<br>{row.text}" for _, row in rows],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def _reach(upper: float | None, lower: float | None) -> float:

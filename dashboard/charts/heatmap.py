@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboard.charts.style import quiet_layout, tick_format
+from dashboard.charts.style import Figure, quiet_layout, tick_format
 from dashboard.words import verdict_text, word
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +75,8 @@ class GroupMap:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return the map; an empty cell stays empty and says so on hover."""
-        import plotly.graph_objects as go
-
         rows = list(dict.fromkeys(c.row for c in self.cells))
         columns = list(dict.fromkeys(c.column for c in self.cells))
         found = {(c.row, c.column): c for c in self.cells}
@@ -87,32 +84,35 @@ class GroupMap:
         values = [c.value for c in self.cells if c.value is not None]
         middle = self.overall if self.overall is not None else sum(values) / max(len(values), 1)
         reach = max([abs(v - middle) for v in values] + [0.02])
-        figure = go.Figure(
-            go.Heatmap(
-                z=[[cell.value if cell else None for cell in line] for line in grid],
-                x=columns,
-                y=rows,
-                zmin=middle - reach,
-                zmax=middle + reach,
-                colorscale=_SCALE,
-                xgap=3,
-                ygap=3,
-                customdata=[[cell.text if cell else "no cases" for cell in line] for line in grid],
-                hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
-                colorbar={"tickformat": tick_format(self.unit), "thickness": 10, "len": 0.9},
-            )
+        trace = {
+            "type": "heatmap",
+            "z": [[cell.value if cell else None for cell in line] for line in grid],
+            "x": columns,
+            "y": rows,
+            "zmin": middle - reach,
+            "zmax": middle + reach,
+            "colorscale": _SCALE,
+            "xgap": 3,
+            "ygap": 3,
+            "customdata": [[cell.text if cell else "no cases" for cell in line] for line in grid],
+            "hovertemplate": "%{y}, %{x}<br>%{customdata}<extra></extra>",
+            "colorbar": {"tickformat": tick_format(self.unit), "thickness": 10, "len": 0.9},
+        }
+        texts = [
+            {
+                "x": cell.column, "y": cell.row, "xref": "x", "yref": "y",
+                "text": self._cell_text(cell), "showarrow": False,
+                "font": {"size": 12, "color": "#10181C"},
+            }
+            for line in grid for cell in line if cell
+        ]  # fmt: skip
+        layout = quiet_layout(
+            height=110 + 58 * len(rows),
+            annotations=texts,
+            xaxis={"side": "top", "showgrid": False, "title": self.column_name},
+            yaxis={"autorange": "reversed", "showgrid": False, "title": self.row_name},
         )
-        for line in grid:
-            for cell in line:
-                if cell:
-                    figure.add_annotation(
-                        x=cell.column, y=cell.row, text=self._cell_text(cell), showarrow=False,
-                        font={"size": 12, "color": "#10181C"},
-                    )  # fmt: skip
-        quiet_layout(figure, height=110 + 58 * len(rows))
-        figure.update_xaxes(side="top", showgrid=False, title={"text": self.column_name})
-        figure.update_yaxes(autorange="reversed", showgrid=False, title={"text": self.row_name})
-        return figure
+        return {"data": [trace], "layout": layout}
 
     def _cell_text(self, cell: Cell) -> str:
         symbol = word("verdict", cell.verdict).symbol

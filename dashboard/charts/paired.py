@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.style import BLUE, VERMILLION, quiet_layout, tick_format
+from dashboard.charts.style import BLUE, VERMILLION, Figure, quiet_layout, tick_format
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,53 +79,52 @@ class PairedForest:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return the figure: an open circle for the base, a filled diamond for the candidate."""
-        import plotly.graph_objects as go
-
-        figure = go.Figure()
-        for row_index, row in enumerate(self.rows):
-            if row.base.value is not None and row.candidate.value is not None:
-                figure.add_trace(
-                    go.Scatter(
-                        x=[row.base.value, row.candidate.value],
-                        y=[row_index - 0.16, row_index + 0.16],
-                        mode="lines",
-                        line={"color": "rgba(123,138,145,0.55)", "width": 1},
-                        hoverinfo="skip",
-                        showlegend=False,
-                    )
-                )
-        figure.add_trace(self._side("base", -0.16, BLUE, "circle-open", self.base))
-        figure.add_trace(self._side("candidate", 0.16, VERMILLION, "diamond", self.candidate))
-        quiet_layout(figure, height=92 + 38 * max(len(self.rows), 2))
-        figure.update_yaxes(
-            tickvals=list(range(len(self.rows))),
-            ticktext=[row.label for row in self.rows],
-            range=[len(self.rows) - 0.4, -0.6],
-            showgrid=False,
-            zeroline=False,
+        traces: list[dict[str, Any]] = [
+            {
+                "type": "scatter",
+                "x": [row.base.value, row.candidate.value],
+                "y": [row_index - 0.16, row_index + 0.16],
+                "mode": "lines",
+                "line": {"color": "rgba(123,138,145,0.55)", "width": 1},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+            for row_index, row in enumerate(self.rows)
+            if row.base.value is not None and row.candidate.value is not None
+        ]
+        traces.append(self._side("base", -0.16, BLUE, "circle-open", self.base))
+        traces.append(self._side("candidate", 0.16, VERMILLION, "diamond", self.candidate))
+        layout = quiet_layout(
+            height=92 + 38 * max(len(self.rows), 2),
+            xaxis={"tickformat": tick_format(self.unit), "zeroline": False},
+            yaxis={
+                "tickvals": list(range(len(self.rows))),
+                "ticktext": [row.label for row in self.rows],
+                "range": [len(self.rows) - 0.4, -0.6],
+                "showgrid": False,
+                "zeroline": False,
+            },
         )
-        figure.update_xaxes(tickformat=tick_format(self.unit), zeroline=False)
-        return figure
+        return {"data": traces, "layout": layout}
 
-    def _side(self, side: str, shift: float, colour: str, symbol: str, name: str) -> go.Scatter:
-        import plotly.graph_objects as go
-
+    def _side(self, side: str, shift: float, colour: str, symbol: str, name: str) -> dict[str, Any]:
         rows = [(i, row, getattr(row, side)) for i, row in enumerate(self.rows)]
         kept = [(i, row, part) for i, row, part in rows if part.value is not None]
-        return go.Scatter(
-            x=[part.value for _, _, part in kept],
-            y=[i + shift for i, _, _ in kept],
-            mode="markers",
-            name=name,
-            marker={
+        return {
+            "type": "scatter",
+            "x": [part.value for _, _, part in kept],
+            "y": [i + shift for i, _, _ in kept],
+            "mode": "markers",
+            "name": name,
+            "marker": {
                 "color": colour,
                 "symbol": symbol,
                 "size": 9,
                 "line": {"width": 2, "color": colour},
             },
-            error_x={
+            "error_x": {
                 "type": "data",
                 "symmetric": False,
                 "array": [
@@ -139,6 +137,6 @@ class PairedForest:
                 "thickness": 1.5,
                 "width": 3,
             },
-            text=[f"{row.label}<br>{name}: {part.text}" for _, row, part in kept],
-            hovertemplate="%{text}<extra></extra>",
-        )
+            "text": [f"{row.label}<br>{name}: {part.text}" for _, row, part in kept],
+            "hovertemplate": "%{text}<extra></extra>",
+        }

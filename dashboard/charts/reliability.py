@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.style import GREY, MARK_COLOURS, quiet_layout
+from dashboard.charts.style import GREY, MARK_COLOURS, Figure, quiet_layout
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
@@ -70,41 +68,42 @@ class Reliability:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return the figure; groups differ by colour, shape and dash."""
-        import plotly.graph_objects as go
+        diagonal = {
+            "type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines",
+            "name": "perfect calibration", "line": {"color": GREY, "width": 1, "dash": "dot"},
+            "hoverinfo": "skip",
+        }  # fmt: skip
+        curves = [self._curve(index, group) for index, group in enumerate(self.groups())]
+        axis = {"tickformat": ".0%", "range": [-0.02, 1.02]}
+        layout = quiet_layout(
+            height=420,
+            xaxis={**axis, "title": "predicted risk"},
+            yaxis={**axis, "title": "observed rate"},
+        )
+        return {"data": [diagonal, *curves], "layout": layout}
 
-        figure = go.Figure(
-            go.Scatter(
-                x=[0, 1], y=[0, 1], mode="lines", name="perfect calibration",
-                line={"color": GREY, "width": 1, "dash": "dot"}, hoverinfo="skip",
-            )
-        )  # fmt: skip
-        for index, group in enumerate(self.groups()):
-            own = [b for b in self.bins if b.group == group]
-            colour = MARK_COLOURS[index % len(MARK_COLOURS)]
-            figure.add_trace(
-                go.Scatter(
-                    x=[b.predicted for b in own],
-                    y=[b.observed for b in own],
-                    mode="lines+markers",
-                    name=group,
-                    line={"color": colour, "width": 1.5, "dash": DASHES[index % len(DASHES)]},
-                    marker={"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)], "color": colour},
-                    error_y={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": [b.high - b.observed for b in own],
-                        "arrayminus": [b.observed - b.low for b in own],
-                        "color": colour,
-                        "thickness": 1.2,
-                        "width": 3,
-                    },
-                    text=[f"{group}, n {b.n}" for b in own],
-                    hovertemplate="%{text}<br>predicted %{x:.0%}, observed %{y:.0%}<extra></extra>",
-                )
-            )
-        quiet_layout(figure, height=420)
-        figure.update_xaxes(title={"text": "predicted risk"}, tickformat=".0%", range=[-0.02, 1.02])
-        figure.update_yaxes(title={"text": "observed rate"}, tickformat=".0%", range=[-0.02, 1.02])
-        return figure
+    def _curve(self, index: int, group: str) -> dict[str, Any]:
+        own = [b for b in self.bins if b.group == group]
+        colour = MARK_COLOURS[index % len(MARK_COLOURS)]
+        return {
+            "type": "scatter",
+            "x": [b.predicted for b in own],
+            "y": [b.observed for b in own],
+            "mode": "lines+markers",
+            "name": group,
+            "line": {"color": colour, "width": 1.5, "dash": DASHES[index % len(DASHES)]},
+            "marker": {"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)], "color": colour},
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [b.high - b.observed for b in own],
+                "arrayminus": [b.observed - b.low for b in own],
+                "color": colour,
+                "thickness": 1.2,
+                "width": 3,
+            },
+            "text": [f"{group}, n {b.n}" for b in own],
+            "hovertemplate": "%{text}<br>predicted %{x:.0%}, observed %{y:.0%}<extra></extra>",
+        }

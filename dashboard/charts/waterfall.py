@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.style import BLUE, GREY, VERMILLION, quiet_layout
+from dashboard.charts.style import BLUE, GREY, VERMILLION, Figure, quiet_layout, upright
 from dashboard.numbers import signed
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 SHOWN = 8
 """Variables shown one by one; what is left is summed, so that the bars still add up."""
 
@@ -83,37 +81,41 @@ class Waterfall:
             }
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """Return floating bars; towards is filled, away is hatched."""
-        import plotly.graph_objects as go
-
         bars = self.bars()
         starts, at = [], self.base
         for item in bars:
             starts.append(at)
             at += item.effect
-        figure = go.Figure()
+        traces = []
         for towards, colour, pattern, name in (
             (True, VERMILLION, "", "raises the score"),
             (False, BLUE, "/", "lowers the score"),
         ):
             chosen = [i for i, e in enumerate(bars) if (e.effect >= 0) == towards]
-            figure.add_trace(_bars(bars, starts, chosen, colour, pattern, name))
-        for x, text, anchor in ((self.base, "background", "top"), (self.score, "patient", "top")):
-            figure.add_vline(x=x, line={"color": GREY, "width": 1, "dash": "dot"})
-            figure.add_annotation(
-                x=x, y=len(bars) - 0.45, yanchor=anchor, text=f"{text} {signed(x)}",
-                showarrow=False, font={"size": 12},
-            )  # fmt: skip
-        quiet_layout(figure, height=110 + 30 * len(bars), bargap=0.35)
-        figure.update_yaxes(
-            tickvals=list(range(len(bars))),
-            ticktext=[e.label for e in bars],
-            range=[len(bars) + 0.1, -0.6],
-            showgrid=False,
-        )
-        figure.update_xaxes(title={"text": f"score in {self.unit}"}, zeroline=False)
-        return figure
+            traces.append(_bars(bars, starts, chosen, colour, pattern, name))
+        ends = ((self.base, "background"), (self.score, "patient"))
+        layout = quiet_layout(
+            height=110 + 30 * len(bars),
+            bargap=0.35,
+            shapes=[upright(x) for x, _ in ends],
+            annotations=[
+                {
+                    "x": x, "y": len(bars) - 0.45, "yanchor": "top", "showarrow": False,
+                    "text": f"{text} {signed(x)}", "font": {"size": 12},
+                }
+                for x, text in ends
+            ],
+            xaxis={"title": f"score in {self.unit}", "zeroline": False},
+            yaxis={
+                "tickvals": list(range(len(bars))),
+                "ticktext": [e.label for e in bars],
+                "range": [len(bars) + 0.1, -0.6],
+                "showgrid": False,
+            },
+        )  # fmt: skip
+        return {"data": traces, "layout": layout}
 
 
 def _bars(
@@ -123,27 +125,26 @@ def _bars(
     colour: str,
     pattern: str,
     name: str,
-) -> go.Bar:
-    import plotly.graph_objects as go
-
-    return go.Bar(
-        orientation="h",
-        y=chosen,
-        x=[bars[i].effect for i in chosen],
-        base=[starts[i] for i in chosen],
-        name=name,
-        marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}},
-        error_x={
+) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": chosen,
+        "x": [bars[i].effect for i in chosen],
+        "base": [starts[i] for i in chosen],
+        "name": name,
+        "marker": {"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}},
+        "error_x": {
             "type": "data",
             "array": [bars[i].error or 0 for i in chosen],
             "thickness": 1.2,
             "width": 3,
             "color": GREY,
         },
-        text=[_effect_text(bars[i]) for i in chosen],
-        textposition="none",
-        hovertemplate="%{text}<extra></extra>",
-    )
+        "text": [_effect_text(bars[i]) for i in chosen],
+        "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def _effect_text(item: Effect) -> str:

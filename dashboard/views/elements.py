@@ -27,7 +27,11 @@ def show_chart(chart: Chart, *, key: str, download: bool = True) -> None:
     """
     from dashboard.charts.style import CONFIG
 
-    st.plotly_chart(chart.figure(), key=key, alt=chart.alt, config=CONFIG)
+    figure = chart.figure()
+    if not figure["data"]:
+        st.write(chart.alt)
+        return
+    st.plotly_chart(figure, key=key, alt=chart.alt, config=CONFIG)
     with st.popover("Show the numbers", type="tertiary", icon=":material/table_rows:"):
         st.caption(chart.alt)
         frame = chart.frame()
