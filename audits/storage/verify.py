@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audits.errors import StoreError
 from audits.storage.canonical import file_sha256
+from audits.storage.chain import check_chain
 from audits.storage.manifest import MANIFEST, read_manifest
 from audits.storage.writer import internal_sha256
 
@@ -37,7 +38,10 @@ class Verification:
 
 
 def verify_run(path: Path | str) -> Verification:
-    """Compare a run folder with its manifest, and its internal files with the evidence.
+    """Compare a run folder with its manifest, its evidence and what people signed of it.
+
+    The manifest names every file of the run, the evidence the hash of the internal ones, and the
+    sign-off records one another and the reports that were filed (:mod:`audits.storage.chain`).
 
     Raises:
         StoreError: ``path`` is no run folder at all.
@@ -65,11 +69,14 @@ def verify_run(path: Path | str) -> Verification:
     altered = [n for n in present if n in hashes and _differs(folder / n, hashes[n])]
     if not altered and EVIDENCE in present and not _sealed(folder / EVIDENCE, hashes):
         altered = [MANIFEST]
+    signed = check_chain(folder)
+    altered += [n for n in signed.altered if n not in altered]
+    known = {*hashes, *signed.files, MANIFEST}
     return Verification(
-        files=len(hashes),
+        files=len(hashes) + len(signed.files),
         altered=tuple(altered),
-        missing=tuple(n for n in sorted(hashes) if n not in present),
-        added=tuple(n for n in present if n not in hashes and n != MANIFEST),
+        missing=(*(n for n in sorted(hashes) if n not in present), *signed.missing),
+        added=tuple(n for n in present if n not in known),
     )
 
 

@@ -73,3 +73,70 @@ def test_what_is_no_run_is_one_sentence(tmp_path, kind):
         path.mkdir()
     with pytest.raises(StoreError, match="run folder"):
         verify_run(path)
+
+
+def records(run, count=3):
+    from audits.storage.canonical import file_sha256
+    from audits.storage.chain import append, write_beside
+
+    filed = write_beside(run, "report-1.pdf", b"%PDF-")
+    said = [{"kind": "declared", "text": f"text {at}"} for at in range(count - 1)]
+    return append(run, [*said, {"kind": "filed", "files": {filed: file_sha256(run / filed)}}])
+
+
+def test_sign_off_records_belong_to_an_intact_run(run):
+    before = verify_run(run).files
+    links = records(run)
+    assert verify_run(run).intact
+    assert verify_run(run).files == before + len(links) + 1
+
+
+def test_every_flipped_byte_of_a_record_or_a_filed_report_is_found(run):
+    links = records(run)
+    for name in (*(link.name for link in links), "signoff/report-1.pdf"):
+        original = (run / name).read_bytes()
+        for at in range(len(original)):
+            changed = bytearray(original)
+            changed[at] ^= 1
+            (run / name).write_bytes(bytes(changed))
+            assert name in verify_run(run).altered
+        (run / name).write_bytes(original)
+    assert verify_run(run).intact
+
+
+def test_a_removed_and_an_exchanged_record_are_named(run):
+    from audits.storage.chain import append, read_chain
+
+    first, second, _ = records(run)
+    kept = (run / second.name).read_bytes()
+    (run / second.name).unlink()
+    assert verify_run(run).missing == (second.name,)
+    with pytest.raises(StoreError, match=r"0002\.json is not as it was written"):
+        read_chain(run)
+    (run / second.name).write_bytes(kept)
+    for link in read_chain(run)[:2]:
+        (run / link.name).unlink()
+    (run / "signoff" / "0003.json").rename(run / "signoff" / "later")
+    append(run, [{"kind": "declared", "text": "other"}, {"kind": "declared", "text": "words"}])
+    (run / "signoff" / "later").rename(run / "signoff" / "0003.json")
+    assert first.name not in verify_run(run).altered
+    assert verify_run(run).altered == (second.name,)
+
+
+def test_records_bind_the_manifest(run):
+    records(run)
+    from audits.storage.manifest import MANIFEST, manifest_bytes, read_manifest
+
+    hashes = read_manifest((run / MANIFEST).read_bytes())
+    (run / "evidence.json").write_bytes((run / "evidence.json").read_bytes() + b" ")
+    from audits.storage.canonical import file_sha256
+
+    hashes["evidence.json"] = file_sha256(run / "evidence.json")
+    (run / MANIFEST).write_bytes(manifest_bytes(hashes))
+    assert verify_run(run).altered == (MANIFEST,)
+
+
+def test_a_foreign_file_among_the_records_is_added(run):
+    records(run)
+    (run / "signoff" / "note.txt").write_text("x")
+    assert verify_run(run).added == ("signoff/note.txt",)
