@@ -11,6 +11,7 @@ from audits.cli.explain import explain
 from audits.cli.gate import gate
 from audits.cli.model import model
 from audits.cli.report import report
+from audits.cli.reviews import reviews
 from audits.cli.runs import runs
 from audits.cli.verify import verify
 
@@ -27,5 +28,5 @@ def auscult() -> None:
     """  # noqa: D301 - \b keeps click from rewrapping the example
 
 
-for _command in (audit, explain, compare, gate, report, verify, model, dashboard, runs):
+for _command in (audit, explain, compare, gate, report, verify, model, dashboard, runs, reviews):
     auscult.add_command(_command)
