@@ -23,7 +23,7 @@ from audits.explanations.cams.tap import layer_named, tapped
 from audits.explanations.pixels.boxes import tiles
 from audits.explanations.pixels.gradients import PixelGame, integrated_gradients
 from audits.explanations.pixels.occlusion import occlusion_maps
-from audits.explanations.shapley import CellGame, Stop, permutation_shapley
+from audits.explanations.shapley import Stop, cell_game, permutation_shapley
 from audits.explanations.shapley.tree_structure import read_trees
 from audits.explanations.shapley.trees import TreeExplainer
 from model_adapters.base import Field, ModelCard, OutputSpec
@@ -183,7 +183,7 @@ def bench_shapley() -> None:
             return net(torch.as_tensor(np.asarray(values, dtype=np.float32))).double().numpy()
 
     def estimate(cycles: int, seed: int) -> np.ndarray:
-        game = CellGame(
+        game = cell_game(
             predict=lambda batch: predict(batch["x"]),
             field="x",
             cases={"x": cases},

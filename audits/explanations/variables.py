@@ -14,7 +14,7 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, as_array
 from audits.explanations.request import Request
 from audits.explanations.result import CaseExplanation, Check, Method, PlayerEffect, Verdict
-from audits.explanations.shapley import CellGame, ShapleyEstimate, Stop, shapley_values
+from audits.explanations.shapley import FieldsGame, ShapleyEstimate, Stop, cell_game, shapley_values
 from audits.explanations.shapley.estimate import RESIDUAL_FLOOR, RESIDUAL_LIMIT
 from audits.explanations.shapley.support import off_support_share
 from audits.explanations.spaces import UNITS
@@ -90,9 +90,9 @@ def table_game(
     field: Field,
     cases: Mapping[str, Any],
     background: Background,
-) -> CellGame:
+) -> FieldsGame:
     """Return the game whose players are a table's clinical variables."""
-    return CellGame(
+    return cell_game(
         predict=predict,
         field=field.name,
         cases=cases,

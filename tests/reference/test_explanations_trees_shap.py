@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from audits.explanations.shapley import CellGame, exact_shapley
+from audits.explanations.shapley import cell_game, exact_shapley
 from audits.explanations.shapley.tree_structure import read_trees
 from audits.explanations.shapley.trees import TreeExplainer
 
@@ -66,7 +66,7 @@ def test_grouped_columns_equal_enumeration(data, build):
     _, margin, model = build(x, y)
     owners = np.array([0, 0, 1, 1, 1, 2, 3, 2])
     cases, background = x[:5], x[100:130]
-    game = CellGame(
+    game = cell_game(
         predict=lambda batch: margin(batch["x"]).astype(float),
         field="x",
         cases={"x": cases},
@@ -95,7 +95,7 @@ def test_native_categories_where_shap_fails(data, build):
     owners = np.array([0, 0, 1, 2, 3, 4, 4, 4])
     explainer = TreeExplainer(read_trees(model), owners, background, 5)
     assert np.ptp(margin(x) - explainer.sums(x)) < 2e-5
-    game = CellGame(
+    game = cell_game(
         predict=lambda batch: margin(batch["x"]).astype(float),
         field="x",
         cases={"x": cases},

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from audits.explanations.checks.names import DELETION, FEWEST_PLAYERS, SIGNS
 from audits.explanations.checks.running import rank_check
 from audits.explanations.result import Check, Verdict
-from audits.explanations.shapley import CellGame, Stop, shapley_values
+from audits.explanations.shapley import FieldsGame, Stop, shapley_values
 
 if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background
@@ -76,7 +76,7 @@ def checks_of_variables(
     return out
 
 
-def _game(adapter: ModelAdapter, prepared: Mapping[str, Any], background: Background) -> CellGame:
+def _game(adapter: ModelAdapter, prepared: Mapping[str, Any], background: Background) -> FieldsGame:
     from audits.explanations.spaces import explained
     from audits.explanations.variables import table_field, table_game
 
@@ -89,7 +89,7 @@ def _game(adapter: ModelAdapter, prepared: Mapping[str, Any], background: Backgr
     )
 
 
-def _deletion(game: CellGame, row: int, output: int, effects: Floats, seed: int) -> Check:
+def _deletion(game: FieldsGame, row: int, output: int, effects: Floats, seed: int) -> Check:
     if game.players < FEWEST_PLAYERS:
         return Check(name=DELETION, value=None, null=None, verdict="not_checked")
     areas = deletion_areas(game, row, output, orders_of(effects, seed))
@@ -111,7 +111,7 @@ def orders_of(effects: Floats, seed: int) -> npt.NDArray[np.int64]:
     return np.stack(ranks)
 
 
-def deletion_areas(game: CellGame, row: int, output: int, ranks: npt.NDArray[np.int64]) -> Floats:
+def deletion_areas(game: FieldsGame, row: int, output: int, ranks: npt.NDArray[np.int64]) -> Floats:
     """Return the mean score while variables are replaced in each order; low is good.
 
     Args:

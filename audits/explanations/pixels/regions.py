@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from audits.explanations.pixels.boxes import tiles
 from audits.explanations.pixels.occlusion import ROWS_PER_CALL, channel_mean, copy_of
-from audits.explanations.shapley import CellGame
+from audits.explanations.shapley import FieldsGame, cell_game
 from audits.explanations.spaces import explained
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def region_owners(spatial: Sequence[int], grid: Sequence[int]) -> npt.NDArray[np
 
 def region_game(
     adapter: ModelAdapter, case: Mapping[str, Any], field: str, grid: Sequence[int]
-) -> CellGame:
+) -> FieldsGame:
     """Return the game of an image's regions against its own mean colour.
 
     Args:
@@ -48,7 +48,7 @@ def region_game(
     blank[:] = channel_mean(image[0])
     owners = region_owners(tuple(image.shape[2:]), grid)
     space = adapter.output.space
-    return CellGame(
+    return cell_game(
         predict=lambda batch: explained(adapter.predict(batch), space),
         field=field,
         cases=case,

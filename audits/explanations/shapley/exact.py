@@ -34,8 +34,7 @@ def exact_shapley(game: Game) -> ShapleyEstimate:
             f"exact Shapley values: expected at most {EXACT_PLAYERS} players, found "
             f"{game.players}; use the permutation estimator"
         )
-    masks = coalitions(game.players)
-    value = _coalition_values(game, masks)
+    value = coalition_values(game)
     effects = np.einsum("ps,nsc->npc", coalition_weights(game.players), value)
     return ShapleyEstimate(
         effects=effects,
@@ -43,7 +42,7 @@ def exact_shapley(game: Game) -> ShapleyEstimate:
         base=game.at_background().mean(axis=0),
         scores=game.at_rows(),
         cycles=np.zeros(game.rows, dtype=np.int64),
-        evaluations=len(masks) * game.backgrounds * game.rows,
+        evaluations=2**game.players * game.backgrounds * game.rows,
         exact=True,
     )
 
@@ -68,7 +67,9 @@ def coalition_weights(players: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.where(masks, inside[sizes, None], -outside[sizes, None]).T)
 
 
-def _coalition_values(game: Game, masks: Masks) -> npt.NDArray[np.float64]:
+def coalition_values(game: Game) -> npt.NDArray[np.float64]:
+    """Return the mean over the background of every coalition, (rows, 2^players, outputs)."""
+    masks = coalitions(game.players)
     rows = np.arange(game.rows)
     count = game.backgrounds
     step = max(1, HYBRIDS_PER_STEP // (count * game.rows))

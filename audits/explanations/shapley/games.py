@@ -18,6 +18,7 @@ Indices = npt.NDArray[np.int64]
 # Measured on two-core machines: 2^11 to 2^14 hybrid rows a call keep an MLP in cache; larger
 # batches run at less than half the rate.
 ROWS_PER_CALL = 1 << 13
+CELLS_PER_CALL = 1 << 25
 
 
 class Game(Protocol):
@@ -58,40 +59,42 @@ class Game(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CellGame:
-    """Players own cells of one input: columns of a table, cells of a sequence, pixels of an image.
+class FieldsGame:
+    """Players own cells of one or more inputs; cells of an input that is not played stay.
 
     Masking happens on the encoded input but always for a whole player, so the one-hot levels, the
-    missing indicator and the value of one variable never part.
+    missing indicator and the value of one variable never part. A player may own cells of several
+    inputs, as a whole modality does.
 
     Attributes:
         predict: Maps field name -> batch to (n, outputs) on the explained scale.
-        field: The field that is played; other fields stay the case's own.
         cases: Field name -> n rows, tensors or arrays.
-        background: K rows of the played field, same type.
-        player_of_cell: int, broadcastable to one row of the played field: who owns each cell.
+        background: Played field -> K rows, same type; row k of every field is the same patient.
+        player_of_cell: Played field -> int, broadcastable to one row: who owns each cell.
         players: Number of players.
-        rows_per_call: Hybrid rows per call of ``predict``.
+        rows_per_call: Hybrid rows per call of ``predict``; fewer where rows are wide.
     """
 
     predict: Callable[[Mapping[str, Any]], Values]
-    field: str
     cases: Mapping[str, Any]
-    background: Any
-    player_of_cell: Indices
+    background: Mapping[str, Any]
+    player_of_cell: Mapping[str, Indices]
     players: int
     rows_per_call: int = ROWS_PER_CALL
     _cache: dict[str, Values] = dataclasses.field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        owners = np.unique(self.player_of_cell)
-        if len(self.background) == 0:
+        played = ", ".join(repr(name) for name in self.player_of_cell)
+        sizes = {len(self.background[name]) for name in self.player_of_cell}
+        if 0 in sizes or len(sizes) != 1:
             raise ExplanationError(
-                f"background of {self.field!r}: found no rows; give at least one case"
+                f"background of {played}: found {'no' if 0 in sizes else 'unequal numbers of'} "
+                "rows; give at least one case, and the same cases for every input"
             )
+        owners = np.unique(np.concatenate([np.unique(o) for o in self.player_of_cell.values()]))
         if not np.array_equal(owners, np.arange(self.players)):
             raise ExplanationError(
-                f"players of {self.field!r}: expected every one of {self.players} to own a cell "
+                f"players of {played}: expected every one of {self.players} to own a cell "
                 f"and every cell to have an owner, found owners {owners.min()} to {owners.max()}; "
                 "check the columns of the model's features"
             )
@@ -99,12 +102,12 @@ class CellGame:
     @property
     def rows(self) -> int:
         """Return the number of explained cases."""
-        return len(self.cases[self.field])
+        return len(next(iter(self.cases.values())))
 
     @property
     def backgrounds(self) -> int:
         """Return the number of background rows."""
-        return len(self.background)
+        return len(self.background[next(iter(self.player_of_cell))])
 
     def at_rows(self) -> Values:
         """Return f of the cases, (rows, outputs)."""
@@ -120,23 +123,24 @@ class CellGame:
                 score, and cases must be explained one by one.
         """
         if "background" not in self._cache:
-            if len(self.cases) > 1 and self.rows > 1:
+            if len(self.cases) > len(self.player_of_cell) and self.rows > 1:
                 raise ExplanationError(
-                    f"background of {self.field!r}: the model has other inputs, which differ "
-                    "between the cases; explain one case at a time"
+                    f"background of {', '.join(map(repr, self.player_of_cell))}: the model has "
+                    "other inputs, which differ between the cases; explain one case at a time"
                 )
             whole = {
-                name: _take(value, np.zeros(self.backgrounds, dtype=np.int64))
+                name: self.background[name]
+                if name in self.player_of_cell
+                else _take(value, np.zeros(self.backgrounds, dtype=np.int64))
                 for name, value in self.cases.items()
-                if name != self.field
             }
-            whole[self.field] = self.background
             self._cache["background"] = _in_chunks(self.predict, whole, self.rows_per_call)
         return self._cache["background"]
 
     def hybrids(self, rows: Indices, background: Indices, masks: Masks) -> Values:
         """Return f of every case with every mask, (rows, masks, outputs)."""
-        per_call = max(1, self.rows_per_call // len(rows))
+        wide = max(_cells(self.background[name]) for name in self.player_of_cell)
+        per_call = max(1, min(self.rows_per_call, CELLS_PER_CALL // wide) // len(rows))
         parts = [
             self._hybrids(rows, background[start : start + per_call], masks[start:][:per_call])
             for start in range(0, len(masks), per_call)
@@ -144,15 +148,14 @@ class CellGame:
         return np.concatenate(parts, axis=1)
 
     def _hybrids(self, rows: Indices, background: Indices, masks: Masks) -> Values:
-        keep = masks[:, self.player_of_cell]
-        own = _take(self.cases[self.field], rows)
-        mixed = _mix(keep, own, _take(self.background, background))
-        batch = {
-            name: _take(value, np.repeat(rows, len(masks)))
-            for name, value in self.cases.items()
-            if name != self.field
-        }
-        batch[self.field] = mixed
+        batch = {}
+        for name, value in self.cases.items():
+            if name in self.player_of_cell:
+                keep = masks[:, self.player_of_cell[name]]
+                own, other = _take(value, rows), _take(self.background[name], background)
+                batch[name] = _mix(keep, own, other)
+            else:
+                batch[name] = _take(value, np.repeat(rows, len(masks)))
         return self.predict(batch).reshape(len(rows), len(masks), -1)
 
 
@@ -184,4 +187,40 @@ def _in_chunks(
             predict({name: value[start : start + rows_per_call] for name, value in batch.items()})
             for start in range(0, count, rows_per_call)
         ]
+    )
+
+
+def _cells(rows: Any) -> int:
+    """Return how many numbers one row holds."""
+    return max(1, int(np.prod(rows.shape[1:])))
+
+
+def cell_game(  # noqa: PLR0913 - the parts of a game, all by keyword
+    *,
+    predict: Callable[[Mapping[str, Any]], Values],
+    field: str,
+    cases: Mapping[str, Any],
+    background: Any,
+    player_of_cell: Indices,
+    players: int,
+    rows_per_call: int = ROWS_PER_CALL,
+) -> FieldsGame:
+    """Return the game of one input: columns of a table, cells of a sequence, pixels of an image.
+
+    Args:
+        predict: Maps field name -> batch to (n, outputs) on the explained scale.
+        field: The input that is played; others stay the case's own.
+        cases: Field name -> n rows.
+        background: K rows of the played input.
+        player_of_cell: Broadcastable to one row of it: who owns each cell.
+        players: Number of players.
+        rows_per_call: Hybrid rows per call of ``predict``.
+    """
+    return FieldsGame(
+        predict=predict,
+        cases=cases,
+        background={field: background},
+        player_of_cell={field: player_of_cell},
+        players=players,
+        rows_per_call=rows_per_call,
     )

@@ -10,42 +10,16 @@ permutations: Mitchell et al., JMLR 23 (2022).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from audits.explanations.shapley.cycles import Totals, masks_per_step
 from audits.explanations.shapley.estimate import ShapleyEstimate, Stop
 
 if TYPE_CHECKING:
     from audits.explanations.shapley.games import Game, Indices, Masks, Values
-
-HYBRIDS_PER_STEP = 1 << 15
-CYCLES_BEFORE_TIME_COUNTS = 2
-
-
-@dataclass(slots=True)
-class _Totals:
-    """Sums over cycles, per row."""
-
-    effect: npt.NDArray[np.float64]
-    square: npt.NDArray[np.float64]
-    cycles: npt.NDArray[np.int64]
-
-    def add(self, rows: Indices, effects: Values) -> None:
-        self.effect[rows] += effects
-        self.square[rows] += effects**2
-        self.cycles[rows] += 1
-
-    def mean(self) -> npt.NDArray[np.float64]:
-        return np.asarray(self.effect / self.cycles[:, None, None])
-
-    def se(self) -> npt.NDArray[np.float64]:
-        count = self.cycles[:, None, None]
-        spread = np.maximum(self.square / count - self.mean() ** 2, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(count > 1, np.sqrt(spread / (count - 1)), np.nan)
 
 
 def permutation_shapley(game: Game, *, seed: int = 0, stop: Stop | None = None) -> ShapleyEstimate:
@@ -63,7 +37,7 @@ def permutation_shapley(game: Game, *, seed: int = 0, stop: Stop | None = None) 
     rng = np.random.default_rng(seed)
     scores, backgrounds = game.at_rows(), game.at_background()
     shape = (game.rows, game.players, scores.shape[1])
-    totals = _Totals(np.zeros(shape), np.zeros(shape), np.zeros(game.rows, dtype=np.int64))
+    totals = Totals.empty(shape)
     active = np.arange(game.rows)
     evaluations = 0
     started = time.monotonic()
@@ -71,7 +45,8 @@ def permutation_shapley(game: Game, *, seed: int = 0, stop: Stop | None = None) 
         effects, spent = _one_cycle(game, active, scores[active], backgrounds, rng)
         totals.add(active, effects)
         evaluations += spent
-        done = _is_done(totals, active, backgrounds, rule, time.monotonic() - started)
+        target = _target(totals, backgrounds, rule)
+        done = totals.is_done(active, target, rule, time.monotonic() - started)
         active = active[~done]
     return ShapleyEstimate(
         effects=totals.mean(),
@@ -84,19 +59,9 @@ def permutation_shapley(game: Game, *, seed: int = 0, stop: Stop | None = None) 
     )
 
 
-def _is_done(
-    totals: _Totals, rows: Indices, backgrounds: Values, rule: Stop, elapsed: float
-) -> npt.NDArray[np.bool_]:
-    cycles = totals.cycles[rows]
-    if cycles[0] >= rule.max_cycles:
-        return np.ones(len(rows), dtype=bool)
-    if elapsed > rule.seconds and cycles[0] >= CYCLES_BEFORE_TIME_COUNTS:
-        return np.ones(len(rows), dtype=bool)
-    if cycles[0] < max(rule.min_cycles, 2):
-        return np.zeros(len(rows), dtype=bool)
-    largest = np.abs(totals.mean()[rows]).max(axis=1)
-    target = np.maximum(rule.relative * largest, rule.absolute * backgrounds.std(axis=0))
-    return np.asarray((totals.se()[rows].max(axis=1) <= target).all(axis=1))
+def _target(totals: Totals, backgrounds: Values, rule: Stop) -> npt.NDArray[np.float64]:
+    largest = np.abs(totals.effect).max(axis=1) / np.maximum(totals.cycles, 1)[:, None]
+    return np.asarray(np.maximum(rule.relative * largest, rule.absolute * backgrounds.std(axis=0)))
 
 
 def _one_cycle(
@@ -105,7 +70,7 @@ def _one_cycle(
     """Return the mean effects over one pair per background row, and the evaluations spent."""
     order = rng.permutation(game.backgrounds)
     steps = 2 * max(game.players - 1, 1)
-    pairs = max(1, HYBRIDS_PER_STEP // (len(rows) * steps))
+    pairs = max(1, masks_per_step(game.players, len(rows)) // steps)
     total = np.zeros((len(rows), game.players, scores.shape[1]))
     for start in range(0, len(order), pairs):
         used = order[start : start + pairs]

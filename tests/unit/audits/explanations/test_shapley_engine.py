@@ -9,8 +9,8 @@ from scipy import stats
 
 from audits.errors import ExplanationError
 from audits.explanations.shapley import (
-    CellGame,
     Stop,
+    cell_game,
     exact_shapley,
     permutation_shapley,
     shapley_values,
@@ -21,7 +21,7 @@ PLAYERS = 7
 
 def _game(function, cases, background, player_of_cell=None, players=None):
     owners = np.arange(cases.shape[1]) if player_of_cell is None else np.asarray(player_of_cell)
-    return CellGame(
+    return cell_game(
         predict=lambda batch: function(batch["x"]),
         field="x",
         cases={"x": cases},

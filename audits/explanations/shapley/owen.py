@@ -1,0 +1,259 @@
+"""Owen values: groups of players first, then the players inside them, adding up at every level.
+
+The effect of a group is its Shapley value among the groups. The effect of a member is the Owen
+value (1977): its mean marginal contribution over orders that keep every group together. Members
+are walked inside one group at a time, so a group of 50 among 200 groups costs 50 steps and not
+10,000, and groups that do not matter need not be opened. Pairs are antithetic and share one
+background row, as in :mod:`~audits.explanations.shapley.permutation`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from audits.errors import ExplanationError
+from audits.explanations.shapley.cycles import Totals, masks_per_step
+from audits.explanations.shapley.derived_games import UnitGame
+from audits.explanations.shapley.estimate import (
+    EXACT_EVALUATIONS,
+    EXACT_PLAYERS,
+    ShapleyEstimate,
+    Stop,
+    shapley_values,
+)
+from audits.explanations.shapley.exact import coalition_values
+from audits.explanations.shapley.exact_owen import owen_weights
+from audits.explanations.shapley.games import Game, Values
+from audits.explanations.shapley.hierarchy import Hierarchy, Ints, ranks_of
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwenEstimate:
+    """Effects at every level of a hierarchy.
+
+    Attributes:
+        hierarchy: The nesting; ``hierarchy.steps[d][player]`` is the unit of level d.
+        levels: One estimate per level, the players last. Units inside a group that was not
+            opened are NaN; those inside an opened group add up to its effect.
+    """
+
+    hierarchy: Hierarchy
+    levels: tuple[ShapleyEstimate, ...]
+
+    @property
+    def groups(self) -> ShapleyEstimate:
+        """Return the coarsest level."""
+        return self.levels[0]
+
+    @property
+    def members(self) -> ShapleyEstimate:
+        """Return the players."""
+        return self.levels[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What all levels of one estimate share; ``ends`` is a reading of the monotonic clock."""
+
+    rule: Stop
+    ends: float
+    open_largest: int | None
+    seed: int
+
+
+def owen_values(
+    game: Game,
+    hierarchy: Hierarchy,
+    *,
+    seed: int = 0,
+    stop: Stop | None = None,
+    open_largest: int | None = None,
+) -> OwenEstimate:
+    """Return effects of groups, of the groups inside them, and of the players.
+
+    Args:
+        game: Players, cases and background.
+        hierarchy: Which players belong together.
+        seed: Seed of the orders.
+        stop: When to stop; its seconds are for all levels together.
+        open_largest: How many groups of a level are looked into, by their largest effect over
+            the cases; default all.
+
+    Raises:
+        ExplanationError: If the hierarchy is not over the game's players.
+    """
+    if hierarchy.players != game.players:
+        raise ExplanationError(
+            f"hierarchy: expected {game.players} players as in the game, found "
+            f"{hierarchy.players}; give the group of every player"
+        )
+    if open_largest is None and _is_cheap(game, hierarchy):
+        return _enumerated(game, hierarchy)
+    rule = stop or Stop()
+    plan = _Plan(
+        rule=rule, ends=time.monotonic() + rule.seconds, open_largest=open_largest, seed=seed
+    )
+    first = UnitGame(game=game, unit_of=hierarchy.levels[0])
+    levels = [shapley_values(first, seed=seed, stop=replace(rule, seconds=rule.seconds / 2))]
+    while len(levels) < len(hierarchy.steps):
+        levels.append(_next_level(game, hierarchy, levels, plan))
+    return OwenEstimate(hierarchy=hierarchy, levels=tuple(levels))
+
+
+def _is_cheap(game: Game, hierarchy: Hierarchy) -> bool:
+    if len(hierarchy.levels) != 1 or game.players > EXACT_PLAYERS:
+        return False
+    return (1 << game.players) * game.backgrounds * game.rows <= EXACT_EVALUATIONS
+
+
+def _enumerated(game: Game, hierarchy: Hierarchy) -> OwenEstimate:
+    value = coalition_values(game)
+    effects = np.einsum("ps,nsc->npc", owen_weights(hierarchy), value)
+    members = ShapleyEstimate(
+        effects=effects,
+        se=np.zeros_like(effects),
+        base=game.at_background().mean(axis=0),
+        scores=game.at_rows(),
+        cycles=np.zeros(game.rows, dtype=np.int64),
+        evaluations=2**game.players * game.backgrounds * game.rows,
+        exact=True,
+    )
+    joined = np.eye(int(hierarchy.levels[0].max()) + 1)[hierarchy.levels[0]]
+    of_groups = np.einsum("npc,pg->ngc", effects, joined)
+    groups = replace(members, effects=of_groups, se=np.zeros_like(of_groups))
+    return OwenEstimate(hierarchy=hierarchy, levels=(groups, members))
+
+
+def _next_level(
+    game: Game, hierarchy: Hierarchy, above: list[ShapleyEstimate], plan: _Plan
+) -> ShapleyEstimate:
+    depth, rule = len(above), plan.rule
+    parent, child = hierarchy.steps[depth - 1], hierarchy.steps[depth]
+    shape = (game.rows, int(child.max()) + 1, above[0].scores.shape[1])
+    effects, errors = np.full(shape, np.nan), np.full(shape, np.nan)
+    scale = np.abs(above[0].effects).max(axis=1)
+    evaluations = 0
+    opened = _opened(above[-1].effects, plan.open_largest)
+    for place, unit in enumerate(opened):
+        own, own_error = above[-1].effects[:, unit], above[-1].se[:, unit]
+        children = np.unique(child[parent == unit])
+        if len(children) == 1:
+            effects[:, children[0]], errors[:, children[0]] = own, own_error
+            continue
+        left = (plan.ends - time.monotonic()) / (len(opened) - place)
+        walk = _Walk(game=game, hierarchy=hierarchy, depth=depth, unit=unit, scale=scale)
+        inner, spent = walk.run(
+            replace(rule, seconds=max(left, 0.0)), plan.seed + 7919 * depth + place
+        )
+        summed, error = _summing_to(inner.mean(), inner.se(), own, own_error)
+        effects[:, children], errors[:, children] = summed, error
+        evaluations += spent
+    return replace(
+        above[0],
+        effects=effects,
+        se=errors,
+        evaluations=evaluations,
+        exact=above[-1].exact and evaluations == 0,
+    )
+
+
+def _opened(effects: Floats, most: int | None) -> list[int]:
+    """Return the groups to look into, largest effect first; those not known are left out."""
+    size = np.abs(effects).max(axis=(0, 2))
+    order = np.argsort(-np.where(np.isnan(size), -1.0, size), kind="stable")
+    known = [int(unit) for unit in order if not np.isnan(size[unit])]
+    return known if most is None else known[:most]
+
+
+def _summing_to(
+    effects: Floats, errors: Floats, own: Floats, own_error: Floats
+) -> tuple[Floats, Floats]:
+    """Return members that add up to their group, moved in proportion to their own variance.
+
+    A member whose contribution never varies, such as a dummy, is known exactly and stays.
+    """
+    variance = np.nan_to_num(errors) ** 2
+    total = variance.sum(axis=1, keepdims=True)
+    size = np.abs(effects)
+    largest = size.sum(axis=1, keepdims=True)
+    equal = np.full_like(size, 1.0 / size.shape[1])
+    by_size = np.divide(size, largest, out=equal, where=largest > 0)
+    share = np.divide(variance, total, out=by_size, where=total > 0)
+    gap = own[:, None] - effects.sum(axis=1, keepdims=True)
+    moved = np.sqrt(errors**2 + (share * np.nan_to_num(own_error)[:, None]) ** 2)
+    return effects + share * gap, moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walk:
+    """Walks through the children of one unit, behind a random coalition of all others.
+
+    Attributes:
+        game: The whole game.
+        hierarchy: The nesting.
+        depth: Level of the children in ``hierarchy.steps``.
+        unit: The unit of the level above.
+        scale: (rows, outputs) size of the largest effect, for the stopping rule.
+    """
+
+    game: Game
+    hierarchy: Hierarchy
+    depth: int
+    unit: int
+    scale: Floats
+
+    def run(self, rule: Stop, seed: int) -> tuple[Totals, int]:
+        """Return sums over cycles of the background, and the evaluations spent."""
+        rng = np.random.default_rng(seed)
+        players = np.flatnonzero(self.hierarchy.steps[self.depth - 1] == self.unit)
+        names, child = np.unique(self.hierarchy.steps[self.depth][players], return_inverse=True)
+        outputs = self.scale.shape[1]
+        totals = Totals.empty((self.game.rows, len(names), outputs))
+        active = np.arange(self.game.rows)
+        target = np.maximum(
+            rule.relative * self.scale, rule.absolute * self.game.at_background().std(axis=0)
+        )
+        started = time.monotonic()
+        spent = 0
+        while active.size:
+            totals.add(active, self._cycle(active, players, child, rng))
+            spent += 2 * (len(names) + 1) * self.game.backgrounds * len(active)
+            done = totals.is_done(active, target, rule, time.monotonic() - started)
+            active = active[~done]
+        return totals, spent
+
+    def _cycle(self, rows: Ints, players: Ints, child: Ints, rng: np.random.Generator) -> Values:
+        count = int(child.max()) + 1
+        order = rng.permutation(self.game.backgrounds)
+        pairs = masks_per_step(self.game.players, len(rows)) // (2 * (count + 1))
+        total = np.zeros((len(rows), count, self.scale.shape[1]))
+        for start in range(0, len(order), max(1, pairs)):
+            used = order[start : start + max(1, pairs)]
+            ranks = self.hierarchy.orders(len(used), rng)
+            total += self._pairs(rows, used, ranks, players, child)
+        return total / self.game.backgrounds
+
+    def _pairs(self, rows: Ints, used: Ints, ranks: Ints, players: Ints, child: Ints) -> Values:
+        """Return effects of the children summed over pairs, (rows, children, outputs)."""
+        inside = ranks[:, players]
+        sizes = np.bincount(child)
+        first = np.full((len(used), len(sizes)), self.game.players)
+        for one in range(len(sizes)):
+            first[:, one] = inside[:, child == one].min(axis=1)
+        order = np.argsort(first, axis=1)
+        edges = np.cumsum(sizes[order], axis=1)
+        start = inside.min(axis=1, keepdims=True)
+        edges = np.concatenate([start, start + edges], axis=1)
+        prefix = ranks[:, None, :] < edges[:, :, None]
+        masks = np.stack([prefix, ~prefix], axis=1).reshape(-1, self.game.players)
+        values = self.game.hybrids(rows, np.repeat(used, 2 * edges.shape[1]), masks)
+        both = values.reshape(len(rows), len(used), 2, edges.shape[1], -1)
+        step = 0.5 * (np.diff(both[:, :, 0], axis=2) - np.diff(both[:, :, 1], axis=2))
+        place = np.broadcast_to(ranks_of(order)[None, :, :, None], step.shape)
+        return np.asarray(np.take_along_axis(step, place, axis=2).sum(axis=1))
