@@ -12,7 +12,7 @@ from audits.fairness.types import FloatArray, Heterogeneity
 from audits.types import Estimate
 
 PERMUTATIONS = 499
-_ITERATIONS = 40
+_ITERATIONS = 100
 
 
 def rate_heterogeneity(
@@ -75,15 +75,14 @@ def between_variance(values: FloatArray, variances: FloatArray, level: float = 0
     df = len(values) - 1
     tail = (1 - level) / 2
     targets = np.asarray([df, chdtri(df, tail), chdtri(df, 1 - tail)], dtype=np.float64)
-    # Q(τ²) is at most the sum of squares over τ², which bounds the root for each target.
-    squares = float(((values - values.mean()) ** 2).sum())
-    low, high = np.zeros(3), np.maximum(squares / targets, 1e-300)
+    # Q falls with τ² and is convex: Newton's steps from 0 climb to each root and never pass it.
+    solved = np.zeros(3)
     for _ in range(_ITERATIONS):
-        middle = (low + high) / 2
-        above = _generalised_q(values, variances, middle) > targets
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    at_zero = _generalised_q(values, variances, np.zeros(1))[0]
-    solved = np.where(at_zero > targets, (low + high) / 2, 0.0)
+        q, slope = _generalised_q(values, variances, solved)
+        step = np.where(q > targets, (q - targets) / np.where(slope > 0, slope, 1.0), 0.0)
+        solved = solved + step
+        if not (step > 1e-13 * solved).any():
+            break
     return Estimate(
         value=float(solved[0]),
         low=float(solved[1]),
@@ -95,11 +94,14 @@ def between_variance(values: FloatArray, variances: FloatArray, level: float = 0
     )
 
 
-def _generalised_q(values: FloatArray, variances: FloatArray, tau2: FloatArray) -> FloatArray:
-    """Return Q at each τ², the centre re-weighted each time."""
+def _generalised_q(
+    values: FloatArray, variances: FloatArray, tau2: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return Q at each τ², the centre re-weighted each time, and by how much it falls there."""
     weight = 1 / (variances[None, :] + tau2[:, None])
     centre = (weight * values).sum(axis=1) / weight.sum(axis=1)
-    return np.asarray((weight * (values[None, :] - centre[:, None]) ** 2).sum(axis=1))
+    parts = weight * (values[None, :] - centre[:, None]) ** 2
+    return np.asarray(parts.sum(axis=1)), np.asarray((weight * parts).sum(axis=1))
 
 
 def _not_available(metric: str, attribute: str, reason: str) -> Heterogeneity:

@@ -2,7 +2,9 @@
 
 The area of the rest follows exactly from whole-number wins by inclusion and exclusion. Its
 variance needs the placement values against the rest's own other class; they are looked up in one
-table of cumulated counts per group, over at most 65,536 score bins.
+table of cumulated counts per group, over at most 8,192 score bins of equal share: a placement
+value moves by at most 1/16,384 and the variance in its eighth digit, while the table stays in the
+processor's cache.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from audits.fairness.frame import Family, Frame
 from audits.fairness.ratios import REST
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
-BINS = 65_536
+BINS = 8_192
 _CHUNK_CELLS = 2_000_000
 
 
@@ -182,7 +184,7 @@ def _spread(
 
 
 def _bins(frame: Frame) -> tuple[IntArray, int]:
-    """Return the score bin of each row: the distinct scores, or 65,536 of equal share."""
+    """Return the score bin of each row: the distinct scores, or 8,192 of equal share."""
     distinct = len(frame.distinct)
     if distinct <= BINS:
         return frame.rank, max(distinct, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -128,8 +129,16 @@ def library_versions(*, models: bool) -> dict[str, str]:
     """
     found = {"python": platform.python_version()}
     for name in _LIBRARIES + (_MODEL_LIBRARIES if models else ()):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+        installed = _installed(name)
+        if installed is not None:
+            found[name] = installed
     return found
+
+
+@lru_cache(maxsize=64)
+def _installed(name: str) -> str | None:
+    """Return a library's version, read from its metadata once a process."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
