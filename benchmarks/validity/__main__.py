@@ -3,9 +3,12 @@
     python -m benchmarks.validity                       # the full suite, hours on two cores
     python -m benchmarks.validity --audits 200          # the same with fewer audits
     python -m benchmarks.validity --only "A 2000"       # parts whose name begins like this
+    python -m benchmarks.validity --minutes 60          # stop after an hour
 
-Every part is written to ``benchmarks/validity_results.json`` when it is done, with the command
-and the seed, so a run can be taken up again with ``--missing``.
+Audits are numbered and each has its own random stream, so a part is run in portions that add up.
+After every portion ``benchmarks/validity_results.json`` holds what has been counted so far; the
+same command takes up where it was stopped. Portions go round all parts, so that a run that is cut
+short has some audits of each. ``--fresh`` begins anew, as is due after a change of the statistics.
 """
 
 from __future__ import annotations
@@ -14,74 +17,33 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.validity import coverage, promises
+from benchmarks.validity.parts import Part, suite
+from benchmarks.validity.promises import SEED
+from benchmarks.validity.tallies import add, conclude
 
 RESULTS = Path(__file__).parents[1] / "validity_results.json"
-Part = tuple[str, Callable[..., dict[str, Any]], dict[str, Any]]
+PORTION = 100
 
 
-def parts(audits: int) -> list[Part]:
-    """Return the suite: name, function, arguments."""
-    out: list[Part] = []
-    for n in (2_000, 10_000, 100_000):
-        for clustered in (False, True):
-            how = "4 images a patient" if clustered else "independent rows"
-            settings = {"n": n, "clustered": clustered, "audits": audits}
-            out += [
-                (f"A {n} {how}", promises.promise_a, settings),
-                (f"B {n} {how}", promises.promise_b, settings),
-            ]
-    for n in (2_000, 10_000):
-        for auc in (0.75, 0.92):
-            settings = {"n": n, "clustered": True, "audits": audits, "auc": auc}
-            out.append((f"A {n} auc {auc:g}, clustered", promises.promise_a, settings))
-        alone = {"n": n, "clustered": True, "audits": audits, "auc": 0.92, "metrics": ("auroc",)}
-        out.append((f"A {n} auroc alone at .92, clustered", promises.promise_a, alone))
-        for clustered in (False, True):
-            how = "clustered" if clustered else "independent"
-            settings = {"n": n, "clustered": clustered, "audits": audits}
-            out.append((f"A {n} oe_ratio alone, {how}", promises.promise_a_calibration, settings))
-    for n in (2_000, 10_000):
-        settings = {"n": n, "clustered": True, "audits": audits}
-        out.append((f"equivalence {n}", promises.equivalence_at_the_margin, settings))
-    fewer = max(audits // 5, 20)
-    out += [
-        (
-            f"power {positives} positives, gap {gap:g}",
-            promises.power,
-            {"positives": positives, "gap": gap, "audits": fewer},
-        )
-        for positives, gap in ((40, 0.25), (80, 0.25), (160, 0.15), (30, 0.45), (400, 0.1))
-    ]
-    out += [
-        ("coverage of rates, enumerated", coverage.enumerated_rates, {}),
-        (
-            "coverage of rates, clustered, 30 patients",
-            coverage.clustered_rates,
-            {"audits": fewer // 4, "patients": 30},
-        ),
-        (
-            "coverage of rates, clustered, 120 patients",
-            coverage.clustered_rates,
-            {"audits": fewer // 4, "patients": 120},
-        ),
-        ("coverage of auroc", coverage.areas, {"audits": fewer // 4}),
-        ("coverage of calibration", coverage.calibration, {"audits": fewer // 4}),
-    ]
-    return out
+def _next_portion(part: Part, kept: dict[str, Any]) -> tuple[int, int]:
+    """Return the first audit that is still to do and how many to do now."""
+    first = int(kept.get(part.name, {}).get("audits", 0))
+    step = max(1, round(PORTION * part.share))
+    return first, min(step, part.audits - first)
 
 
-def run(part: Part) -> tuple[str, dict[str, Any]]:
-    """Run one part and say how long it took."""
-    name, function, settings = part
-    start = time.perf_counter()
-    result = function(**settings)
-    return name, {**result, "seconds": round(time.perf_counter() - start, 1)}
+def _run(part: Part, first: int, audits: int, kept: dict[str, Any]) -> None:
+    start = time.process_time()
+    counted = part.run(first=first, audits=audits, **part.settings)
+    counted["cpu_seconds"] = round(time.process_time() - start, 1)
+    total = add(kept.get(part.name, {}), {"audits": audits, **counted})
+    kept[part.name] = {**total, **part.settings, "seed": SEED}
+    shown = conclude(kept[part.name])
+    RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"{part.name:48} {json.dumps(shown)}", flush=True)
 
 
 def main() -> int:
@@ -89,24 +51,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--audits", type=int, default=2_000, help="audits a setting (2000)")
     parser.add_argument("--only", default="", help="parts whose name begins like this")
-    parser.add_argument("--missing", action="store_true", help="skip parts with as many audits")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at once (1)")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier results of the parts")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     asked = parser.parse_args()
-    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    todo = [part for part in parts(asked.audits) if part[0].startswith(asked.only)]
-    if asked.missing:
-        todo = [
-            part
-            for part in todo
-            if kept.get(part[0], {}).get("audits", 0) < part[2].get("audits", 1)
-            and not (part[0] in kept and "audits" not in kept[part[0]])
-        ]
-    with ProcessPoolExecutor(asked.jobs) as pool:
-        for name, result in pool.map(run, todo):
-            print(f"{name:45} {json.dumps(result)}", flush=True)
-            settings = next(part[2] for part in todo if part[0] == name)
-            kept[name] = {**settings, **result, "seed": promises.SEED}
-            RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    kept: dict[str, Any] = {}
+    if RESULTS.is_file():
+        kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    parts = [part for part in suite(asked.audits) if part.name.startswith(asked.only)]
+    if asked.fresh:
+        kept = {name: value for name, value in kept.items() if name not in {p.name for p in parts}}
+    end = time.monotonic() + 60 * asked.minutes
+    while parts and time.monotonic() < end:
+        for part in list(parts):
+            first, audits = _next_portion(part, kept)
+            if audits <= 0:
+                parts.remove(part)
+            elif time.monotonic() < end:
+                _run(part, first, audits, kept)
     return 0
 
 

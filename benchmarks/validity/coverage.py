@@ -10,17 +10,28 @@ from scipy.stats import binom
 
 from audits.cohorts.groups import Attribute
 from audits.fairness import ScoredOutput, audit_fairness
+from audits.fairness.bootstrap import bootstrap_estimates
+from audits.fairness.frame import build_frame, marginal
 from audits.fairness.intervals import jeffreys, wilson
+from audits.fairness.types import OutputResult
 from audits.policy import load_policy
+from audits.types import Estimate
+from benchmarks.validity.cohorts import ICC, IMAGES
 from benchmarks.validity.promises import streams
 
 RATES = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())
 SIZES = (5, 10, 15, 20, 30, 50, 100, 200, 400)
 Z = 1.959963984540054
+GROUPS = 40
 
 
-def enumerated_rates() -> dict[str, Any]:
-    """Return the coverage of a rate's interval over every outcome, true values .05 to .95."""
+def enumerated_rates(*, audits: int = 1, first: int = 0) -> dict[str, Any]:
+    """Return the coverage of a rate's interval over every outcome, true values .05 to .95.
+
+    Exact, so that one audit's worth is all there is; the numbers of audits are not used.
+    """
+    if first or audits < 1:
+        return {}
     covered = []
     for n in SIZES:
         k = np.arange(n + 1)
@@ -32,97 +43,125 @@ def enumerated_rates() -> dict[str, Any]:
     return {
         "mean": float(np.mean([value for value, _, _ in covered])),
         "lowest": worst[0],
-        "lowest_at": {"n": worst[1], "rate": worst[2]},
+        "lowest_at": f"n {worst[1]}, rate {worst[2]}",
         "cells": len(covered),
     }
 
 
-def clustered_rates(*, audits: int, patients: int, images: int = 4) -> dict[str, Any]:
-    """Simulate the coverage of TPR intervals where patients repeat with correlation 0.3.
+def clustered_rates(*, patients: int, rate: float, audits: int, first: int = 0) -> dict[str, Any]:
+    """Count how often TPR intervals cover where patients repeat with correlation 0.3.
 
     Forty groups of one audit share the pooled correlation, as they do in practice.
     """
-    groups = 40
-    out = {}
-    for rate in (0.2, 0.5, 0.8, 0.95):
-        hits = total = 0
-        for rng in streams(audits, "clusters", patients, images, rate):
-            people = groups * patients
-            patient = np.repeat(np.arange(people), images)
-            latent = np.sqrt(0.3) * rng.normal(size=people)[patient]
-            latent += np.sqrt(0.7) * rng.normal(size=len(patient))
-            # Only the decision matters: every row is a positive.
-            score = (latent < ndtri(rate)).astype(np.float64)
-            output = ScoredOutput(
-                name="y",
-                y=np.ones(len(patient)),
-                score=score,
-                threshold=0.5,
-                space="value",
-                patients=patient,
-                attributes=(_attribute("g", patient // patients, groups),),
+    covered = total = 0
+    for rng in streams(range(first, first + audits), "clusters", patients, IMAGES, rate):
+        output = _correlated(rng, GROUPS, patients, rate)
+        for group in _audited(output).groups:
+            estimate = group.metrics["tpr"]
+            covered += _holds(estimate, rate)
+            total += 1
+    return {"tpr": {"covered": covered, "intervals": total}}
+
+
+def _correlated(rng: np.random.Generator, groups: int, patients: int, rate: float) -> ScoredOutput:
+    """Draw positives only, of whom so many are called: only the decision matters."""
+    people = groups * patients
+    patient = np.repeat(np.arange(people), IMAGES)
+    latent = np.sqrt(ICC) * rng.normal(size=people)[patient]
+    latent += np.sqrt(1 - ICC) * rng.normal(size=len(patient))
+    return ScoredOutput(
+        name="y",
+        y=np.ones(len(patient)),
+        score=(latent < ndtri(rate)).astype(np.float64),
+        threshold=0.5,
+        space="value",
+        patients=patient,
+        attributes=(_attribute("g", patient // patients, groups),),
+    )
+
+
+def bootstrap(*, patients: int, rate: float, audits: int, first: int = 0) -> dict[str, Any]:
+    """Count how often percentile intervals of resampled patients cover, 1,000 replicates."""
+    covered = total = 0
+    for rng in streams(range(first, first + audits), "boot", patients, rate):
+        output = _correlated(rng, GROUPS, patients, rate)
+        frame = build_frame(output)
+        family = marginal(frame, output.attributes[0], declared=True)
+        found = bootstrap_estimates(
+            frame, family, frame.score >= 0.5, seed=int(rng.integers(2**31)), replicates=1_000
+        )
+        for estimate in found["tpr"]:
+            covered += _holds(estimate, rate)
+            total += 1
+    return {"tpr": {"covered": covered, "intervals": total}}
+
+
+def areas(
+    *, auc: float, pos: int, neg: int, clustered: bool, audits: int, first: int = 0
+) -> dict[str, Any]:
+    """Count how often AUROC intervals cover, with so many rows of each class in each group.
+
+    Where rows are clustered, four of one patient, of either class, share part of their score.
+    """
+    covered = total = 0
+    size = pos + neg
+    for rng in streams(range(first, first + audits), "auc", auc, pos, neg, clustered):
+        y = np.tile(np.r_[np.ones(pos), np.zeros(neg)], GROUPS)
+        group = np.repeat(np.arange(GROUPS), size)
+        noise, patient = rng.normal(size=len(y)), None
+        if clustered:
+            order = np.concatenate(
+                [rng.permutation(size) + start for start in group[::size] * size]
             )
-            result = audit_fairness([output], load_policy(None, groups=["g"])).outputs[0]
-            for group in result.groups:
-                estimate = group.metrics["tpr"]
-                hits += estimate.low <= rate <= estimate.high
-                total += 1
-        out[f"{rate:g}"] = {"coverage": hits / total, "intervals": total}
+            y = y[order]
+            patient = group * size + (np.arange(len(y)) % size) // IMAGES
+            noise = np.sqrt(1 - ICC) * noise + np.sqrt(ICC) * rng.normal(size=len(y))[patient]
+        output = ScoredOutput(
+            name="y",
+            y=y,
+            score=y * np.sqrt(2) * ndtri(auc) + noise,
+            space="value",
+            patients=patient,
+            attributes=(_attribute("g", group, GROUPS),),
+        )
+        for item in _audited(output).groups:
+            covered += _holds(item.metrics["auroc"], auc)
+            total += 1
+    return {"auroc": {"covered": covered, "intervals": total}}
+
+
+def calibration(*, size: int, audits: int, first: int = 0) -> dict[str, Any]:
+    """Count how often the calibration metrics' intervals cover in groups of so many patients."""
+    truth = {
+        "oe_ratio": 1.0,
+        "calibration_slope": 1.0,
+        "calibration_intercept": 0.0,
+        "ece_debiased": 0.0,
+    }
+    out = {name: {"covered": 0, "intervals": 0} for name in truth}
+    for rng in streams(range(first, first + audits), "calibration", size):
+        score = rng.beta(1.2, 4.0, GROUPS * size)
+        output = ScoredOutput(
+            name="y",
+            y=(rng.random(len(score)) < score).astype(np.int8),
+            score=score,
+            attributes=(_attribute("g", np.arange(len(score)) // size, GROUPS),),
+        )
+        for group in _audited(output).groups:
+            for name, true in truth.items():
+                if group.metrics[name].low is not None:
+                    out[name]["covered"] += _holds(group.metrics[name], true)
+                    out[name]["intervals"] += 1
     return out
 
 
-def areas(*, audits: int) -> dict[str, Any]:
-    """Simulate the coverage of AUROC intervals from 30 positives a group."""
-    groups = 40
-    out = {}
-    for auc in (0.7, 0.85, 0.95):
-        for pos, neg in ((30, 30), (30, 300), (100, 300), (120, 1200)):
-            hits = total = 0
-            size = pos + neg
-            for rng in streams(audits, "auc", auc, pos, neg):
-                y = np.tile(np.r_[np.ones(pos), np.zeros(neg)], groups)
-                score = y * np.sqrt(2) * ndtri(auc) + rng.normal(size=len(y))
-                output = ScoredOutput(
-                    name="y",
-                    y=y,
-                    score=score,
-                    space="value",
-                    attributes=(_attribute("g", np.arange(len(y)) // size, groups),),
-                )
-                result = audit_fairness([output], load_policy(None, groups=["g"])).outputs[0]
-                for group in result.groups:
-                    estimate = group.metrics["auroc"]
-                    hits += estimate.low <= auc <= estimate.high
-                    total += 1
-            out[f"auc {auc:g}, {pos} and {neg}"] = {"coverage": hits / total, "intervals": total}
-    return out
+def _audited(output: ScoredOutput) -> OutputResult:
+    return audit_fairness([output], load_policy(None, groups=["g"])).outputs[0]
 
 
-def calibration(*, audits: int) -> dict[str, Any]:
-    """Simulate the coverage of the calibration metrics in groups of 100 to 1,000 patients."""
-    out: dict[str, Any] = {}
-    truth = {"oe_ratio": 1.0, "calibration_slope": 1.0, "calibration_intercept": 0.0}
-    for size in (100, 300, 1000):
-        hits = dict.fromkeys((*truth, "ece_debiased"), 0)
-        total = dict.fromkeys(hits, 0)
-        for rng in streams(audits, "calibration", size):
-            groups = 20
-            score = rng.beta(1.2, 4.0, groups * size)
-            output = ScoredOutput(
-                name="y",
-                y=(rng.random(len(score)) < score).astype(np.int8),
-                score=score,
-                attributes=(_attribute("g", np.arange(len(score)) // size, groups),),
-            )
-            result = audit_fairness([output], load_policy(None, groups=["g"])).outputs[0]
-            for group in result.groups:
-                for name in hits:
-                    estimate = group.metrics[name]
-                    if estimate.low is not None:
-                        hits[name] += estimate.low <= truth.get(name, 0.0) <= estimate.high
-                        total[name] += 1
-        out[f"{size} patients"] = {name: hits[name] / max(total[name], 1) for name in hits}
-    return out
+def _holds(estimate: Estimate, true: float) -> bool:
+    """Return whether an interval covers the truth; one that is not given does not."""
+    return estimate.low is not None and estimate.low <= true <= estimate.high
 
 
 def _attribute(name: str, codes: np.ndarray, count: int) -> Attribute:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.validity import coverage, promises
+from benchmarks.validity import coverage, promises, tallies
 
 
 def test_limits_are_the_99_percent_binomial_ones():
-    assert promises.limit(2000) <= 123
-    assert promises.limit(200) <= 18
+    assert tallies.limit(2000) <= 123
+    assert tallies.limit(200) <= 18
 
 
 @pytest.mark.slow
@@ -17,16 +17,25 @@ def test_limits_are_the_99_percent_binomial_ones():
 def test_promise_a_fair_audits_raise_no_disparity(clustered):
     """100 fair audits a setting, 200 in all: at most 18 show any disparity in the whole test."""
     found = promises.promise_a(2_000, clustered=clustered, audits=100)
-    assert found["any_disparity"] <= promises.limit(100), found
+    assert found["any_disparity"] <= tallies.limit(100), found
 
 
 @pytest.mark.slow
 def test_promise_b_gaps_within_the_margin_are_not_confirmed():
     found = promises.promise_b(4_000, clustered=True, audits=60)
-    assert found["confirmed"] <= promises.limit(60), found
+    assert found["confirmed"] <= tallies.limit(60), found
 
 
 def test_rate_intervals_cover_by_enumeration():
     found = coverage.enumerated_rates()
     assert 0.93 <= found["mean"] <= 0.97
     assert found["lowest"] >= 0.88
+
+
+def test_portions_of_a_part_add_up():
+    whole = coverage.clustered_rates(patients=30, rate=0.8, audits=4)
+    parts = [
+        coverage.clustered_rates(patients=30, rate=0.8, audits=2, first=first) for first in (0, 2)
+    ]
+    assert tallies.add(*parts) == whole
+    assert tallies.conclude({"audits": 4, **whole})["tpr"]["coverage"] > 0.9
