@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from audits.errors import StudyError
 
 Scope = Literal["same_source_test", "external", "local"]
+Sampling = Literal["as_seen", "enriched"]
 GroupKind = Literal["demographic", "site", "clinical"]
 InputKind = Literal["png", "jpeg", "dicom", "nifti", "signal"]
 LabelTask = Literal["binary", "multiclass", "ordinal", "regression"]
@@ -44,6 +45,7 @@ class CasesSection(_Section):
     split: str | None = None
     audit_split: str | None = None
     scope: Scope = "same_source_test"
+    sampling: Sampling = "as_seen"
 
 
 class LabelSection(_Section):
@@ -70,7 +72,8 @@ class GroupSection(_Section):
 class InputSection(_Section):
     """``[inputs.NAME]``: one modality, in exactly one of four shapes.
 
-    Image: ``column`` and ``kind``; table: ``variables``; sequence: ``table``; text: ``column``.
+    Image or signal: ``column`` and ``kind``; table: ``variables``; sequence: ``table``; text:
+    ``column``. ``rate``, ``leads`` and ``unit`` say of signals what their files do not.
     """
 
     column: str | None = None
@@ -81,6 +84,9 @@ class InputSection(_Section):
     marker_mask_column: str | None = None
     variables: str | None = None
     table: str | None = None
+    rate: float | None = None
+    leads: tuple[str, ...] = ()
+    unit: str = ""
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
@@ -92,6 +98,10 @@ class InputSection(_Section):
             raise ValueError("column stands alone; variables and table belong to another input")
         if self.mask_fields and self.kind is None:
             raise ValueError("masks belong to an image input, which needs a kind")
+        if self.kind != "signal" and (self.rate is not None or self.leads or self.unit):
+            raise ValueError("rate, leads and unit belong to an input of kind signal")
+        if self.rate is not None and self.rate <= 0:
+            raise ValueError("rate is samples per second, a number above 0")
         return self
 
     @property

@@ -152,6 +152,7 @@ def _assemble(
         cell=file.suppression.cell,
         gate=file.gate.rule,
         causes=file.causes,
+        deployment=file.deployment,
         findings=_findings(file, by),
     )
 

@@ -130,6 +130,16 @@ class CausesSection(_Strict):
         return self
 
 
+class DeploymentSection(_Strict):
+    """``[deployment]``: what is known of the place of use.
+
+    Attributes:
+        prevalence: Output to the share of cases that have the condition there.
+    """
+
+    prevalence: dict[str, Share] = Field(default_factory=dict)
+
+
 class PolicyFile(_Strict):
     """The whole file, as written."""
 
@@ -139,6 +149,7 @@ class PolicyFile(_Strict):
     reasons: dict[str, str] = Field(default_factory=dict)
     suppression: SuppressionSection = SuppressionSection()
     causes: CausesSection = CausesSection()
+    deployment: DeploymentSection = DeploymentSection()
     gate: GateSection = GateSection()
 
     @model_validator(mode="after")
@@ -171,6 +182,7 @@ class Policy:
         thresholds: Output name to a threshold that the policy sets.
         gate: Rules of the release gate, in order.
         causes: Target population, second labels and columns for slices.
+        deployment: Prevalence at the place of use, by output.
         findings: What a reader of the policy must know, such as a margin without reason.
     """
 
@@ -191,6 +203,7 @@ class Policy:
     cell: int = 10
     gate: tuple[GateRule, ...] = ()
     causes: CausesSection = field(default_factory=CausesSection)
+    deployment: DeploymentSection = field(default_factory=DeploymentSection)
     findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -213,6 +226,7 @@ class Policy:
             "reasons": dict(self.reasons),
             "suppression": {"release": self.release, "cell": self.cell},
             "causes": self.causes.model_dump(mode="json"),
+            "deployment": self.deployment.model_dump(mode="json"),
             "gate": {"rule": [rule.model_dump(mode="json") for rule in self.gate]},
             "findings": [finding.to_dict() for finding in self.findings],
         }

@@ -336,6 +336,7 @@ def _study_section(study: Study) -> dict[str, Any]:
         "patients": study.n_patients,
         "split": study.split,
         "scope": study.scope,
+        "sampling": study.spec.cases.sampling,
     }
 
 
