@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dashboard import warming
 from dashboard.settings import Settings, read_settings
 
 HERE = Path(__file__).parent
@@ -62,6 +63,7 @@ def serve(settings: Settings, *, port: int) -> None:
     options = flat_options(_config()) | {"server.port": port}
     if not _has_display():
         options["server.headless"] = True
+    warming.before_first_page(lambda: _listens(port))
     config._main_script_path = script  # noqa: SLF001 - as `streamlit run` does, before loading
     bootstrap.load_config_options(flag_options=options)
     bootstrap.run(script, False, [], options)  # noqa: FBT003 - positional in Streamlit's API
@@ -92,6 +94,11 @@ def port_is_free(port: int, address: str = ADDRESS) -> bool:
         except OSError:
             return False
     return True
+
+
+def _listens(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
 
 
 def _config() -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import warming
+
 HERE = Path(__file__).parent
 
 st.set_page_config(
@@ -30,4 +32,6 @@ page = st.navigation(
     ],
     position="top",
 )
+warming.wait()
 page.run()
+warming.after_first_page()

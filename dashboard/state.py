@@ -18,12 +18,14 @@ CASE: Final = "case"
 METRIC: Final = "metric"
 BASE: Final = "base"
 CANDIDATE: Final = "candidate"
+SECTION: Final = "section"
 
-Key = Literal["run", "model", "output", "case", "metric", "base", "candidate"]
+Key = Literal["run", "model", "output", "case", "metric", "base", "candidate", "section"]
 
-_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE, BASE, CANDIDATE)
+_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE, BASE, CANDIDATE, SECTION)
 _SEEN: Final = "_address_seen"
 _KEPT: Final = "_kept"
+_EXPLORED: Final = "_explored"
 
 
 def read_address() -> None:
@@ -81,8 +83,9 @@ def known(key: str) -> str | None:
 
 
 def choose(key: Key, value: str) -> None:
-    """Set a choice from a callback, before the widget is drawn again."""
+    """Set a choice from a callback, before the widget is drawn again, and keep it for later."""
     st.session_state[key] = value
+    st.session_state.setdefault(_KEPT, {})[key] = value
 
 
 def selected_rows(table: str) -> list[int]:
@@ -98,11 +101,20 @@ def set_widget(key: str, value: float) -> None:
     st.session_state[key] = value
 
 
-def mark_exploring(*, exploring: bool) -> None:
-    """Remember whether a threshold is being explored; the verdicts above then turn grey.
+def mark_exploring(subject: str, threshold: float | None) -> None:
+    """Remember which threshold is being explored; verdicts about the subject then turn grey.
 
-    The verdicts are drawn before the slider, so a change asks for one more run of the page.
+    Args:
+        subject: The run, model and output that the slider is about.
+        threshold: The explored threshold, or None at the declared one.
     """
-    if bool(st.session_state.get("explored")) != exploring:
-        st.session_state["explored"] = exploring
-        st.rerun()
+    explored: dict[str, float] = st.session_state.setdefault(_EXPLORED, {})
+    explored.pop(subject, None)
+    if threshold is not None:
+        explored[subject] = threshold
+
+
+def exploring(subject: str) -> float | None:
+    """Return the threshold that is being explored for the subject, if any."""
+    explored: dict[str, float] = st.session_state.setdefault(_EXPLORED, {})
+    return explored.get(subject)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
 from dashboard.views.audit_parts import (
@@ -18,8 +16,44 @@ from dashboard.views.audit_parts import (
     threshold_part,
     verdict_part,
 )
+from dashboard.views.context import Context
 from dashboard.views.elements import provenance
 from dashboard.views.pickers import pick_metric
+from dashboard.views.sections import section
+
+SECTIONS = {
+    "verdicts": "Verdicts",
+    "groups": "Group by group",
+    "why": "Why groups differ",
+    "shortcuts": "Shortcuts",
+    "calibration": "Calibration",
+    "threshold": "Another threshold",
+}
+
+
+def _groups(chosen: Context) -> None:
+    metric = pick_metric(metrics_of(chosen.entry))
+    with states.guarded("The groups cannot be drawn"):
+        forest_part(chosen, metric)
+    with states.guarded("The crossed groups cannot be drawn"):
+        map_part(chosen, metric)
+
+
+def _why(chosen: Context) -> None:
+    with states.guarded("The slices cannot be shown"):
+        slice_part(chosen)
+    with states.guarded("The explanations cannot be summed up"):
+        importance_part(chosen)
+
+
+PARTS = {
+    "verdicts": verdict_part,
+    "groups": _groups,
+    "why": _why,
+    "shortcuts": shortcut_part,
+    "calibration": calibration_part,
+    "threshold": threshold_part,
+}
 
 chosen = context.pick(
     "Bias audit",
@@ -29,24 +63,6 @@ if chosen:
     declaration_part(chosen)
     with states.guarded("The group sizes cannot be shown"):
         size_part(chosen)
-    metrics = metrics_of(chosen.entry)
-    st.header("Verdicts", anchor=False)
-    with states.guarded("The verdicts cannot be shown"):
-        verdict_part(chosen)
-    st.header("Group by group", anchor=False)
-    metric = pick_metric(metrics)
-    with states.guarded("The groups cannot be drawn"):
-        forest_part(chosen, metric)
-    with states.guarded("The crossed groups cannot be drawn"):
-        map_part(chosen, metric)
-    with states.guarded("The shortcut audit cannot be shown"):
-        shortcut_part(chosen)
-    with states.guarded("The slices cannot be shown"):
-        slice_part(chosen)
-    with states.guarded("The explanations cannot be summed up"):
-        importance_part(chosen)
-    with states.guarded("Calibration cannot be drawn"):
-        calibration_part(chosen)
-    with states.guarded("The threshold cannot be explored"):
-        threshold_part(chosen)
+    with section(SECTIONS) as part, states.guarded(f"{SECTIONS[part]}: this part cannot be shown"):
+        PARTS[part](chosen)
     provenance(chosen.evidence)

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
-from dashboard.views.compare_parts import flips_part, metric_part, paired_part, pick_versions
+from dashboard.views.compare_parts import (
+    Versions,
+    flips_part,
+    metric_part,
+    paired_part,
+    pick_versions,
+)
+from dashboard.views.context import Context
 from dashboard.views.elements import provenance
 from dashboard.views.pickers import pick_metric
+from dashboard.views.sections import section
+
+SECTIONS = {
+    "paired": "Paired differences",
+    "groups": "Both versions in every group",
+    "flips": "Changed calls",
+}
+
+
+def _sections(chosen: Context) -> dict[str, str]:
+    """Return the parts; a run without paired statistics opens with what it does hold."""
+    if chosen.evidence.get("comparison"):
+        return SECTIONS
+    return {name: SECTIONS[name] for name in sorted(SECTIONS, key=lambda name: name == "paired")}
+
+
+def _groups(_: Context, versions: Versions) -> None:
+    held = versions.candidate_entry["overall"]["metrics"]
+    metric = pick_metric([m for m in metrics_of(versions.base_entry) if m in held])
+    metric_part(versions, metric)
+
+
+PARTS = {"paired": paired_part, "groups": _groups, "flips": flips_part}
 
 chosen = context.pick(
     "Compare versions",
@@ -25,17 +53,9 @@ if chosen:
             "auscult audit --study DIR --model DIR/1.0 --model DIR/2.0 --out runs/both",
         )
     else:
-        with states.guarded("The paired statistics cannot be shown"):
-            paired_part(chosen, versions)
-        metrics = [
-            m
-            for m in metrics_of(versions.base_entry)
-            if m in versions.candidate_entry["overall"]["metrics"]
-        ]
-        st.header("Both versions in every group", anchor=False)
-        metric = pick_metric(metrics)
-        with states.guarded("The groups cannot be drawn"):
-            metric_part(versions, metric)
-        with states.guarded("Changed calls cannot be shown"):
-            flips_part(chosen, versions)
+        with (
+            section(_sections(chosen)) as part,
+            states.guarded(f"{SECTIONS[part]}: this part cannot be shown"),
+        ):
+            PARTS[part](chosen, versions)
     provenance(chosen.evidence)

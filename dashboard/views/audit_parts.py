@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers, series
+from dashboard import numbers, series, state
 from dashboard.evidence import by_concern, comparisons, is_intersection, verdict_counts
 from dashboard.views.context import Context
 from dashboard.views.elements import (
@@ -91,9 +91,12 @@ def verdict_part(chosen: Context) -> None:
     if not declared:
         st.write("Nothing was declared for this output, so no verdict applies.")
         return
-    greyed = bool(st.session_state.get("explored"))
+    explored = state.exploring(chosen.subject)
+    greyed = explored is not None
     if greyed:
-        st.caption(f":gray-badge[– Exploring a threshold] {notice('exploratory')}")
+        st.caption(
+            f":gray-badge[– Exploring a threshold of {explored:.3f}] {notice('exploratory')}"
+        )
     show_table(
         _verdict_rows(chosen.entry, declared[:SETTLED_ROWS], greyed=greyed),
         alt="Verdicts, gravest first",
@@ -147,6 +150,10 @@ def shortcut_part(chosen: Context) -> None:
         if item["output"] == chosen.output.name and item.get("model") in {None, chosen.model}
     ]
     if not items:
+        st.write(
+            "This run tested no suspect for this output. A study whose images name markers or the "
+            "anatomy by masks is tested: hiding the marker against hiding a sham of equal size."
+        )
         return
     st.header("Does the model read a shortcut?", anchor=False)
     show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
@@ -194,8 +201,8 @@ def calibration_part(chosen: Context) -> None:
     from dashboard.queries import calibration
 
     names = list(dict.fromkeys(n for g in chosen.entry["groups"] for n in g["attributes"]))
-    st.header("Calibration", anchor=False)
     if not names:
+        st.write("This run has no groups.")
         return
     gravest = by_concern([c for c in comparisons(chosen.entry) if len(c["group"]) == 1])
     telling = next(iter(gravest[0]["group"])) if gravest else names[0]
@@ -218,7 +225,6 @@ def threshold_part(chosen: Context) -> None:
     """Let the reader move the threshold; everything shown here is exploratory."""
     from dashboard.views.threshold import threshold_explorer
 
-    st.header("What another threshold would do", anchor=False)
     threshold_explorer(chosen)
 
 

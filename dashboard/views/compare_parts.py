@@ -79,7 +79,6 @@ def paired_part(chosen: Context, versions: Versions) -> None:
             "the same cases: `auscult compare --study DIR --base DIR --candidate DIR --out RUN`."
         )
         return
-    st.header("Paired differences", anchor=False)
     rows = [
         _paired_row(group, metric, values)
         for group in entry["groups"]
@@ -109,7 +108,6 @@ def metric_part(versions: Versions, metric: str) -> None:
 
 def flips_part(chosen: Context, versions: Versions) -> None:
     """Show which cases are called differently, with links into Case review."""
-    st.header("Changed calls", anchor=False)
     before = versions.base_entry["threshold"]["value"]
     after = versions.candidate_entry["threshold"]["value"]
     if before is None or after is None:

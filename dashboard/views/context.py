@@ -37,6 +37,11 @@ class Context:
     entry: dict[str, Any]
 
     @property
+    def subject(self) -> str:
+        """Return a key of this run's state, model and output."""
+        return f"{self.ref.stamp}_{self.model}_{self.output.name}"
+
+    @property
     def may_leave(self) -> bool:
         """Return whether numbers from the run's internal files may be downloaded."""
         return bool(self.evidence["release"] == "internal")

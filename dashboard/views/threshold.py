@@ -26,7 +26,7 @@ def threshold_explorer(chosen: Context) -> None:
         st.write("The slider needs predicted risks between 0 and 1; this output has none.")
         return
     start = 0.5 if declared is None else float(declared)
-    key = f"explored_{chosen.ref.stamp}_{chosen.model}_{chosen.output.name}"
+    key = f"explored_{chosen.subject}"
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         value = st.slider(
@@ -37,6 +37,7 @@ def threshold_explorer(chosen: Context) -> None:
             step=0.005,
             format="%.3f",
             key=key,
+            persist_state="session",
         )
     with right:
         st.button(
@@ -47,7 +48,7 @@ def threshold_explorer(chosen: Context) -> None:
             key="threshold_back",
         )
     exploring = abs(value - start) > 1e-9  # noqa: PLR2004 - one step of the slider is larger
-    state.mark_exploring(exploring=exploring)
+    state.mark_exploring(chosen.subject, value if exploring else None)
     if exploring:
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
     groups = thresholds.explored(chosen.ref, chosen.model, chosen.output.name, value)

@@ -49,6 +49,22 @@ def test_a_page_with_data_shows_it(open_app, shared_run, page):
         assert "run-a" in texts(app)
 
 
+SECTIONS = {
+    "bias_audit": ("verdicts", "groups", "why", "shortcuts", "calibration", "threshold"),
+    "compare": ("paired", "groups", "flips"),
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "section"), [(page, name) for page, names in SECTIONS.items() for name in names]
+)
+def test_every_section_of_a_page_opens_by_its_link(open_app, shared_run, page, section):
+    app = open_app(shared_run / "store", page, section=section)
+    healthy(app)
+    assert not app.error
+    assert app.query_params["section"] == section
+
+
 @pytest.mark.parametrize("page", RUN_PAGES)
 def test_a_vanished_run_leaves_the_empty_state(open_app, own_run, page):
     shutil.rmtree(own_run / "run-a")
@@ -66,10 +82,13 @@ def test_a_broken_run_is_named_and_the_others_go_on(open_app, own_run):
 
 def test_a_run_without_predictions_keeps_the_rest_of_the_page(open_app, own_run):
     shutil.rmtree(own_run / "run-a" / "internal" / "predictions")
-    app = open_app(own_run / "store", "bias_audit")
+    app = open_app(own_run / "store", "bias_audit", section="threshold")
     healthy(app)
-    assert "Verdicts" in texts(app)
+    assert "Who is in it" in texts(app)
     assert "auscult verify" in problems(app)
+    app = open_app(own_run / "store", "bias_audit")
+    assert app.table
+    assert not app.error
 
 
 def test_an_unknown_run_in_the_address_falls_back_and_says_so(open_app, shared_run):
@@ -138,19 +157,23 @@ def test_filters_show_missed_cases_only(open_app, shared_run):
 
 
 def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):
-    app = open_app(shared_run / "store", "bias_audit")
+    app = open_app(shared_run / "store", "bias_audit", section="threshold")
     healthy(app)
     assert "Exploratory:" not in texts(app)
     app.slider[0].set_value(0.3).run()
     healthy(app)
     assert "not declared before the run" in texts(app)
+    app.query_params["section"] = "verdicts"
+    app.run()
+    healthy(app)
+    assert "Exploring a threshold of 0.300" in texts(app)
     badges = [cell for table in app.table for cell in table.value.get("Verdict", [])]
     assert badges
     assert all(badge.startswith(":gray-badge") for badge in badges)
 
 
 def test_versions_are_compared_and_linked(open_app, shared_run):
-    app = open_app(shared_run / "store", "compare")
+    app = open_app(shared_run / "store", "compare", section="flips")
     healthy(app)
     assert "called correctly only" in texts(app)
     assert app.selectbox("candidate").value == "toy@2.0"

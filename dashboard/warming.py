@@ -1,0 +1,69 @@
+"""Import what pages need while the reader waits for something else anyway.
+
+The first batch is imported while the browser loads the app, the second while the reader looks at
+the first page. A page waits for a batch that is being imported rather than import beside it: two
+threads inside the same package may see half of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+
+FIRST_PAGE = ("pandas", "dashboard.queries.runs", "dashboard.series", "dashboard.views.context")
+OTHER_PAGES = (
+    "plotly.tools",
+    "dashboard.queries.cases",
+    "dashboard.queries.calibration",
+    "dashboard.queries.thresholds",
+    "dashboard.queries.versions",
+    "dashboard.queries.explanations",
+)
+
+_importing = threading.Lock()
+_begun = threading.Event()
+
+
+def before_first_page(is_up: Callable[[], bool]) -> threading.Thread:
+    """Import what the first page needs as soon as the server answers.
+
+    Args:
+        is_up: Returns True once the server listens; it is asked every 20 ms, for 30 s at most.
+    """
+
+    def work() -> None:
+        waiting = threading.Event()
+        for _ in range(1500):
+            if is_up():
+                break
+            waiting.wait(0.02)
+        _import(FIRST_PAGE)
+
+    return _start(work)
+
+
+def after_first_page() -> threading.Thread | None:
+    """Import what the other pages need; only the first call of a process does anything."""
+    if _begun.is_set():
+        return None
+    _begun.set()
+    return _start(lambda: _import(OTHER_PAGES))
+
+
+def wait() -> None:
+    """Return when no batch is being imported."""
+    with _importing:
+        pass
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="warming", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import(modules: tuple[str, ...]) -> None:
+    with _importing:
+        for module in modules:
+            importlib.import_module(module)
