@@ -19,6 +19,7 @@ OTHER_PAGES = (
     "dashboard.queries.thresholds",
     "dashboard.queries.versions",
     "dashboard.queries.explanations",
+    "dashboard.queries.reports",
 )
 
 _importing = threading.Lock()

@@ -1,7 +1,8 @@
 """Finished runs: which there are, and what they hold.
 
-Caches are keyed by :class:`RunRef`, a path and a time stamp. Frames and arrays are never arguments
-of a cached function: Streamlit hashes large ones from a sample and would serve stale results.
+Caches are keyed by :class:`~dashboard.queries.cards.RunRef`, a path and a time stamp. Frames and
+arrays are never arguments of a cached function: Streamlit hashes large ones from a sample and would
+serve stale results.
 """
 
 from __future__ import annotations
@@ -15,35 +16,10 @@ import streamlit as st
 from audits.errors import PackageError
 from audits.storage import Run, list_runs, open_run
 from dashboard.evidence import disparities, model_keys, verdict_counts
+from dashboard.queries.cards import RunCard, RunRef, kept_card
 from dashboard.settings import Settings
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRef:
-    """Names one state of a run folder: another audit in the same place is another key."""
-
-    path: str
-    stamp: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunCard:
-    """What the lists show of a run."""
-
-    ref: RunRef
-    id: str
-    created: str
-    study: str
-    study_version: str
-    cases: int | None
-    patients: int | None
-    models: tuple[str, ...]
-    verdicts: dict[str, int]
-    confirmed: int
-    skipped: int
-    release: str
-    policy: str
-    kind: str
+__all__ = ["RunCard", "RunRef", "Unreadable", "evidence", "load_run", "run_cards", "run_ref"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +44,7 @@ def run_cards(settings: Settings) -> tuple[list[RunCard], list[Unreadable]]:
         broken.append(Unreadable(path=str(settings.store), problem=str(error)))
     for folder in dict.fromkeys(path.absolute() for path in folders):
         try:
-            card = _card(run_ref(folder))
+            card = kept_card(settings.store, run_ref(folder), _card)
         except (PackageError, OSError, KeyError) as error:
             broken.append(Unreadable(path=str(folder), problem=_told(error, folder)))
         else:
@@ -101,9 +77,8 @@ def evidence(ref: RunRef) -> dict[str, Any]:
     return load_run(ref).evidence
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def _card(ref: RunRef) -> RunCard:
-    held = open_run(ref.path).evidence
+    held = load_run(ref).evidence
     study, declaration = held["study"], held["declaration"]
     return RunCard(
         ref=ref,
