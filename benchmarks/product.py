@@ -17,11 +17,22 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_data"
 STUDIES = ("chest_xray", "icu_deterioration")
+PAGES = ("Bias audit", "Case review", "Compare versions", "Reports", "About", "Overview")
+THINKING = 2.0
+"""Seconds a reader looks at the first page before going on."""
+PAUSE = 0.3
+"""Seconds between two switches."""
 
 
 def audit_command(study: str, out: Path, store: Path) -> list[str]:
@@ -76,10 +87,18 @@ def wait_for(url: str, limit: float = 60.0) -> None:
 
 
 def time_pages(repeats: int) -> None:
-    """Print the time to the first page and between pages in headless chromium."""
+    """Print the time from the start to the first page, and between pages, in headless chromium.
+
+    Every repeat starts the server and a browser profile anew, so its first page is the coldest a
+    reader meets; then each page is visited twice.
+    """
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as folder:
+    answers: list[float] = []
+    firsts: list[float] = []
+    warm: list[float] = []
+    visits: dict[str, list[float]] = {name: [] for name in PAGES}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         store = Path(folder) / "store"
         for study in STUDIES:
             subprocess.run(
@@ -87,49 +106,80 @@ def time_pages(repeats: int) -> None:
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
-        port = free_port()
-        start = time.perf_counter()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "dashboard", "--port", str(port), "--store", str(store)],
-            env={**os.environ, "DISPLAY": ""},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            print(f"server answers after    {time.perf_counter() - start:7.2f} s")
-            firsts, switches = [], []
-            with sync_playwright() as play:
-                browser = play.chromium.launch(
-                    executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-                )
-                for _ in range(repeats):
-                    page = browser.new_page()
-                    start = time.perf_counter()
-                    page.goto(f"http://127.0.0.1:{port}/")
-                    page.get_by_role("heading", level=1).wait_for()
-                    settle(page)
-                    firsts.append(time.perf_counter() - start)
-                    for name in ("Bias audit", "Case review", "Reports"):
-                        start = time.perf_counter()
-                        page.get_by_role("link", name=name, exact=True).first.click()
-                        page.get_by_role("heading", level=1, name=name).wait_for()
-                        settle(page)
-                        switches.append(time.perf_counter() - start)
-                    page.close()
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait()
-    for name, values, goal in (("first page", firsts, 3), ("page switch", switches, 1)):
-        values.sort()
-        p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
-        print(f"{name:22} median {statistics.median(values):.2f} s  p95 {p95:.2f} s  goal {goal} s")
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for _ in range(repeats):
+            port = free_port()
+            start = time.perf_counter()
+            with serving(port, store):
+                answers.append(time.perf_counter() - start)
+                page = open_first(browser, port)
+                firsts.append(time.perf_counter() - start)
+                time.sleep(THINKING)
+                for _ in range(2):
+                    for name, seconds in visits.items():
+                        seconds.append(switch(page, name))
+                page.context.close()
+                start = time.perf_counter()
+                open_first(browser, port).context.close()
+                warm.append(time.perf_counter() - start)
+        browser.close()
+    told("server answers after", answers, None)
+    told("first page, from the start of the server", firsts, 3)
+    told("first page of another reader", warm, 3)
+    for name, seconds in visits.items():
+        told(f"switch to {name}", seconds, 1)
+    told("switch to any page", [s for seconds in visits.values() for s in seconds], 1)
 
 
-def settle(page: object) -> None:
+@contextmanager
+def serving(port: int, store: Path) -> Iterator[None]:
+    """Run the dashboard over a store while the block runs."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dashboard", "--port", str(port), "--store", str(store)],
+        env={**os.environ, "DISPLAY": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def open_first(browser: Browser, port: int) -> Page:
+    """Open the first page in a browser profile of its own and wait until it is complete."""
+    page = browser.new_context().new_page()
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.get_by_role("heading", level=1).wait_for()
+    settle(page)
+    return page
+
+
+def switch(page: Page, name: str) -> float:
+    """Go to another page through the navigation; return the seconds until it is complete."""
+    start = time.perf_counter()
+    page.get_by_role("link", name=name, exact=True).first.click()
+    page.get_by_role("heading", level=1, name=name).wait_for()
+    settle(page)
+    seconds = time.perf_counter() - start
+    time.sleep(PAUSE)
+    return seconds
+
+
+def told(name: str, values: list[float], goal: float | None) -> None:
+    """Print median and 95th percentile of some waits."""
+    ordered = sorted(values)
+    p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    aim = f"  goal {goal} s" if goal else ""
+    median = statistics.median(ordered)
+    print(f"{name:42} median {median:.2f} s  p95 {p95:.2f} s  (n {len(ordered)}){aim}")
+
+
+def settle(page: Page) -> None:
     """Wait until the page's script has run to its end."""
-    page.wait_for_selector(  # type: ignore[attr-defined]
+    page.wait_for_selector(
         "[data-testid=stApp][data-test-script-state=notRunning]", state="attached"
     )
 
@@ -138,9 +188,12 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=("audits", "pages"), help="measure only this")
     arguments = parser.parse_args()
-    time_audits(arguments.repeats)
-    time_pages(max(arguments.repeats, 5))
+    if arguments.only != "pages":
+        time_audits(arguments.repeats)
+    if arguments.only != "audits":
+        time_pages(max(arguments.repeats, 5))
 
 
 if __name__ == "__main__":
