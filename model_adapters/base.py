@@ -34,7 +34,7 @@ Capability = Literal[
     "grad",  # forward() is differentiable with respect to the prepared tensors
     "layers",  # module() gives a torch module whose layers can be tapped
     "tree",  # native_contributions() gives exact path-dependent contributions
-    "linear",
+    "linear",  # scores are a sum of one term per variable on the explained scale
     "embeddings",
     "remote",
 ]
@@ -43,12 +43,19 @@ Batch = Mapping[str, Any]
 """Field name -> raw values of n cases, by modality:
 
 * image: list of n :class:`ImageValue`
+* signal: list of n :class:`SignalValue`
+* sequence: list of n pandas DataFrames with ``time``, ``variable`` and ``value``
+* text: list of n strings
 * table: pandas DataFrame, n rows, one column per feature, in units of the study (NaN = missing)
 * case_id: array of n strings (models that only bring predictions)
 """
 
 Prepared = Mapping[str, Any]
-"""Field name -> what the model itself takes: torch float32 tensors or float arrays, n first."""
+"""Field name -> what the model itself takes, n first: float32 tensors or float arrays.
+
+A sequence is (n, steps, variables, 2), value and hour, NaN where nothing was measured; a text is
+int64 (n, tokens). Replacing a cell by NaN, or a token by padding, leaves it out.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,23 @@ class ImageValue:
     low: float
     high: float
     colour: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalValue:
+    """One recording over time, such as a 12-lead ECG.
+
+    Attributes:
+        values: float32 (leads, samples), in ``unit``.
+        rate: Samples per second.
+        leads: Name of each lead.
+        unit: Unit of the values, for example mV, or empty.
+    """
+
+    values: npt.NDArray[np.float32]
+    rate: float
+    leads: tuple[str, ...]
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +122,55 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeGrid:
+    """The steps on which a sequence is read.
+
+    Attributes:
+        hours: Length of the window.
+        step: Hours of one step.
+        start: Hour of the window's start on the study's clock (clock ``hours``).
+        clock: ``hours`` (the study's own numbers), ``since_first`` or ``until_last``.
+    """
+
+    hours: float
+    step: float
+    start: float = 0.0
+    clock: str = "hours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextTokens:
+    """What a model reads of a text.
+
+    Attributes:
+        ids: Numbers of the tokens, as the model takes them.
+        spans: First and behind-last character of each token in the text; (0, 0) for a token of
+            the model's own, such as the one a text begins with.
+        total: Tokens the whole text has; more than ``ids`` where it was cut.
+    """
+
+    ids: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One input of the model, that is, one modality."""
+    """One input of the model, that is, one modality.
+
+    Attributes:
+        name: What the model calls it.
+        modality: What it is.
+        shape: Of one prepared case.
+        features: Clinical variables of a table or a sequence.
+        grid: The steps of a sequence, else None.
+    """
 
     name: str
     modality: Modality
     shape: tuple[int | None, ...] = ()
     features: tuple[Feature, ...] = ()
+    grid: TimeGrid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +292,19 @@ class NativeContributions(Protocol):
         self, prepared: Prepared
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return exact path-dependent contributions (n, outputs, columns) and base (outputs,)."""
+        ...
+
+
+@runtime_checkable
+class Tokenised(Protocol):
+    """Offered by adapters with a text input: which characters each token stands for."""
+
+    def tokens_of(self, field_name: str, text: str) -> TextTokens:
+        """Return what the model reads of a text."""
+        ...
+
+    def padding_of(self, field_name: str) -> int:
+        """Return the token number that leaves a token out."""
         ...
 
 

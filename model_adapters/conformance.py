@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from model_adapters.base import Batch, ModelAdapter, Prepared
+from model_adapters.base import Batch, Field, ModelAdapter, Prepared
 from model_adapters.batching import count_rows, take_rows
 from model_adapters.conformance_batch import example_batch
 from model_adapters.errors import AdapterError
@@ -124,7 +124,8 @@ def _schema(adapter: ModelAdapter, raw: Batch) -> Verdict:
         if found != (n, *field.shape) and None not in field.shape:
             return "failed", f"{field.name!r} has shape {found}, declared {(n, *field.shape)}."
         owned = [column for feature in field.features for column in feature.columns]
-        if field.features and sorted(owned) != list(range(found[1])):
+        columns = found[2] if field.modality == "sequence" else found[-1]
+        if field.features and sorted(owned) != list(range(columns)):
             return "failed", f"The features of {field.name!r} do not own each column once."
     shapes = {f.name: f.shape for f in adapter.inputs}
     return "passed", f"prepare gives {n} rows of {shapes}."
@@ -214,14 +215,10 @@ def _space(adapter: ModelAdapter, raw: Batch) -> Verdict:
 
 
 def _missing(adapter: ModelAdapter, raw: Batch) -> Verdict:
-    tables = [field.name for field in adapter.inputs if field.modality == "table"]
-    if not tables:
-        return "not_applicable", "The model takes no table."
-    holed = dict(raw)
-    for name in tables:
-        frame = raw[name].astype(object)
-        frame.iloc[0] = None
-        holed[name] = frame
+    holed = {name: _without_first(raw[name], field) for name, field in _may_be_empty(adapter)}
+    if not holed:
+        return "not_applicable", "The model takes no table, sequence or text."
+    holed = {**raw, **holed}
     want, got = _scores(adapter, raw), _scores(adapter, holed)
     gap = _difference(got[1:], want[1:])
     if gap > TOLERANCE:
@@ -229,6 +226,21 @@ def _missing(adapter: ModelAdapter, raw: Batch) -> Verdict:
     if not np.isfinite(got[0]).all():
         return "warning", "A case without any value has no score; impute in inputs to give it one."
     return "passed", "A case without any value has a score and moves no other."
+
+
+def _may_be_empty(adapter: ModelAdapter) -> list[tuple[str, Field]]:
+    return [(f.name, f) for f in adapter.inputs if f.modality in {"table", "sequence", "text"}]
+
+
+def _without_first(values: Any, field: Field) -> Any:
+    """Return an input's values with nothing known of the first case."""
+    if field.modality == "text":
+        return ["", *values[1:]]
+    if field.modality == "sequence":
+        return [values[0].iloc[:0], *values[1:]]
+    frame = values.astype(object)
+    frame.iloc[0] = None
+    return frame
 
 
 def _contributions(adapter: ModelAdapter, raw: Batch) -> Verdict:

@@ -25,7 +25,7 @@ from model_adapters.schema import (
 MANIFEST_NAME = "model.toml"
 
 # Names pydantic puts into an error's path to say which variant of a union it tried.
-_UNION_TAGS = frozenset({"image", "table", "numeric", "category"})
+_UNION_TAGS = frozenset({"image", "signal", "table", "sequence", "text", "numeric", "category"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

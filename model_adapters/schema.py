@@ -5,36 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from model_adapters.base import Space, Task
+from model_adapters.schema_base import Finite, PositiveFloat, PositiveInt, Section, Sha256, Text
+from model_adapters.schema_time import SequenceInput, TextInput
 
-Format = Literal["safetensors", "onnx", "xgboost", "lightgbm", "skops", "predictions", "remote"]
+Format = Literal[
+    "safetensors", "onnx", "xgboost", "lightgbm", "skops", "hf", "predictions", "remote"
+]
 Scale = Literal["0-1", "-1-1", "0-255", "raw"]
 Resize = Literal["stretch", "fit"]
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class _Section(BaseModel):
-    """A table of the manifest: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelSection(_Section):
+class ModelSection(Section):
     """``[model]``: identity and outputs."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -73,11 +57,12 @@ class ModelSection(_Section):
         return self
 
 
-class WeightsSection(_Section):
+class WeightsSection(Section):
     """``[weights]``: the file that is the model, and its hash.
 
     ``output`` names the output of an ONNX graph that has several; ``external`` lists, with their
-    hashes, the data files an ONNX graph keeps its tensors in.
+    hashes, the further files of the model: the data files an ONNX graph keeps its tensors in, or
+    the configuration and tokenizer of a Hugging Face folder.
     """
 
     format: Format
@@ -87,7 +72,7 @@ class WeightsSection(_Section):
     external: Mapping[str, Sha256] = {}
 
 
-class LayerSection(_Section):
+class LayerSection(Section):
     """One ``[[architecture.layers]]``: an allow-listed ``torch.nn`` layer."""
 
     type: Text
@@ -95,7 +80,7 @@ class LayerSection(_Section):
     key: Text | None = None
 
 
-class TokenSection(_Section):
+class TokenSection(Section):
     """``[architecture] tokens``: where a token model's patch grid can be read."""
 
     layer: Text
@@ -103,7 +88,7 @@ class TokenSection(_Section):
     grid: tuple[PositiveInt, ...]
 
 
-class ArchitectureSection(_Section):
+class ArchitectureSection(Section):
     """``[architecture]``: the registered network the tensors belong to."""
 
     name: Text
@@ -124,7 +109,7 @@ class ArchitectureSection(_Section):
         return self
 
 
-class ImageInput(_Section):
+class ImageInput(Section):
     """An image or a volume: ``size`` in pixels, (rows, columns) or (slices, rows, columns)."""
 
     modality: Literal["image"] = "image"
@@ -151,7 +136,38 @@ class ImageInput(_Section):
         return self
 
 
-class NumericEncoding(_Section):
+class SignalInput(Section):
+    """A recording over time: the leads a model takes, in its order, and how many samples.
+
+    A recording of another rate is resampled; a longer one is cut at its end, a shorter one is
+    filled with zeros. ``standardise`` gives each lead of each recording mean 0 and deviation 1;
+    otherwise the declared ``mean`` and ``std`` apply, in the study's unit.
+    """
+
+    modality: Literal["signal"] = "signal"
+    leads: Annotated[tuple[Text, ...], Field(min_length=1)]
+    samples: PositiveInt
+    rate: PositiveFloat
+    mean: tuple[Finite, ...] = (0.0,)
+    std: tuple[PositiveFloat, ...] = (1.0,)
+    standardise: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SignalInput:
+        if len(set(self.leads)) != len(self.leads):
+            msg = f"leads names one lead twice, found {list(self.leads)}; name each once"
+            raise ValueError(msg)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in {1, len(self.leads)}:
+                msg = (
+                    f"{name} gives one number or one per lead, found {len(values)} for "
+                    f"{len(self.leads)} leads; correct {name} or leads"
+                )
+                raise ValueError(msg)
+        return self
+
+
+class NumericEncoding(Section):
     """A measured variable: clipped, marked as missing, imputed and standardised, in this order."""
 
     feature: Text
@@ -172,7 +188,7 @@ class NumericEncoding(_Section):
         return self
 
 
-class CategoryEncoding(_Section):
+class CategoryEncoding(Section):
     """A category: one column per level, or one column with the level's position."""
 
     feature: Text
@@ -192,7 +208,7 @@ class CategoryEncoding(_Section):
 Encoding = Annotated[NumericEncoding | CategoryEncoding, Discriminator("kind")]
 
 
-class TableInput(_Section):
+class TableInput(Section):
     """One row per case: the study's variables and how each becomes columns.
 
     ``as_frame`` hands a scikit-learn pipeline a DataFrame of the declared variables, so that the
@@ -237,21 +253,31 @@ def _modality(value: Any) -> str | None:
         return None
     if "modality" in value:
         return str(value["modality"])
-    return "table" if "features" in value else "image"
+    for key, modality in _TELLING.items():
+        if key in value:
+            return modality
+    return "image"
 
 
-InputSection = ImageInput | TableInput
+_TELLING = {"leads": "signal", "features": "table", "variables": "sequence", "max_tokens": "text"}
+
+InputSection = ImageInput | SignalInput | TableInput | SequenceInput | TextInput
 _TaggedInput = Annotated[
-    Annotated[ImageInput, Tag("image")] | Annotated[TableInput, Tag("table")],
+    Annotated[ImageInput, Tag("image")]
+    | Annotated[SignalInput, Tag("signal")]
+    | Annotated[TableInput, Tag("table")]
+    | Annotated[SequenceInput, Tag("sequence")]
+    | Annotated[TextInput, Tag("text")],
     Discriminator(
         _modality,
         custom_error_type="unknown_modality",
-        custom_error_message="an input is an image (size = ...) or a table (features = [...])",
+        custom_error_message="an input is an image (size = ...), a signal (leads = [...]), a "
+        "table (features = [...]), a sequence (variables = [...]) or a text (max_tokens = ...)",
     ),
 ]
 
 
-class PrecomputedSection(_Section):
+class PrecomputedSection(Section):
     """``[precomputed]``: scores of the same weights for cases whose inputs are not shipped."""
 
     file: Text
@@ -261,7 +287,7 @@ class PrecomputedSection(_Section):
 CardSection = dict[str, Any]
 
 
-class ManifestDocument(_Section):
+class ManifestDocument(Section):
     """The whole of ``model.toml``."""
 
     model: ModelSection
@@ -269,7 +295,7 @@ class ManifestDocument(_Section):
     architecture: ArchitectureSection | None = None
     inputs: Mapping[str, _TaggedInput] = {}
     precomputed: PrecomputedSection | None = None
-    card: CardSection = {}
+    card: CardSection = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _sections_fit_the_format(self) -> ManifestDocument:
@@ -294,6 +320,9 @@ class ManifestDocument(_Section):
                 )
                 raise ValueError(msg)
         elif not self.inputs:
-            msg = "inputs is missing; add [inputs.NAME] with size = ... or features = [...]"
+            msg = (
+                "inputs is missing; add [inputs.NAME] with size = ..., features = [...], "
+                "variables = [...] or max_tokens = ..."
+            )
             raise ValueError(msg)
         return self

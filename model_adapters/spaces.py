@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 _EXCLUSIVE = frozenset({"multiclass"})
+_TWO_CLASSES = frozenset({"binary", "segmentation"})
 _CLASSIFYING = frozenset({"binary", "multilabel", "multiclass", "segmentation"})
 
 
@@ -60,11 +61,12 @@ def log_odds(values: Array, *, exclusive: bool) -> Array:
 def columns_of(values: Any, output: OutputSpec, *, squashed: bool) -> Any:
     """Shape what a model returned to (n, outputs, ...); NumPy arrays and tensors alike.
 
-    A binary model with two columns, one per class, becomes its positive column: the difference of
-    the logits, which is the log-odds of their softmax, or the second probability.
+    A binary model, or a segmentation of one structure, with two columns, one per class, becomes
+    its positive column: the difference of the logits, which is the log-odds of their softmax, or
+    the second probability.
 
     Args:
-        values: (n,), (n, outputs, ...) or, for a binary task, (n, 2).
+        values: (n,), (n, outputs, ...) or, for two classes, (n, 2, ...).
         output: What the manifest declares.
         squashed: Whether the values are probabilities already.
 
@@ -74,7 +76,8 @@ def columns_of(values: Any, output: OutputSpec, *, squashed: bool) -> Any:
     if values.ndim == 1:
         values = values[:, None]
     wanted = len(output.names)
-    if output.task == "binary" and values.shape[1] == 2 and wanted == 1:  # noqa: PLR2004 - no, yes
+    two = output.task in _TWO_CLASSES and values.shape[1] == 2 and wanted == 1  # noqa: PLR2004 - no, yes
+    if two:
         return values[:, 1:] if squashed else values[:, 1:] - values[:, :1]
     if values.shape[1] != wanted:
         msg = (

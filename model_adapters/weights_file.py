@@ -75,13 +75,13 @@ def verified_bytes(manifest: Manifest, section: Literal["weights", "precomputed"
 
 
 def verified_external(manifest: Manifest, name: str) -> bytes:
-    """Return the bytes of a file that an ONNX graph keeps tensors in.
+    """Return the bytes of a further file of the model, such as tensors beside an ONNX graph.
 
-    They are numbers that no parser reads, so only place and hash are checked.
+    They hold numbers or JSON, so only place and hash are checked.
 
     Args:
         manifest: The manifest, which must list the file with its hash.
-        name: The name as the graph writes it.
+        name: The name as the graph or the format writes it.
 
     Raises:
         AdapterError: If the file lies outside the folder, is missing, undeclared or altered.
@@ -96,6 +96,24 @@ def verified_external(manifest: Manifest, name: str) -> bytes:
     data = path.read_bytes()
     key = f"{manifest.path}: weights.external"
     _compare(key, path, data, manifest.weights.external[name])
+    return data
+
+
+def verified_side_file(manifest: Manifest, name: str, sha256: str, key: str) -> bytes:
+    """Return the bytes of a file that a key other than ``weights`` names with its hash.
+
+    Args:
+        manifest: The manifest.
+        name: The file, relative to the model folder.
+        sha256: Its declared hash.
+        key: The key that names it, for messages.
+
+    Raises:
+        AdapterError: If the file lies outside the folder, is missing or altered.
+    """
+    path = _file_inside(manifest, name, key)
+    data = path.read_bytes()
+    _compare(f"{manifest.path}: {key}_sha256", path, data, sha256)
     return data
 
 

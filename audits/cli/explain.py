@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 @click.option("--case", required=True, metavar="ID", help="Case of the study.")
 @click.option("--output", metavar="NAME", help="Output; default the highest score.")
 @click.option("--method", metavar="NAME", help="Method; default the one that suits the model.")
+@click.option(
+    "--background",
+    default="all",
+    show_default=True,
+    metavar="NAME",
+    help="Cohort that effects are measured against: all, same_unit, age_sex or healthy.",
+)
+@click.option(
+    "--region",
+    metavar="REGION",
+    help="Of a segmentation: mask (default), reference, pixel:ROW,COLUMN or box:R,C,R,C.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--checks/--no-checks",
@@ -37,6 +49,8 @@ def explain(  # noqa: PLR0913 - the options of the contract
     case: str,
     output: str | None,
     method: str | None,
+    background: str,
+    region: str | None,
     out: Path,
     checks: bool,
     device: str,
@@ -60,6 +74,8 @@ def explain(  # noqa: PLR0913 - the options of the contract
         seed=seed,
         device=device,
         checks=checks,
+        background=background,
+        region=region,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -78,10 +94,25 @@ def explain(  # noqa: PLR0913 - the options of the contract
         spread = "" if not player.se else f" ± {player.se:.3f}"
         value = "" if player.value is None else f" = {player.value}"
         click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {player.unit or ''}")
+    _print_region(result)
     _print_checks(result)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
     click.echo(f"Wrote {out}.")
+
+
+def _print_region(result: CaseExplanation) -> None:
+    """Print how large the segmentation is, and what its strongest places do to it."""
+    found = result.region
+    if found is None:
+        return
+    dice = "" if found.dice is None else f", Dice with the study's mask {found.dice:.3f}"
+    click.echo(f"  segmented: {found.size:.4g} {found.unit}{dice}")
+    click.echo(
+        f"  strongest tenth of the map blanked: {found.removed_size:.4g} {found.unit}, Dice with "
+        f"the {found.against} {found.removed_dice:.3f} (elsewhere blanked: "
+        f"{found.elsewhere_size:.4g}, {found.elsewhere_dice:.3f})"
+    )
 
 
 def _print_checks(result: CaseExplanation) -> None:

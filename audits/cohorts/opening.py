@@ -90,6 +90,7 @@ def assemble(folder: Path, spec: StudySpec, table: pd.DataFrame, split: str | No
         labels=labels,
         inputs={key: input_column(key, section) for key, section in spec.inputs.items()},
         variables=_variables(folder, spec, table),
+        measured=_measured(folder, spec),
         findings=(*findings, *more),
         skipped=_unlabelled(labels, cases),
         groups=groups,
@@ -159,8 +160,15 @@ def _patients(
 
 
 def _variables(folder: Path, spec: StudySpec, table: pd.DataFrame) -> tuple[Feature, ...]:
-    files = [section.variables for section in spec.inputs.values() if section.variables]
+    files = [one.variables for one in spec.inputs.values() if one.variables and not one.table]
     read = [read_variables(inside(folder, name), table) for name in dict.fromkeys(files)]
+    return tuple(feature for features in read for feature in features)
+
+
+def _measured(folder: Path, spec: StudySpec) -> tuple[Feature, ...]:
+    """Read what is said of the variables of sequences; they have no column in the cases."""
+    files = [one.variables for one in spec.inputs.values() if one.variables and one.table]
+    read = [read_variables(inside(folder, name), None) for name in dict.fromkeys(files)]
     return tuple(feature for features in read for feature in features)
 
 

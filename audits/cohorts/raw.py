@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audits.cohorts.inputs import InputColumn, match_input, table_values
+from audits.cohorts.spec import did_you_mean
 from audits.errors import StudyError
 from audits.types import Skipped
 from model_adapters.base import Batch, Field
@@ -30,7 +31,7 @@ def read_batch(
         if wanted.modality == "table":
             tables.append(wanted)
         elif wanted.modality != "case_id":
-            read = _reader(study, match_input(study.inputs, wanted, f"Study {study.name}"))
+            read = _reader(study, match_input(study.inputs, wanted, f"Study {study.name}"), wanted)
             values[wanted.name] = {}
             for case_id in case_ids:
                 if case_id in skipped:
@@ -52,20 +53,30 @@ def read_batch(
     return batch, usable, list(skipped.values())
 
 
-def _reader(study: Study, one: InputColumn) -> Callable[[str], Any]:
+def _check_variables(study: Study, wanted: Field) -> None:
+    """Refuse a variable that no case of the study has: its name is wrong, not its measurement."""
+    known = study.measured_variables(wanted.name)
+    absent = [feature.name for feature in wanted.features if feature.name not in known]
+    if absent:
+        raise StudyError(
+            f"Study {study.name}: the model reads {absent[0]!r} of {wanted.name!r}, which no case "
+            f"has; the study measures {', '.join(sorted(known)[:8]) or 'nothing'}"
+            f"{did_you_mean(absent[0], sorted(known))}; correct the name."
+        )
+
+
+def _reader(study: Study, one: InputColumn, wanted: Field) -> Callable[[str], Any]:
     if one.modality == "sequence":
+        _check_variables(study, wanted)
         return lambda case_id: study.sequence(case_id, one.name)
     if one.modality == "signal":
-        raise StudyError(
-            f"Study {study.name}: the input {one.name!r} is a signal, which no reader opens; "
-            "audit a model of this study that takes images, tables, sequences or text."
-        )
+        return lambda case_id: study.signal(case_id, one.name)
     if one.modality == "image":
         return lambda case_id: study.image(case_id, one.name).to_value()
 
     def text(case_id: str) -> str:
         found = study.note(case_id, one.name)
-        if found is None:
+        if found is None or not found.strip():
             raise StudyError(f"Case {case_id}: it has no text in {one.column!r}; add one.")
         return found
 

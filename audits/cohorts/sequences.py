@@ -41,6 +41,11 @@ class SequenceTable:
         self._rows = tidy
         self._index = tidy.groupby("case", sort=False).indices
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """Return the variables that are measured in any case."""
+        return frozenset(map(str, self._rows["variable"].unique()))
+
     def of(self, case_id: str) -> pd.DataFrame:
         """Return ``time``, ``variable`` and ``value`` of one case by rising time; may be empty."""
         rows = self._index.get(case_id, [])

@@ -22,7 +22,7 @@ from audits.cohorts.table import pick_attribute
 from audits.cohorts.tables import as_text, column
 from audits.errors import StudyError
 from audits.types import Finding, Skipped
-from model_adapters.base import Batch, Feature, Field
+from model_adapters.base import Batch, Feature, Field, SignalValue
 
 if TYPE_CHECKING:
     from audits.cohorts.images import StudyImage
@@ -45,6 +45,7 @@ class Study:
         labels: By name; values aligned to ``case_ids``.
         inputs: By name.
         variables: Clinical variables of every table input.
+        measured: Clinical variables of every sequence input that describes them.
         findings: What the reader of a run must know.
         skipped: Cases without any label.
     """
@@ -62,6 +63,7 @@ class Study:
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
     groups: Mapping[str, Attribute]
+    measured: tuple[Feature, ...] = ()
 
     @property
     def name(self) -> str:
@@ -187,12 +189,41 @@ class Study:
         name = self._cell(case_id, column_name)
         return open_mask(inside(self.folder, name), shown=name) if name else None
 
+    def reference_mask(
+        self, case_id: str, field: Field, output: str
+    ) -> npt.NDArray[np.bool_] | None:
+        """Return the study's mask of an output over a model's image input, or None."""
+        name = match_input(self.inputs, field, f"Study {self.name}").mask_column(output)
+        return self.mask(case_id, name) if name else None
+
+    def signal(self, case_id: str, field: str = "signal") -> SignalValue:
+        """Open the recording of a case.
+
+        Raises:
+            StudyError: If there is no such input, or the file does not open.
+        """
+        from audits.cohorts.signals import SignalFacts, open_signal
+
+        wanted = Field(name=field, modality="signal")
+        one = match_input(self.inputs, wanted, f"Study {self.name}")
+        name = self._cell(case_id, one.column or "")
+        if not name:
+            raise StudyError(f"Case {case_id}: its recording is not shipped with the study.")
+        said = self.spec.inputs[one.name]
+        facts = SignalFacts(rate=said.rate, leads=said.leads, unit=said.unit)
+        return open_signal(inside(self.folder, name), facts, shown=name)
+
     def sequence(self, case_id: str, field: str | None = None) -> pd.DataFrame:
         """Return the measurements of a case: ``time``, ``variable``, ``value``, by rising time."""
         wanted = Field(name=field or "", modality="sequence")
         one = match_input(self.inputs, wanted, f"Study {self.name}")
         self.row(case_id)
         return self._sequences[one.name].of(case_id)
+
+    def measured_variables(self, field: str) -> frozenset[str]:
+        """Return every variable that a sequence input holds for any case of the study."""
+        one = match_input(self.inputs, Field(name=field, modality="sequence"), f"Study {self.name}")
+        return self._sequences[one.name].variables
 
     def note(self, case_id: str, field: str | None = None) -> str | None:
         """Return the text of a case, or None where there is none."""

@@ -28,12 +28,12 @@ COLUMNS = (
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
-def read_variables(path: Path, cases: pd.DataFrame) -> tuple[Feature, ...]:
+def read_variables(path: Path, cases: pd.DataFrame | None) -> tuple[Feature, ...]:
     """Read ``variables.csv`` and look up in the table how each variable is written.
 
     Args:
         path: CSV with one row per variable; ``name`` is its column in ``cases``.
-        cases: The study's table.
+        cases: The study's table; None for variables that are measured over time, all numbers.
 
     Raises:
         StudyError: If a column of the file is unknown, a variable is described twice or has no
@@ -63,12 +63,12 @@ def _feature(
     row: int,
     table: pd.DataFrame,
     limits: dict[str, npt.NDArray[np.float64]],
-    cases: pd.DataFrame,
+    cases: pd.DataFrame | None,
     where: str,
 ) -> Feature:
-    values = column(cases, name, f"{where}, row {row}")
+    values = None if cases is None else column(cases, name, f"{where}, row {row}")
     low, high = (_limit(limits.get(side), row) for side in ("low", "high"))
-    numeric = is_numeric_dtype(values.dtype)
+    numeric = values is None or is_numeric_dtype(values.dtype)
     return Feature(
         name=name,
         label=_text(table, row, "label") or name,
@@ -76,7 +76,7 @@ def _feature(
         unit=_text(table, row, "unit"),
         code=_text(table, row, "code"),
         normal=None if low is None and high is None else (low, high),
-        levels=() if numeric else _levels(values),
+        levels=() if values is None or numeric else _levels(values),
         protected=_flag(table, row, "protected", where),
         actionable=_flag(table, row, "actionable", where),
     )

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from audits.errors import ExplanationError
+from audits.explanations.reference_cohorts import reference_cohort
 from audits.explanations.result import BackgroundId
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
 
     from audits.types import Skipped
     from model_adapters.base import Batch, Field, ModelAdapter
@@ -60,17 +62,25 @@ class Background:
         id: Name, hash and size, as they stand in every explanation.
         case_ids: Which cases.
         prepared: Field name -> rows as the model takes them.
+        raw: Field name -> rows as the study gives them, table inputs only.
     """
 
     id: BackgroundId
     case_ids: tuple[str, ...]
     prepared: Mapping[str, Any]
+    raw: Mapping[str, pd.DataFrame]
 
 
 def audit_background(
-    study: CaseSource, adapter: ModelAdapter, *, rows: int | None = None, seed: int = 0
+    study: CaseSource,
+    adapter: ModelAdapter,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    cohort: str = "all",
+    case: str | None = None,
 ) -> Background:
-    """Draw a background from the audited cases.
+    """Draw a background from a named cohort of the audited cases.
 
     Args:
         study: The study.
@@ -78,50 +88,67 @@ def audit_background(
         rows: How many; default 100 for tables, 16 for models with an image. A study with fewer
             usable cases gives all of them, and the name says so.
         seed: Seed of the draw.
+        cohort: Name of the cohort, see :mod:`~audits.explanations.reference_cohorts`.
+        case: The patient that is compared, for cohorts of those who are alike.
 
     Raises:
-        ExplanationError: If no case of the study can be used by the model.
+        ExplanationError: If there is no such cohort, or none of its cases can be used.
     """
     spatial = any(field.modality in {"image", "signal"} for field in adapter.inputs)
     wanted = rows or (IMAGE_ROWS if spatial else DEFAULT_ROWS)
-    shipped = _shipped(study, adapter)
+    pool = reference_cohort(study, cohort, case)
+    shipped = _shipped(study, adapter, pool.case_ids)
     order = np.random.default_rng(seed).permutation(len(shipped))
     shuffled = [shipped[index] for index in order]
     used: list[str] = []
     batches: list[Mapping[str, Any]] = []
+    raws: list[Batch] = []
     for start in range(0, len(shuffled), wanted):
         raw, usable, _ = study.raw_batch(adapter.inputs, shuffled[start : start + wanted])
         if usable:
             batches.append(adapter.prepare(raw))
+            raws.append(raw)
             used.extend(usable)
         if len(used) >= wanted:
             break
     if not used:
         raise ExplanationError(
             f"background: study {study.name!r} has no case whose inputs {adapter.card.key} can "
-            "use; ship the inputs of some cases"
+            f"use among its {pool.words}; ship the inputs of some cases or use another cohort"
         )
     kept = tuple(used[:wanted])
     prepared = {
         field.name: _joined([batch[field.name] for batch in batches])[:wanted]
         for field in adapter.inputs
     }
-    which = "" if len(shuffled) == len(study.case_ids) else " with shipped inputs"
+    which = "" if len(shuffled) == len(pool.case_ids) else " with shipped inputs"
     name = (
-        f"{len(kept)} of {len(shuffled)} audited cases{which} of {study.name} {study.version}, "
+        f"{len(kept)} of {len(shuffled)} {pool.words}{which} of {study.name} {study.version}, "
         f"seed {seed}"
     )
-    identity = BackgroundId(name=name, sha256=_digest(study, kept), n=len(kept))
-    return Background(id=identity, case_ids=kept, prepared=prepared)
+    digest = _digest(study, kept)
+    identity = BackgroundId(name=name, sha256=digest, n=len(kept), cohort=pool.cohort)
+    return Background(
+        id=identity, case_ids=kept, prepared=prepared, raw=_tables(adapter, raws, wanted)
+    )
 
 
-def _shipped(study: CaseSource, adapter: ModelAdapter) -> Sequence[str]:
+def _tables(adapter: ModelAdapter, raws: list[Batch], rows: int) -> dict[str, pd.DataFrame]:
+    """Return the variables of the drawn cases as the study gives them."""
+    import pandas as pd
+
+    names = [field.name for field in adapter.inputs if field.modality == "table"]
+    return {name: pd.concat([raw[name] for raw in raws]).iloc[:rows] for name in names}
+
+
+def _shipped(study: CaseSource, adapter: ModelAdapter, pool: Sequence[str]) -> Sequence[str]:
     """Return the cases whose inputs are there, without opening them where the study can tell."""
     ask = getattr(study, "available", None)
     if ask is None:
-        return study.case_ids
+        return pool
     there: Sequence[bool] = ask(adapter.inputs)
-    return [case for case, here in zip(study.case_ids, there, strict=True) if here]
+    shipped = {case for case, here in zip(study.case_ids, there, strict=True) if here}
+    return [case for case in pool if case in shipped]
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from audits.errors import ExplanationError
 from audits.explanations.cams.tokens import declared_tokens
 from audits.explanations.request import Request, open_request
 from audits.explanations.result import CaseExplanation, Method
+from audits.explanations.segmentation.explain import with_region
 
 if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background, CaseSource
@@ -28,6 +30,8 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
     seed: int = 0,
     device: str = "auto",
     checks: bool = True,
+    background: str = "all",
+    region: str | None = None,
 ) -> CaseExplanation:
     """Explain one score of one case.
 
@@ -40,6 +44,10 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
         seed: Seed of everything drawn.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         checks: Also test the explanation itself; some hundred further passes of the model.
+        background: Cohort that effects are measured against: ``all``, ``same_unit``, ``age_sex``
+            (matched) or ``healthy`` (within reference ranges).
+        region: Of a segmentation, which pixels: ``mask`` (what the model segments, the default),
+            ``reference``, ``pixel:ROW,COLUMN`` or ``box:ROW,COLUMN,ROW,COLUMN``.
 
     Returns:
         The explanation; ``to_dict()`` is ``explanation.json``.
@@ -59,7 +67,15 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
     opened = open_study(study)
     adapter = load_adapter(model, device=device)
     return explain_adapter_case(
-        opened, adapter, case, output=output, method=method, seed=seed, checks=checks
+        opened,
+        adapter,
+        case,
+        output=output,
+        method=method,
+        seed=seed,
+        checks=checks,
+        background=background,
+        region=region,
     )
 
 
@@ -71,8 +87,9 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
     output: str | None = None,
     method: str | None = None,
     seed: int = 0,
-    background: Background | None = None,
+    background: Background | str | None = None,
     checks: bool = False,
+    region: str | None = None,
 ) -> CaseExplanation:
     """Explain one score of one case with opened objects; see :func:`explain_case`.
 
@@ -83,25 +100,39 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
         output: Name of an output; default the one with the highest score.
         method: A method's name; default the best one for the model.
         seed: Seed of everything drawn.
-        background: Cohort for effects; default drawn from the audited cases.
+        background: Cohort for effects, or its name; default drawn from all audited cases.
         checks: Also test the explanation itself.
+        region: Of a segmentation, which pixels; see :func:`explain_case`.
     """
     chosen = choose_method(adapter, method)
-    request = open_request(study, adapter, case_id, output=output, seed=seed, background=background)
+    request = open_request(
+        study,
+        adapter,
+        case_id,
+        output=output,
+        seed=seed,
+        background=background,
+        region=region,
+    )
     return explain_request(request, chosen, checks=checks)
 
 
 def explain_request(request: Request, method: str, *, checks: bool = False) -> CaseExplanation:
     """Explain an opened request by a method that fits its model, with its checks."""
     from audits.explanations.checks import checked
+    from audits.explanations.sensitivity import background_views
 
-    return checked(request, explain_unchecked(request, method), run=checks)
+    found = checked(request, explain_unchecked(request, method), run=checks)
+    if not checks:
+        return found
+    views = background_views(request, found, lambda other: explain_unchecked(other, found.method))
+    return replace(found, sensitivity=views)
 
 
 def explain_unchecked(request: Request, method: str) -> CaseExplanation:
     """Explain an opened request by a method that fits its model; checks follow."""
     chosen = choose_method(request.adapter, method)
-    return _explainers()[chosen](request, chosen)
+    return with_region(request, _explainers()[chosen](request, chosen))
 
 
 def choose_method(adapter: ModelAdapter, method: str | None) -> Method:
@@ -137,6 +168,8 @@ def methods_for(adapter: ModelAdapter) -> tuple[Method, ...]:
     if modalities & {"image", "signal"}:
         offered += _map_methods(adapter)
     if "table" in modalities:
+        if "linear" in adapter.caps and len(adapter.inputs) == 1:
+            offered.append("linear")
         if "tree" in adapter.caps:
             offered += ["tree_interventional", "tree_path"]
         offered.append("shapley")
@@ -151,13 +184,15 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
             found.append("attention_relevance")
     if "grad" in adapter.caps:
         found += ["integrated_gradients", "expected_gradients", "smoothgrad"]
-    return [*found, "occlusion", "region_shapley", "rise"]
+    found += ["occlusion", "region_shapley", "rise"]
+    return ["residual", *found] if adapter.output.task == "anomaly" else found
 
 
 def _explainers() -> Mapping[Method, Explain]:
     """Return the function behind each method; imported on use, as some need torch."""
-    from audits.explanations import maps, tree_models, variables
+    from audits.explanations import linear_models, maps, tree_models, variables
     from audits.explanations.pixels import explain as pixels
+    from audits.explanations.pixels import residual
 
     return {
         "gradcam": maps.explain_by_cam,
@@ -172,7 +207,9 @@ def _explainers() -> Mapping[Method, Explain]:
         "occlusion": maps.explain_by_occlusion,
         "region_shapley": pixels.explain_by_regions,
         "rise": pixels.explain_by_rise,
+        "residual": residual.explain_by_residual,
         "shapley": variables.explain_by_shapley,
+        "linear": linear_models.explain_by_closed_form,
         "tree_interventional": tree_models.explain_by_interventional_trees,
         "tree_path": tree_models.explain_by_tree_paths,
     }

@@ -13,19 +13,20 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, CaseSource
 from audits.explanations.case import choose_method, explain_unchecked
 from audits.explanations.checks.sample import with_checks
-from audits.explanations.result import CaseExplanation
+from audits.explanations.result import CaseExplanation, Method
 from audits.explanations.sample import Sample, open_sample
-from audits.explanations.shapley import ShapleyEstimate, shapley_values
+from audits.explanations.segmentation.explain import with_region
+from audits.explanations.shapley import FieldsGame, ShapleyEstimate, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
-from audits.types import Progress, silent
+from audits.types import Finding, Progress, silent
 
 if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
 
 IMAGES_PER_STEP = 16
 _EXPLAINED = 0.6
-TABLE_METHODS = ("shapley", "tree_interventional")
+TABLE_METHODS = ("shapley", "tree_interventional", "linear")
 
 CaseMaps = Mapping[str, npt.NDArray[np.float32]]
 """Case id -> maps (outputs, *grid) of an earlier pass over the cohort."""
@@ -102,51 +103,78 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
 def _explain_tables(
     sample: Sample, method: str, progress: Progress, cancel: Cancel
 ) -> list[CaseExplanation]:
-    from audits.explanations.tree_models import fallback_findings, interventional_estimate
-    from audits.explanations.variables import explanation_of_estimate
+    from audits.explanations.measurement import measurement_effects
+    from audits.explanations.variables import explanation_of_row, table_field
 
     if sample.has_other_inputs or sample.background is None:
         return _explain_one_by_one(sample, method, progress, cancel)
     stop_if(cancel)
     progress(0.1, f"Computing effects for {len(sample.case_ids)} cases")
-    reason = None
-    if method == "tree_interventional":
-        estimate, reason = interventional_estimate(
-            sample.adapter, sample.prepared, sample.background, seed=sample.seed
-        )
-    else:
-        estimate = _shapley(sample, sample.background)
-    done = choose_method(sample.adapter, method if reason is None else "shapley")
+    game = sample_game(sample, sample.background)
+    estimate, done, findings = sample_estimate(sample, game, sample.background, method)
+    progress(0.6, "Splitting effects into being measured and the value")
+    field = table_field(sample.adapter)
+    parts = measurement_effects(
+        game, field, sample.raw, sample.background, estimate, seed=sample.seed
+    )
     out = []
     for row in range(len(sample.case_ids)):
         stop_if(cancel)
         for index in range(len(sample.adapter.output.names)):
             request = sample.request(row, index)
             out.append(
-                explanation_of_estimate(
+                explanation_of_row(
                     request,
                     estimate,
                     sample.background,
+                    parts,
                     method=done,
                     row=row,
-                    findings=fallback_findings(reason),
+                    findings=findings,
                 )
             )
         progress(0.8 + 0.2 * (row + 1) / len(sample.case_ids), "Writing effects down")
     return out
 
 
-def _shapley(sample: Sample, background: Background) -> ShapleyEstimate:
+def sample_game(sample: Sample, background: Background) -> FieldsGame:
+    """Return the game of a sample's table."""
     from audits.explanations.variables import table_field, table_game
 
     space = sample.adapter.output.space
-    game = table_game(
+    return table_game(
         lambda batch: explained(sample.adapter.predict(batch), space),
         table_field(sample.adapter),
         sample.prepared,
         background,
     )
-    return shapley_values(game, seed=sample.seed)
+
+
+def sample_estimate(
+    sample: Sample, game: FieldsGame, background: Background, method: str
+) -> tuple[ShapleyEstimate, Method, tuple[Finding, ...]]:
+    """Return effects of a whole sample, the method that gave them, and what to say of it.
+
+    Args:
+        sample: Cases of a model with one table.
+        game: Its game.
+        background: What they are measured against.
+        method: ``shapley``, ``tree_interventional`` or ``linear``.
+    """
+    if method == "tree_interventional":
+        from audits.explanations.tree_models import fallback_findings, interventional_estimate
+
+        estimate, reason = interventional_estimate(
+            sample.adapter, sample.prepared, background, seed=sample.seed
+        )
+        done: Method = "tree_interventional" if reason is None else "shapley"
+        return estimate, done, fallback_findings(reason)
+    if method == "linear":
+        from audits.explanations.linear_models import linear_estimate, linear_findings
+
+        estimate, additive = linear_estimate(game, seed=sample.seed)
+        return (estimate, "linear", ()) if additive else (estimate, "shapley", linear_findings())
+    return shapley_values(game, seed=sample.seed), "shapley", ()
 
 
 def _explain_images(
@@ -170,7 +198,7 @@ def _explain_images(
         maps_of_case = known[case] if case in known else computed[case]
         for index in range(len(sample.adapter.output.names)):
             request = sample.request(row, index)
-            out.append(explanation_of_maps(request, engine, maps_of_case))
+            out.append(with_region(request, explanation_of_maps(request, engine, maps_of_case)))
     return out
 
 

@@ -15,6 +15,7 @@ from audits.explanations.request import Request
 from audits.explanations.result import CaseExplanation, Method, SpatialMap
 from audits.explanations.spaces import UNITS
 from audits.types import Finding
+from model_adapters.base import SignalValue
 
 if TYPE_CHECKING:
     from model_adapters.base import ImageValue, ModelAdapter
@@ -113,6 +114,7 @@ def spatial_map(
     """
     native = np.ascontiguousarray(values, dtype=np.float32)
     patient, image = patient_space(request, field, native)
+    stored = request.raw[field][0]
     return SpatialMap(
         native=native,
         patient=patient,
@@ -120,14 +122,25 @@ def spatial_map(
         scale=scale,
         field=field,
         image=image,
+        signal=stored if isinstance(stored, SignalValue) else None,
     )
 
 
 def patient_space(
     request: Request, field: str, native: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
-    """Return the map on the stored image's grid, and the image on 0-1; None without a geometry."""
-    image = cast("ImageValue", request.raw[field][0])
+    """Return the map on the stored image's grid, and the image on 0-1; None without a geometry.
+
+    A map of a signal lies on its samples, and there is no image.
+    """
+    stored = request.raw[field][0]
+    if isinstance(stored, SignalValue):
+        geometry = getattr(request.adapter, "geometry", None)
+        if geometry is None:
+            return None, None
+        shape = (stored.values.shape[1],)
+        return geometry(field, shape, rate=stored.rate).to_native(native, shape), None
+    image = cast("ImageValue", stored)
     shape = image.pixels.shape[:-1] if image.colour else image.pixels.shape
     patient = patient_map(request.adapter, field, native, shape)
     return patient, None if patient is None else display_image(image)

@@ -93,7 +93,7 @@ def _same_unit(study: CaseSource, case: str) -> Pool:
             f"background: study {study.name!r} has no column for a unit ({', '.join(UNITS)}); "
             'add one or use "all"'
         )
-    own = frame.loc[case, name]
+    own: Any = frame.loc[case, name]
     same = (frame[name] == own).to_numpy(dtype=bool)
     if not same.any():
         raise ExplanationError(
@@ -107,12 +107,13 @@ def _alike(study: CaseSource, case: str) -> Pool:
     """Return cases of the same sex within 5 years of age, or as few more years as give 20."""
     frame = _frame(study)
     age, sex = _column(frame, AGES), _column(frame, SEXES)
-    if age is None or sex is None or not np.issubdtype(frame[age].dtype, np.number):
+    if age is None or sex is None or frame[age].dtype.kind not in "iuf":
         raise ExplanationError(
             f"background: study {study.name!r} has no numeric age with a sex to match by "
             f'(columns {", ".join((*AGES, *SEXES))}); add them or use "all"'
         )
-    own_age, own_sex = float(frame.loc[case, age]), frame.loc[case, sex]
+    mine: Any = frame.loc[case]
+    own_age, own_sex = float(mine[age]), mine[sex]
     same = (frame[sex] == own_sex).to_numpy(dtype=bool)
     if np.isnan(own_age) or not same.any():
         raise ExplanationError(

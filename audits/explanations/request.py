@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, CaseSource, audit_background
 from audits.explanations.result import Score
+from audits.explanations.segmentation.regions import Region, parse_region
+from audits.explanations.segmentation.scores import RegionScores, explainable, fixed_to
 from audits.explanations.spaces import explained, saturated, score_of
 from audits.types import Finding
 
@@ -34,7 +36,9 @@ class Request:
         prepared: The case as the model takes it, one row.
         scores: (1, outputs) in ``output.space``.
         seed: Seed of everything drawn.
-        given_background: Background chosen by the caller, or None for the default.
+        given_background: Background chosen by the caller, or None for one that is drawn.
+        cohort: Name of the cohort it is drawn from.
+        region: What is asked of a segmentation; None for every other model.
     """
 
     study: CaseSource
@@ -46,6 +50,8 @@ class Request:
     scores: npt.NDArray[np.float64]
     seed: int
     given_background: Background | None = None
+    cohort: str = "all"
+    region: Region | None = None
 
     @property
     def output(self) -> str:
@@ -58,8 +64,18 @@ class Request:
         return score_of(self.scores[0], self.index, self.adapter.output)
 
     def background(self) -> Background:
-        """Return the caller's background, or draw the default one."""
-        return self.given_background or audit_background(self.study, self.adapter, seed=self.seed)
+        """Return the caller's background, or draw one from the named cohort."""
+        return self.given_background or self.background_of(self.cohort)
+
+    def background_of(self, cohort: str) -> Background:
+        """Draw a background from a named cohort.
+
+        Raises:
+            ExplanationError: If the study cannot form that cohort for this case.
+        """
+        return audit_background(
+            self.study, self.adapter, seed=self.seed, cohort=cohort, case=self.case
+        )
 
     def predict(self, prepared: Mapping[str, Any]) -> npt.NDArray[np.float64]:
         """Return (n, outputs) on the explained scale."""
@@ -76,14 +92,15 @@ class Request:
         return (Finding(severity="warning", where=f"explanation.{self.case}", message=message),)
 
 
-def open_request(
+def open_request(  # noqa: PLR0913 - what is asked of one case
     study: CaseSource,
     adapter: ModelAdapter,
     case: str,
     *,
     output: str | None = None,
     seed: int = 0,
-    background: Background | None = None,
+    background: Background | str | None = None,
+    region: str | None = None,
 ) -> Request:
     """Open a case and predict it.
 
@@ -93,11 +110,15 @@ def open_request(
         case: Case id.
         output: Name of an output; default the one with the highest score.
         seed: Seed of everything drawn.
-        background: Cohort for effects, default drawn from the audited cases.
+        background: Cohort for effects, or the name of one; default drawn from all audited cases.
+        region: Which pixels of a segmentation; default what the model segments.
 
     Raises:
-        ExplanationError: If the case or the output does not exist, or its inputs cannot be used.
+        ExplanationError: If the case or the output does not exist, its inputs cannot be used, or
+            the region does not fit the model or the image.
     """
+    adapter = explainable(adapter)
+    asked = _region(adapter, region)
     if case not in set(study.case_ids):
         raise ExplanationError(
             f"case: {case!r} is not among the {len(study.case_ids)} audited cases of study "
@@ -111,6 +132,8 @@ def open_request(
             "explain a case whose inputs are shipped"
         )
     prepared = adapter.prepare(raw)
+    if asked is not None:
+        adapter = held_still(study, adapter, case, raw, prepared, asked)
     scores = adapter.predict(prepared)
     return Request(
         study=study,
@@ -121,7 +144,48 @@ def open_request(
         prepared=prepared,
         scores=scores,
         seed=seed,
-        given_background=background,
+        given_background=None if isinstance(background, str) else background,
+        cohort=background if isinstance(background, str) else "all",
+        region=asked,
+    )
+
+
+def held_still(
+    study: CaseSource,
+    adapter: ModelAdapter,
+    case: str,
+    raw: Batch,
+    prepared: Mapping[str, Any],
+    region: Region,
+) -> ModelAdapter:
+    """Return a segmentation model that is asked about the same pixels whatever is blanked."""
+    scores = cast("RegionScores", adapter)
+    image = raw[scores.inputs[0].name][0]
+    native = image.pixels.shape[:-1] if image.colour else image.pixels.shape
+    references = {}
+    if region.kind == "reference":
+        references = {one: reference_of(study, scores, case, one) for one in scores.output.names}
+    fixed = fixed_to(scores, prepared, region, native=native, references=references)
+    return cast("ModelAdapter", fixed)
+
+
+def reference_of(
+    study: CaseSource, adapter: ModelAdapter, case: str, output: str
+) -> npt.NDArray[np.bool_] | None:
+    """Return the study's mask of an output on the stored image, or None where it has none."""
+    ask = getattr(study, "reference_mask", None)
+    found: npt.NDArray[np.bool_] | None = ask(case, adapter.inputs[0], output) if ask else None
+    return found
+
+
+def _region(adapter: ModelAdapter, region: str | None) -> Region | None:
+    if isinstance(adapter, RegionScores):
+        return parse_region(region or "mask")
+    if region is None:
+        return None
+    raise ExplanationError(
+        f"region: {adapter.card.key} gives one score per case and no segmentation, found "
+        f"{region!r}; leave it out"
     )
 
 

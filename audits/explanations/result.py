@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from audits.types import Finding
+
+if TYPE_CHECKING:
+    from audits.explanations.segmentation.facts import RegionFacts
+    from audits.explanations.sensitivity import BackgroundView
+    from model_adapters.base import SignalValue
 
 Method = Literal[
     "gradcam",
@@ -26,9 +32,11 @@ Method = Literal[
     "region_shapley",
     "rise",
     "attention_relevance",
+    "residual",
     "shapley",
     "tree_interventional",
     "tree_path",
+    "linear",
 ]
 Verdict = Literal["reflects", "weak", "fails", "not_checked"]
 
@@ -60,15 +68,40 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundId:
-    """Which cohort an effect is measured against."""
+    """Which cohort an effect is measured against.
+
+    Attributes:
+        name: What it is, how many of how many, and the seed of the draw.
+        sha256: Hash of the study and of the drawn cases.
+        n: Rows.
+        cohort: Its name on the command line, or None for an image's own baseline.
+    """
 
     name: str
     sha256: str
     n: int
+    cohort: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"name": self.name, "sha256": self.sha256, "n": self.n}
+        return {"name": self.name, "sha256": self.sha256, "n": self.n, "cohort": self.cohort}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementPart:
+    """The part of an effect that is due to being measured or not; the rest is the value's.
+
+    Attributes:
+        effect: In the unit of the effect.
+        se: Its standard error; None where it was not estimated.
+    """
+
+    effect: float
+    se: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return plain data."""
+        return {"effect": self.effect, "se": self.se}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +115,11 @@ class PlayerEffect:
         unit: UCUM unit of ``value``, or None.
         effect: Change of the explained score, in the unit of the estimand; positive raises it.
         se: Standard error of ``effect``; 0 where it is exact, None where it was not estimated.
+        measurement: Part of ``effect`` that is due to being measured or not, or None where the
+            variable is measured in everybody who takes part.
+        low: Lower end of the reference range in ``unit``, or None.
+        high: Upper end, or None.
+        code: LOINC, SNOMED or RxNorm code, or None.
     """
 
     name: str
@@ -90,6 +128,10 @@ class PlayerEffect:
     unit: str | None
     effect: float
     se: float | None
+    measurement: MeasurementPart | None = None
+    low: float | None = None
+    high: float | None = None
+    code: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -100,6 +142,10 @@ class PlayerEffect:
             "unit": self.unit,
             "effect": self.effect,
             "se": self.se,
+            "measurement": None if self.measurement is None else self.measurement.to_dict(),
+            "low": self.low,
+            "high": self.high,
+            "code": self.code,
         }
 
 
@@ -116,6 +162,8 @@ class SpatialMap:
             of this case, so that maps of different outputs can be compared.
         field: Name of the model's input field.
         image: The stored image on 0-1 for display, same leading shape as ``patient``, or None.
+        signal: The stored recording for display, whose samples ``patient`` belongs to, or None.
+        extra: Further arrays of the explanation by name, such as what the model segmented.
     """
 
     native: npt.NDArray[np.float32]
@@ -124,6 +172,8 @@ class SpatialMap:
     scale: float
     field: str
     image: npt.NDArray[np.float32] | None = None
+    signal: SignalValue | None = None
+    extra: Mapping[str, npt.NDArray[Any]] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contract's ``map``: where the arrays are, and how coarse they are."""
@@ -178,7 +228,9 @@ class CaseExplanation:
         off_support_share: Share of the hybrid inputs that lie outside the cohort's support.
         players: Effects, in the order of the model's inputs; empty for maps.
         map: The spatial map, or None.
+        region: What is explained of a segmentation, and its size; None for every other model.
         checks: Tests of this explanation.
+        sensitivity: The same effects against the other cohorts that the study can form.
         findings: What the reader must know, for example a fallback.
     """
 
@@ -194,7 +246,9 @@ class CaseExplanation:
     off_support_share: float | None = None
     players: tuple[PlayerEffect, ...] = ()
     map: SpatialMap | None = None
+    region: RegionFacts | None = None
     checks: tuple[Check, ...] = ()
+    sensitivity: tuple[BackgroundView, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -222,17 +276,18 @@ class CaseExplanation:
             "off_support_share": self.off_support_share,
             "players": [player.to_dict() for player in self.players],
             "map": None if self.map is None else self.map.to_dict(),
+            "region": None if self.region is None else self.region.to_dict(),
             "checks": [check.to_dict() for check in self.checks],
+            "sensitivity": [view.to_dict() for view in self.sensitivity],
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
-    def arrays(self) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Return what the map's NPZ holds: ``native`` and, where it exists, ``patient``."""
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return what the map's NPZ holds: ``native``, ``patient`` where it exists, and extras."""
         if self.map is None:
             return {}
-        if self.map.patient is None:
-            return {"native": self.map.native}
-        return {"native": self.map.native, "patient": self.map.patient}
+        patient = {} if self.map.patient is None else {"patient": self.map.patient}
+        return {"native": self.map.native, **patient, **self.map.extra}
 
     def save(self, folder: Path | str) -> tuple[Path, ...]:
         """Write ``explanation.json`` and, for a map, ``map.npz``, ``map.png`` and ``image.png``.
@@ -253,14 +308,15 @@ class CaseExplanation:
         if self.map is not None:
             written.append(target / MAP_FILE)
             _write_arrays(written[-1], self.arrays())
-            if self.map.image is not None and self.map.patient is not None:
+            shown = self.map.image is not None or self.map.signal is not None
+            if shown and self.map.patient is not None:
                 from audits.explanations.figures import save_figures
 
                 written.extend(save_figures(self, target))
         return tuple(written)
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
+def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write named arrays as a compressed NPZ that opens without pickle."""
     save: Any = np.savez_compressed  # its stub takes every keyword for a flag
     save(path, **arrays)

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.backgrounds import Background, CaseSource, audit_background
-from audits.explanations.request import Request
+from audits.explanations.request import Request, held_still
+from audits.explanations.segmentation.regions import Region
+from audits.explanations.segmentation.scores import RegionScores, explainable
 from audits.types import Skipped
 
 if TYPE_CHECKING:
@@ -55,16 +57,23 @@ class Sample:
 
     def request(self, row: int, index: int) -> Request:
         """Return one output of one case as a request."""
+        raw = {name: _row(value, row) for name, value in self.raw.items()}
+        prepared = {name: value[row : row + 1] for name, value in self.prepared.items()}
+        adapter, case, region = self.adapter, self.case_ids[row], None
+        if isinstance(adapter, RegionScores):
+            region = Region()
+            adapter = held_still(self.study, adapter, case, raw, prepared, region)
         return Request(
             study=self.study,
-            adapter=self.adapter,
-            case=self.case_ids[row],
+            adapter=adapter,
+            case=case,
             index=index,
-            raw={name: _row(value, row) for name, value in self.raw.items()},
-            prepared={name: value[row : row + 1] for name, value in self.prepared.items()},
+            raw=raw,
+            prepared=prepared,
             scores=self.scores[row : row + 1],
             seed=self.seed,
             given_background=self.background,
+            region=region,
         )
 
 
@@ -85,6 +94,7 @@ def open_sample(
         seed: Seed of everything drawn.
         background: Cohort for effects; default drawn from the audited cases.
     """
+    adapter = explainable(adapter)
     raw, usable, skipped = study.raw_batch(adapter.inputs, list(case_ids))
     prepared = adapter.prepare(raw) if usable else {}
     scores = adapter.predict(prepared) if usable else np.empty((0, len(adapter.output.names)))

@@ -61,6 +61,8 @@ def score_of(row: npt.NDArray[np.float64], index: int, output: OutputSpec) -> Sc
         logit = float(np.log(raw) - np.log1p(-raw)) if inside else None
         return Score(logit=logit, probability=raw)
     if output.space == "logit":
+        if output.task == "segmentation":  # a mean over pixels is no pixel's probability
+            return Score(logit=raw, probability=None)
         if output.task == "multiclass":
             shifted = np.exp(row - row.max())
             return Score(logit=raw, probability=float(shifted[index] / shifted.sum()))

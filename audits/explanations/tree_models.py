@@ -49,8 +49,14 @@ def explain_by_interventional_trees(request: Request, method: Method) -> CaseExp
         request.adapter, request.prepared, background, seed=request.seed
     )
     done: Method = method if reason is None else "shapley"
+    field = table_field(request.adapter)
     return explanation_of_estimate(
-        request, estimate, background, method=done, findings=fallback_findings(reason)
+        request,
+        estimate,
+        background,
+        game=table_game(request.predict, field, request.prepared, background),
+        method=done,
+        findings=fallback_findings(reason),
     )
 
 

@@ -12,8 +12,16 @@ import numpy.typing as npt
 
 from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, as_array
+from audits.explanations.measurement import MeasurementEffects, measurement_effects
 from audits.explanations.request import Request
-from audits.explanations.result import CaseExplanation, Check, Method, PlayerEffect, Verdict
+from audits.explanations.result import (
+    CaseExplanation,
+    Check,
+    MeasurementPart,
+    Method,
+    PlayerEffect,
+    Verdict,
+)
 from audits.explanations.shapley import FieldsGame, ShapleyEstimate, Stop, cell_game, shapley_values
 from audits.explanations.shapley.estimate import RESIDUAL_FLOOR, RESIDUAL_LIMIT
 from audits.explanations.shapley.support import off_support_share
@@ -116,13 +124,31 @@ def explain_by_shapley(
     background = request.background()
     game = table_game(request.predict, field, request.prepared, background)
     estimate = shapley_values(game, seed=request.seed, stop=stop)
-    return explanation_of_estimate(request, estimate, background, method=method)
+    return explanation_of_estimate(request, estimate, background, game=game, method=method)
 
 
 def explanation_of_estimate(
     request: Request,
     estimate: ShapleyEstimate,
     background: Background,
+    *,
+    game: FieldsGame,
+    method: Method,
+    findings: tuple[Finding, ...] = (),
+) -> CaseExplanation:
+    """Build the explanation of the only row of an estimate, with the part of being measured."""
+    field = table_field(request.adapter)
+    parts = measurement_effects(game, field, request.raw, background, estimate, seed=request.seed)
+    return explanation_of_row(
+        request, estimate, background, parts, method=method, findings=findings
+    )
+
+
+def explanation_of_row(  # noqa: PLR0913 - a row of a whole sample's estimate
+    request: Request,
+    estimate: ShapleyEstimate,
+    background: Background,
+    parts: MeasurementEffects,
     *,
     method: Method,
     row: int = 0,
@@ -162,6 +188,7 @@ def explanation_of_estimate(
             request.raw[field.name].iloc[0],
             estimate.effects[row, :, request.index],
             estimate.se[row, :, request.index],
+            (parts.effects[row, :, request.index], parts.se[row, :, request.index]),
         ),
         checks=(additivity_check(residual, score - base, score),),
         findings=(*request.findings(), *findings),
@@ -188,6 +215,7 @@ def player_effects(
     values: pd.Series[Any],
     effects: npt.NDArray[np.float64],
     errors: npt.NDArray[np.float64] | None,
+    measured: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None,
 ) -> tuple[PlayerEffect, ...]:
     """Return one effect per variable, in the order of the model's inputs.
 
@@ -196,6 +224,8 @@ def player_effects(
         values: The case's own values by variable name.
         effects: (players,).
         errors: (players,) standard errors, NaN where unknown; None where exact by construction.
+        measured: Part due to being measured or not and its errors, (players,) each; NaN where
+            the question is idle.
     """
     return tuple(
         PlayerEffect(
@@ -205,6 +235,10 @@ def player_effects(
             unit=feature.unit,
             effect=float(effects[player]),
             se=_error(errors, player),
+            measurement=_part(measured, player),
+            low=feature.normal[0] if feature.normal else None,
+            high=feature.normal[1] if feature.normal else None,
+            code=feature.code,
         )
         for player, feature in enumerate(features)
     )
@@ -227,6 +261,14 @@ def _as_written(value: float) -> float:
     """Return 11.2 for the 11.199999809 that a float32 column makes of it."""
     single = np.float32(value)
     return float(str(single)) if float(single) == value else value
+
+
+def _part(
+    measured: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None, player: int
+) -> MeasurementPart | None:
+    if measured is None or math.isnan(measured[0][player]):
+        return None
+    return MeasurementPart(effect=float(measured[0][player]), se=_error(measured[1], player))
 
 
 def _error(errors: npt.NDArray[np.float64] | None, player: int) -> float | None:

@@ -21,7 +21,7 @@ MONAI_NETWORKS = tuple(
         "SENet154", "SEResNet50", "SEResNet101", "SEResNet152", "SEResNext50", "SEResNext101",
         "EfficientNetBN", "HighResNet", "MedNeXt", "FullyConnectedNet", "Classifier", "Regressor",
         "ViT", "UNet", "BasicUNet", "AttentionUnet", "DynUNet", "FlexibleUNet", "SegResNet",
-        "SegResNetDS", "VNet", "UNETR", "SwinUNETR",
+        "SegResNetDS", "VNet", "UNETR", "SwinUNETR", "AutoEncoder",
     )
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,31 @@ from model_adapters.errors import AdapterError
 from model_adapters.formats.declared import DeclaredModel
 from model_adapters.formats.onnx_external import external_locations
 from model_adapters.manifest import Manifest
+from model_adapters.preprocessing.network_inputs import network_tensor
+from model_adapters.schema_time import SequenceInput, TextInput
 from model_adapters.spaces import columns_of
 from model_adapters.weights_file import verified_bytes, verified_external
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_TOKENS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
 class OnnxAdapter(DeclaredModel):
-    """A graph with one input; its device is the one onnxruntime really uses."""
+    """A graph with an input for each declared one; its device is the one onnxruntime really uses.
+
+    A graph with several inputs names them as the manifest does. Sequences reach the graph as
+    their declared channels, texts as token numbers.
+    """
 
     def __init__(self, manifest: Manifest, session: Any, *, device: str) -> None:
         super().__init__(manifest, device=device)
         self._session = session
-        (taken,) = session.get_inputs()
-        self._taken = taken.name
-        self._dtype = _FLOATS[taken.type]
-        first = taken.shape[0] if taken.shape else None
+        taken = session.get_inputs()
+        names = list(manifest.inputs)
+        graph = {names[0]: taken[0]} if len(taken) == 1 else {one.name: one for one in taken}
+        self._taken = {name: graph[name].name for name in names}
+        self._dtypes = {name: {**_FLOATS, **_TOKENS}[graph[name].type] for name in names}
+        first = taken[0].shape[0] if taken[0].shape else None
         self._fixed = first if isinstance(first, int) and first > 0 else None
         self._given = _output_name(manifest, session)
 
@@ -37,8 +47,10 @@ class OnnxAdapter(DeclaredModel):
 
         A graph exported for a fixed number of cases is run in blocks of that size.
         """
-        (field,) = self.inputs
-        rows = np.ascontiguousarray(np.asarray(prepared[field.name]), dtype=self._dtype)
+        rows = {
+            self._taken[name]: np.ascontiguousarray(self._array(name, prepared[name]), dtype=dtype)
+            for name, dtype in self._dtypes.items()
+        }
         values = self._run(rows) if self._fixed is None else self._run_fixed(rows, self._fixed)
         squashed = self.output.space == "probability"
         shaped: npt.NDArray[np.float64] = columns_of(
@@ -46,16 +58,27 @@ class OnnxAdapter(DeclaredModel):
         )
         return shaped
 
-    def _run(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        (values,) = self._session.run([self._given], {self._taken: rows})
+    def _array(self, name: str, values: Any) -> npt.NDArray[Any]:
+        spec = self.preprocessing.sections[name]
+        if isinstance(spec, (SequenceInput, TextInput)):
+            return network_tensor(self.preprocessing, name, values, "cpu").numpy()
         return np.asarray(values)
 
-    def _run_fixed(self, rows: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    def _run(self, rows: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        (values,) = self._session.run([self._given], dict(rows))
+        return np.asarray(values)
+
+    def _run_fixed(self, rows: Mapping[str, npt.NDArray[Any]], size: int) -> npt.NDArray[Any]:
         parts = []
-        for start in range(0, len(rows), size):
-            block = rows[start : start + size]
-            padded = np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
-            parts.append(self._run(padded)[: len(block)])
+        total = len(next(iter(rows.values())))
+        for start in range(0, total, size):
+            block = {name: value[start : start + size] for name, value in rows.items()}
+            count = min(size, total - start)
+            padded = {
+                name: np.concatenate([value, np.repeat(value[-1:], size - count, axis=0)])
+                for name, value in block.items()
+            }
+            parts.append(self._run(padded)[:count])
         return np.concatenate(parts) if parts else np.zeros((0, len(self.output.names)))
 
 
@@ -64,27 +87,32 @@ def load_onnx(manifest: Manifest, device: str) -> OnnxAdapter:
 
     Raises:
         AdapterError: If the file is not as declared, keeps tensors in files that are undeclared
-            or outside the folder, or does not take one floating-point input.
+            or outside the folder, or does not take the declared inputs.
         DeviceError: If the device is not there.
     """
     where = str(manifest.path)
     data = verified_bytes(manifest, "weights")
-    if len(manifest.inputs) != 1:
-        msg = (
-            f"{where}: inputs: an ONNX model takes one input here, found {list(manifest.inputs)}; "
-            "declare the one it takes."
-        )
-        raise AdapterError(msg)
     external = _external(manifest, data)
     session, used = _session(data, external, where, device)
-    taken = session.get_inputs()
-    if len(taken) != 1 or taken[0].type not in _FLOATS:
+    _check_inputs(manifest, session)
+    return OnnxAdapter(manifest, session, device=used)
+
+
+def _check_inputs(manifest: Manifest, session: Any) -> None:
+    """Compare the graph's inputs with the declared ones: by name, or the only one of each."""
+    taken = {one.name: one.type for one in session.get_inputs()}
+    wanted = manifest.inputs
+    fits = len(taken) == len(wanted) and (len(taken) == 1 or set(taken) == set(wanted))
+    for name, spec in wanted.items() if fits else ():
+        kind = taken[name] if len(taken) > 1 else next(iter(taken.values()))
+        fits &= kind in (_TOKENS if isinstance(spec, TextInput) else _FLOATS)
+    if not fits:
         msg = (
-            f"{where}: weights.file: the graph takes {[(t.name, t.type) for t in taken]}, but one "
-            "floating-point input is supported; export the network alone, with one input."
+            f"{manifest.path}: inputs: the graph takes {list(taken.items())}, the manifest "
+            f"declares {list(wanted)}; one floating-point input is supported for each declared "
+            "one, of the same name where there are several, and token numbers for a text."
         )
         raise AdapterError(msg)
-    return OnnxAdapter(manifest, session, device=used)
 
 
 def _external(manifest: Manifest, data: bytes) -> dict[str, bytes]:

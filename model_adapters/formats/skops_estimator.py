@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_adapters.base import Prepared
+from model_adapters.base import Capability, Prepared
 from model_adapters.errors import AdapterError, UnsafeFormatError
 from model_adapters.formats.declared import DeclaredModel
 from model_adapters.formats.tabular import the_table
@@ -39,6 +39,33 @@ _LOGIT_DECISION = frozenset(
         "GradientBoostingClassifier",
     }
 )
+# Estimators that are one sum of terms on the logit or value scale, and steps before them that
+# treat every column by itself.
+_LINEAR = frozenset(
+    {
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "LinearRegression",
+        "Ridge",
+        "RidgeCV",
+        "Lasso",
+        "LassoCV",
+        "ElasticNet",
+        "ElasticNetCV",
+    }
+)
+_COLUMNWISE = frozenset(
+    {
+        "ColumnTransformer",
+        "MaxAbsScaler",
+        "MinMaxScaler",
+        "OneHotEncoder",
+        "OrdinalEncoder",
+        "RobustScaler",
+        "SimpleImputer",
+        "StandardScaler",
+    }
+)
 _SHOWN = 6
 
 
@@ -46,7 +73,7 @@ class SkopsAdapter(DeclaredModel):
     """A scikit-learn estimator or pipeline."""
 
     def __init__(self, manifest: Manifest, estimator: Any, notes: tuple[str, ...]) -> None:
-        super().__init__(manifest)
+        super().__init__(manifest, caps=_capabilities(estimator))
         self._estimator = estimator
         self.notes = notes
         self._field, self._table = the_table(manifest)
@@ -151,6 +178,14 @@ def _open(data: bytes, where: str) -> tuple[Any, tuple[str, ...]]:
         f"({shown}); use estimators of scikit-learn only, or export the model to ONNX."
     )
     raise UnsafeFormatError(msg)
+
+
+def _capabilities(estimator: Any) -> frozenset[Capability]:
+    """Return ``linear`` where scores are a sum of terms; whoever relies on it tests the sum."""
+    steps = [step for _, step in getattr(estimator, "steps", [(None, estimator)])]
+    columnwise = {type(step).__name__ for step in steps[:-1]} <= _COLUMNWISE
+    linear = columnwise and type(steps[-1]).__name__ in _LINEAR
+    return frozenset({"linear"}) if linear else frozenset()
 
 
 def _check_table(manifest: Manifest) -> None:

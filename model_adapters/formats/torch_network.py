@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from model_adapters.architectures import Network, build_network
 from model_adapters.architectures.loading import load_tensors, parse_tensors
-from model_adapters.base import Prepared, TargetLayer
+from model_adapters.base import Capability, Prepared, TargetLayer
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError
 from model_adapters.formats.declared import DeclaredModel
 from model_adapters.manifest import Manifest
+from model_adapters.preprocessing.network_inputs import network_tensors
 from model_adapters.schema import TokenSection
+from model_adapters.schema_time import TextInput
 from model_adapters.spaces import columns_of, squash_tensor
 from model_adapters.weights_file import verified_bytes
 
@@ -35,7 +37,7 @@ class TorchAdapter(DeclaredModel):
     """
 
     def __init__(self, manifest: Manifest, network: Network, *, device: str) -> None:
-        super().__init__(manifest, device=device, caps=frozenset({"grad", "layers"}))
+        super().__init__(manifest, device=device, caps=_capabilities(manifest))
         self.lock = threading.RLock()
         self._network = network
         self._module = network.module.eval().requires_grad_(requires_grad=False).to(device)
@@ -82,20 +84,46 @@ class TorchAdapter(DeclaredModel):
             values = self._values(prepared).to("cpu", torch.float64)
         return np.asarray(values.numpy())
 
-    def _values(self, prepared: Prepared) -> torch.Tensor:
-        (field,) = self.inputs
-        returned = self._module(self._tensor(prepared[field.name]))
+    def rebuilt(self, prepared: Prepared) -> npt.NDArray[np.float64]:
+        """Return what an anomaly model makes of its image, shaped like the prepared image.
+
+        Raises:
+            AdapterError: If it gives no image back.
+        """
+        import torch
+
+        with self.lock, torch.inference_mode(), self._exact():
+            tensors, returned = self._returned(prepared)
+        if not _rebuilds(tensors, returned):
+            msg = (
+                f"{self.card.key}: gives shape {tuple(returned.shape)} and no image back; only an "
+                "autoencoder has a residual."
+            )
+            raise AdapterError(msg)
+        return np.asarray(returned.to("cpu", torch.float64).numpy())
+
+    def _returned(self, prepared: Prepared) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
+        """Return the network's inputs and its first output, as it gives it."""
+        tensors = network_tensors(self.preprocessing, prepared, self.device)
+        if self._network.several:
+            returned = self._module(tensors)
+        else:
+            (only,) = tensors.values()
+            returned = self._module(only)
         if isinstance(returned, (tuple, list)):  # MONAI's ViT: logits, then hidden states
             returned = returned[0]
+        return tensors, returned
+
+    def _values(self, prepared: Prepared) -> torch.Tensor:
+        tensors, returned = self._returned(prepared)
+        if self.output.task == "anomaly" and _rebuilds(tensors, returned):
+            # The usual score of an autoencoder: its mean squared residual over the image.
+            (image,) = tensors.values()
+            return ((returned - image) ** 2).flatten(1).mean(dim=1, keepdim=True)
         columns: torch.Tensor = columns_of(returned, self.output, squashed=self._network.squashed)
         if self.output.space == "probability" and not self._network.squashed:
             return squash_tensor(columns, self.output)
         return columns
-
-    def _tensor(self, values: Any) -> torch.Tensor:
-        import torch
-
-        return torch.as_tensor(values).to(self.device, torch.float32)
 
     @contextlib.contextmanager
     def _exact(self) -> Iterator[None]:
@@ -118,14 +146,17 @@ def load_safetensors(manifest: Manifest, device: str) -> TorchAdapter:
     """
     where = str(manifest.path)
     data = verified_bytes(manifest, "weights")
-    if manifest.architecture is None or len(manifest.inputs) != 1:
-        msg = (
-            f"{where}: inputs: a registered network takes one input, found "
-            f"{list(manifest.inputs)}; declare the one it takes."
-        )
-        raise AdapterError(msg)
+    if manifest.architecture is None:
+        raise AdapterError(f"{where}: architecture: is missing; name the registered network.")
     chosen = select_device(device)
     network = build_network(manifest.architecture, where)
+    if len(manifest.inputs) != 1 and not network.several:
+        msg = (
+            f"{where}: inputs: {manifest.architecture.name} takes one input, found "
+            f"{list(manifest.inputs)}; declare the one it takes, or a network with a branch for "
+            "each such as auscult.Fusion."
+        )
+        raise AdapterError(msg)
     if network.squashed and manifest.output.space != "probability":
         msg = (
             f'{where}: model.space: is "{manifest.output.space}", but the last layer gives '
@@ -134,6 +165,22 @@ def load_safetensors(manifest: Manifest, device: str) -> TorchAdapter:
         raise AdapterError(msg)
     load_tensors(network, parse_tensors(data, where), where)
     return TorchAdapter(manifest, network, device=chosen)
+
+
+def _rebuilds(tensors: Mapping[str, torch.Tensor], returned: torch.Tensor) -> bool:
+    return len(tensors) == 1 and next(iter(tensors.values())).shape == returned.shape
+
+
+def _capabilities(manifest: Manifest) -> frozenset[Capability]:
+    """Return ``grad`` and ``layers``; there is no gradient with respect to a token's number.
+
+    A single linear layer over a table is ``linear`` as well.
+    """
+    if any(isinstance(spec, TextInput) for spec in manifest.inputs.values()):
+        return frozenset({"layers"})
+    if manifest.architecture and [one.type for one in manifest.architecture.layers] == ["Linear"]:
+        return frozenset({"grad", "layers", "linear"})
+    return frozenset({"grad", "layers"})
 
 
 def _target_layer(manifest: Manifest, network: Network) -> TargetLayer | None:

@@ -40,7 +40,8 @@ class ImageGeometry:
             native_shape: The image's spatial shape; must be the one the geometry was made for.
 
         Returns:
-            float32 (..., *native), interpolated linearly along each axis; padding is cut off.
+            float32 (..., *native), interpolated linearly along each axis; padding is cut off, and
+            what was cut off before the model saw it is 0.
 
         Raises:
             AdapterError: If the shapes do not belong to this geometry.
@@ -59,7 +60,11 @@ class ImageGeometry:
         for axis in range(axes):
             centres = (np.arange(self.native[axis]) + 0.5) / self.native[axis]
             in_model = self.start[axis] + centres * self.extent[axis]
-            out = _sample(out, out.ndim - axes + axis, in_model / self.model[axis])
+            share = in_model / self.model[axis]
+            out = _sample(out, out.ndim - axes + axis, share)
+            unseen = (share < 0) | (share > 1)
+            if unseen.any():
+                np.moveaxis(out, out.ndim - axes + axis, -1)[..., unseen] = 0.0
         return out.astype(np.float32)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SPATIAL_MODALITIES = ("image", "signal")
 BATCH_AND_CHANNEL = 2
+GIVE_IMAGES = ("segmentation", "anomaly")
+"""Tasks whose networks give an image back, so that their last layers have no context."""
 
 
 class MapEngine(Protocol):
@@ -248,7 +250,8 @@ def resolve_target_layer(adapter: ModelAdapter, field: str) -> TargetLayer | Non
     if blank is None:
         return None
     spatial = tuple(blank[field].shape[BATCH_AND_CHANNEL:])
-    return find_target_layer(module, lambda: model.forward(blank), spatial)
+    deepest = adapter.output.task in GIVE_IMAGES
+    return find_target_layer(module, lambda: model.forward(blank), spatial, deepest=deepest)
 
 
 def _blank_inputs(adapter: ModelAdapter, field: str) -> dict[str, torch.Tensor] | None:

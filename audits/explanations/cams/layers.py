@@ -31,7 +31,11 @@ class _Seen:
 
 
 def find_target_layer(
-    module: torch.nn.Module, forward: Forward, spatial: tuple[int, ...]
+    module: torch.nn.Module,
+    forward: Forward,
+    spatial: tuple[int, ...],
+    *,
+    deepest: bool = False,
 ) -> TargetLayer | None:
     """Find the last module with a spatial output before global pooling.
 
@@ -39,22 +43,37 @@ def find_target_layer(
         module: The model.
         forward: Runs it on one case.
         spatial: Spatial shape of the model's input, such as (224, 224).
+        deepest: Find the last module on the coarsest grid instead: in a network that gives an
+            image back (a U-Net, an autoencoder) the last one has every pixel and no context.
 
     Returns:
         The layer with its grid, or None for token models, for models whose output is itself
         spatial, and for models without spatial layers.
     """
-    if any(TOKEN_MODEL.search(type(part).__name__) for part in module.modules()):
+    if not deepest and any(TOKEN_MODEL.search(type(one).__name__) for one in module.modules()):
         return None
     seen, outputs = _trace(module, forward)
     if outputs.ndim > 2:  # noqa: PLR2004 - (n, outputs) is a classifier
         return None
-    spatials = [one for one in seen if one.runs == 1 and _is_spatial(one.shape, spatial)]
+    inside = _inside_token_models(module) if deepest else ()
+    spatials = [
+        one
+        for one in seen
+        if one.runs == 1 and _is_spatial(one.shape, spatial) and not one.name.startswith(inside)
+    ]
     spatials.sort(key=lambda one: one.order, reverse=True)
+    if deepest:
+        spatials.sort(key=lambda one: math.prod(one.shape[2:]))  # stable: the last one first
     for one in spatials[:CANDIDATES]:
         if _reaches_outputs(module, one.name, forward):
             return TargetLayer(name=one.name, source="found", grid=one.shape[2:])
     return None
+
+
+def _inside_token_models(module: torch.nn.Module) -> tuple[str, ...]:
+    """Return prefixes of layers inside attention, whose matrices look like grids."""
+    named = {name: type(part).__name__ for name, part in module.named_modules() if name}
+    return tuple(f"{name}." for name, kind in named.items() if TOKEN_MODEL.search(kind))
 
 
 def _is_spatial(shape: tuple[int, ...], spatial: tuple[int, ...]) -> bool:

@@ -10,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.checks.mappers import on_pixels
-from audits.explanations.pixels.occlusion import channel_mean, evaluate_variants
+from audits.explanations.pixels.occlusion import (
+    channel_mean,
+    evaluate_variants,
+    kept_or_filled,
+)
 
 if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
@@ -69,7 +73,7 @@ def deletion_rank(
 
     def deleted(number: int) -> Any:
         keep = ranks[number // STEPS] >= (number % STEPS + 1) / (STEPS + 1)
-        return _blended(image, fill, keep)
+        return kept_or_filled(image, fill, keep)
 
     values = evaluate_variants(adapter, case, field, range(len(copies) * STEPS), deleted)
     areas = values[:, index].reshape(len(copies), STEPS).mean(axis=1)
@@ -108,11 +112,3 @@ def _rank(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     ranks = np.empty(values.size)
     ranks[order] = np.arange(values.size) / values.size
     return ranks.reshape(values.shape)
-
-
-def _blended(image: Any, fill: Any, keep: npt.NDArray[np.bool_]) -> Any:
-    if isinstance(image, np.ndarray):
-        return np.where(keep[None], image, fill)
-    import torch
-
-    return torch.where(torch.as_tensor(keep, device=image.device)[None], image, fill)

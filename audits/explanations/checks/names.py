@@ -62,4 +62,4 @@ def not_applicable(check: str, method: str, adapter: ModelAdapter) -> str | None
     return None
 
 
-VARIABLE_METHODS = ("shapley", "tree_interventional", "tree_path")
+VARIABLE_METHODS = ("shapley", "tree_interventional", "tree_path", "linear")

@@ -115,7 +115,7 @@ def explain_by_regions(request: Request, method: Method) -> CaseExplanation:
         )
         for player, place in enumerate(np.ndindex(*grid))
     )
-    background = BackgroundId(name=OWN_MEAN, sha256=_digest(game.background), n=1)
+    background = BackgroundId(name=OWN_MEAN, sha256=_digest(game.background[field]), n=1)
     return _explanation(
         request,
         method,

@@ -6,6 +6,7 @@ for every model, black boxes included.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter, Prepared
 
 ROWS_PER_CALL = 32
+PIXELS_PER_CALL = 2**21
+"""Pixels of one call at most: a network of 100 feature maps then needs under 1 GB for them."""
 
 Baseline = float | None
 
@@ -155,6 +158,7 @@ def evaluate_variants(
         float64 (variants, outputs) on the explained scale.
     """
     out = []
+    rows = rows_per_call(case[field][0], rows)
     for start in range(0, len(variants), rows):
         chunk = variants[start : start + rows]
         batch = {name: repeat_rows(value, len(chunk)) for name, value in case.items()}
@@ -169,6 +173,21 @@ def channel_mean(image: Any) -> Any:
     if isinstance(image, np.ndarray):
         return image.mean(axis=axes, keepdims=True)
     return image.mean(dim=axes, keepdim=True)
+
+
+def kept_or_filled(image: Any, fill: Any, keep: npt.NDArray[np.bool_]) -> Any:
+    """Return (channels, *spatial) with the fill wherever ``keep`` (*spatial) is False."""
+    if isinstance(image, np.ndarray):
+        return np.where(keep[None], image, fill)
+    import torch
+
+    return torch.where(torch.as_tensor(keep, device=image.device)[None], image, fill)
+
+
+def rows_per_call(image: Any, most: int) -> int:
+    """Return how many versions of an image go into one call: fewer where it is large."""
+    size = math.prod(image.shape[1:])
+    return max(1, min(most, PIXELS_PER_CALL // max(1, size)))
 
 
 def copy_of(image: Any) -> Any:

@@ -6,10 +6,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.result import CaseExplanation, SpatialMap
+from audits.explanations.result import CaseExplanation
 from audits.explanations.segmentation.facts import RegionFacts, region_facts, size_effects
 from audits.explanations.segmentation.regions import Mask, on_model
 from audits.explanations.segmentation.scores import RegionScores

@@ -99,7 +99,7 @@ def overlap(one: Mask, other: Mask) -> float:
     return 2 * int((one & other).sum()) / total if total else 1.0
 
 
-def region_facts(
+def region_facts(  # noqa: PLR0913 - everything that is measured of one case
     scores: RegionScores,
     prepared: Mapping[str, Any],
     index: int,

@@ -149,7 +149,7 @@ def test_geometry_mistakes():
     with pytest.raises(AdapterError, match="needs 2 spatial axes"):
         geometry.to_native(np.zeros(3))
     inputs = Inputs({"t": TableInput(features=("a",))})
-    with pytest.raises(AdapterError, match="is not an image input"):
+    with pytest.raises(AdapterError, match="is no image or signal input"):
         inputs.geometry("t", (2, 2))
     with pytest.raises(AdapterError, match=r"inputs\.t: the batch brings no such input"):
         inputs.prepare({"u": 1})
