@@ -21,6 +21,7 @@ _LOADERS = {
     "lightgbm": ("model_adapters.formats.lightgbm_booster", "load_lightgbm"),
     "skops": ("model_adapters.formats.skops_estimator", "load_skops"),
     "onnx": ("model_adapters.formats.onnx_graph", "load_onnx"),
+    "remote": ("model_adapters.formats.remote", "load_remote"),
     "predictions": ("model_adapters.formats.predictions", "load_predictions"),
 }
 

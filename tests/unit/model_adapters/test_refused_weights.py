@@ -130,12 +130,6 @@ def test_another_content_than_declared(write_model, data, form, sentence):
         load_adapter(folder(write_model, data, "w.data", form))
 
 
-def test_formats_of_later_versions(write_model):
-    path = folder(write_model, GOOD, form="remote")
-    with pytest.raises(AdapterError, match="'remote' is not supported by this version"):
-        load_adapter(path)
-
-
 def test_devices(write_model, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
