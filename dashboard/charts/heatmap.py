@@ -95,20 +95,14 @@ class GroupMap:
             "xgap": 3,
             "ygap": 3,
             "customdata": [[cell.text if cell else "no cases" for cell in line] for line in grid],
+            "text": [[self._cell_text(cell) if cell else "" for cell in line] for line in grid],
+            "texttemplate": "%{text}",
+            "textfont": {"size": 12, "color": "#10181C"},
             "hovertemplate": "%{y}, %{x}<br>%{customdata}<extra></extra>",
             "colorbar": {"tickformat": tick_format(self.unit), "thickness": 10, "len": 0.9},
         }
-        texts = [
-            {
-                "x": cell.column, "y": cell.row, "xref": "x", "yref": "y",
-                "text": self._cell_text(cell), "showarrow": False,
-                "font": {"size": 12, "color": "#10181C"},
-            }
-            for line in grid for cell in line if cell
-        ]  # fmt: skip
         layout = quiet_layout(
             height=110 + 58 * len(rows),
-            annotations=texts,
             xaxis={"side": "top", "showgrid": False, "title": self.column_name},
             yaxis={"autorange": "reversed", "showgrid": False, "title": self.row_name},
         )
