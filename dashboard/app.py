@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import warming
+from dashboard import identity, warming
+from dashboard.views.entrance import denied, sign_in_page
 
 HERE = Path(__file__).parent
 
@@ -17,6 +18,12 @@ st.set_page_config(
     menu_items={"about": "Auscult describes models. It is not for primary diagnosis."},
 )
 st.logo(str(HERE / "static" / "logo.svg"), size="large")
+st.html(HERE / "static" / "style.css")
+
+person = identity.current()
+if person is None:
+    st.navigation([st.Page(sign_in_page, title="Sign in")], position="hidden").run()
+    st.stop()
 
 page = st.navigation(
     [
@@ -32,6 +39,9 @@ page = st.navigation(
     ],
     position="top",
 )
-warming.wait()
-page.run()
-warming.after_first_page()
+if identity.may_open(person, page.url_path):
+    warming.wait()
+    page.run()
+    warming.after_first_page()
+else:
+    denied(person, page.url_path, page.title)

@@ -161,6 +161,30 @@ def by_concern(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(items, key=rank)
 
 
+def shrunken(
+    output: Mapping[str, Any], attributes: Mapping[str, str], metric: str
+) -> Mapping[str, Any] | None:
+    """Return a group's estimate drawn towards the mean of its attribute, or None."""
+    for family in output.get("shrinkage", []):
+        if family["metric"] != metric:
+            continue
+        for group in family["groups"]:
+            if group["attributes"] == dict(attributes) and group.get("shrunk") is not None:
+                found: Mapping[str, Any] = group
+                return found
+    return None
+
+
+def worst_group(output: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the group that the run found worse off by the most margins, or None.
+
+    A disparity counts before any other difference; undeclared comparisons do not count.
+    """
+    worse = [c for c in comparisons(output) if c.get("verdict") and c.get("worse") == "group"]
+    ranked = [c for c in by_concern(worse) if c["verdict"] != "not_evaluable"]
+    return dict(ranked[0]["group"]) if ranked else None
+
+
 def margins_away(comparison: Mapping[str, Any]) -> float:
     """Return the size of a difference in declared margins, so that measures can be ranked.
 

@@ -19,10 +19,38 @@ METRIC: Final = "metric"
 BASE: Final = "base"
 CANDIDATE: Final = "candidate"
 SECTION: Final = "section"
+SHOW: Final = "show"
+GROUP: Final = "group"
+BLIND: Final = "blind"
+COHORT: Final = "cohort"
 
-Key = Literal["run", "model", "output", "case", "metric", "base", "candidate", "section"]
+Key = Literal[
+    "run",
+    "model",
+    "output",
+    "case",
+    "metric",
+    "base",
+    "candidate",
+    "section",
+    "show",
+    "group",
+    "cohort",
+]
 
-_IN_ADDRESS: Final[tuple[Key, ...]] = (RUN, MODEL, OUTPUT, CASE, BASE, CANDIDATE, SECTION)
+_IN_ADDRESS: Final[tuple[Key, ...]] = (
+    RUN,
+    MODEL,
+    OUTPUT,
+    CASE,
+    METRIC,
+    BASE,
+    CANDIDATE,
+    SECTION,
+    SHOW,
+    GROUP,
+    COHORT,
+)
 _SEEN: Final = "_address_seen"
 _KEPT: Final = "_kept"
 _EXPLORED: Final = "_explored"
@@ -68,7 +96,13 @@ def restore(key: str, options: Sequence[str], default: str) -> None:
 def restore_text(key: str) -> None:
     """Before a text field is drawn, bring back what was typed, on whichever page that was."""
     kept: dict[str, str] = st.session_state.setdefault(_KEPT, {})
-    st.session_state[key] = st.session_state.get(key) or kept.get(key, "")
+    st.session_state[key] = st.session_state.get(key, kept.get(key, ""))
+
+
+def restore_flag(key: str) -> None:
+    """Before a toggle is drawn, bring back how it stood, on whichever page that was."""
+    kept: dict[str, str] = st.session_state.setdefault(_KEPT, {})
+    st.session_state[key] = bool(st.session_state.get(key, kept.get(key, False)))
 
 
 def keep(key: str) -> None:

@@ -25,6 +25,8 @@ Section = Literal[
     "limit",
     "unit",
     "export",
+    "role",
+    "cohort",
 ]
 
 

@@ -231,6 +231,33 @@ class Study:
         one = match_input(self.inputs, wanted, f"Study {self.name}")
         return self._cell(case_id, one.column or "") or None
 
+    def hours_before(self, case_id: str) -> dict[str, float]:
+        """Return how long before the case's own time each variable was measured, in hours.
+
+        Only variables whose ``measured_at`` names a column, of a study that names the case's time;
+        a measurement without a time is left out.
+        """
+        when = self.spec.cases.time
+        if when is None:
+            return {}
+        row, out = self.cases.iloc[self.row(case_id)], {}
+        for name, at in self._measured_at.items():
+            apart = pd.to_datetime(row[when]) - pd.to_datetime(row.get(at))
+            if not pd.isna(apart):
+                out[name] = float(apart / pd.Timedelta(hours=1))
+        return out
+
+    @cached_property
+    def _measured_at(self) -> dict[str, str]:
+        from audits.cohorts.variables import measurement_columns
+
+        files = [one.variables for one in self.inputs.values() if one.variables and not one.table]
+        return {
+            name: at
+            for file in files
+            for name, at in measurement_columns(inside(self.folder, file)).items()
+        }
+
     def _cell(self, case_id: str, name: str) -> str:
         values = column(self.cases, name, f"Study {self.name}")
         row = self.row(case_id)

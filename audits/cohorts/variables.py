@@ -24,6 +24,7 @@ COLUMNS = (
     "protected",
     "actionable",
     "description",
+    "measured_at",
 )
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
@@ -56,6 +57,18 @@ def read_variables(path: Path, cases: pd.DataFrame | None) -> tuple[Feature, ...
     return tuple(
         _feature(name, row, table, limits, cases, str(path)) for row, name in enumerate(names)
     )
+
+
+def measurement_columns(path: Path) -> dict[str, str]:
+    """Return, for each variable of ``variables.csv``, the column that says when it was measured."""
+    table = read_table(path, text=["name", "measured_at"])
+    if "measured_at" not in table:
+        return {}
+    return {
+        str(name): str(at).strip()
+        for name, at in zip(table["name"], table["measured_at"], strict=True)
+        if not pd.isna(at) and str(at).strip()
+    }
 
 
 def _feature(

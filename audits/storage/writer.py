@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOCK = ".lock"
+ROW_GROUP = 65_536
+"""Rows of a table that are read together; one case costs one such group of one column."""
 
 
 class RunWriter:
@@ -104,9 +106,9 @@ class RunWriter:
         self.write_bytes(relative, canonical_json(value))
 
     def write_table(self, relative: str, frame: pd.DataFrame) -> None:
-        """Write a table as Parquet, without its index."""
+        """Write a table as Parquet, without its index, in row groups that a page reads singly."""
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        frame.to_parquet(buffer, index=False, row_group_size=ROW_GROUP)
         self.write_bytes(relative, buffer.getvalue())
 
     def write_arrays(self, relative: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -13,11 +13,18 @@ from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
 from dashboard.views.elements import provenance, show_frame, size_columns
+from dashboard.views.entrance import who_part
 from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
 from dashboard.words import humanised
 
-context.header("Overview", "What was audited, for whom, what stands out and what is not known yet.")
+left, right = st.columns([1.6, 1], vertical_alignment="bottom")
+with left:
+    context.header(
+        "Overview", "What was audited, for whom, what stands out and what is not known yet."
+    )
+with right:
+    who_part()
 state.read_address()
 settings = read_settings()
 cards, broken = runs.run_cards(settings)

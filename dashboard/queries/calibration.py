@@ -7,7 +7,7 @@ import streamlit as st
 
 from audits.fairness.intervals import wilson
 from dashboard.charts import Reliability, ReliabilityBin
-from dashboard.queries.cases import has_risk, levels_of, scored_cases
+from dashboard.queries.columns import MISSING, scored
 from dashboard.queries.runs import RunRef
 from dashboard.words import humanised
 
@@ -24,19 +24,18 @@ def reliability(ref: RunRef, model: str | None, output: str, attribute: str) -> 
 
     Bins hold equally many cases of a group each; intervals are Wilson's, on rows.
     """
-    if not has_risk(ref, model, output):
+    found = scored(ref, model, output)
+    if not found.has_risk:
         return None
-    frame = scored_cases(ref, model, output)
-    column = f"group__{attribute}"
-    known = frame[frame["label"].notna() & frame["risk"].notna()]
-    largest = known[column].astype(str).value_counts().head(GROUPS).index
-    order = [level for level in levels_of(frame, column) if level in set(largest)]
+    levels = found.groups[attribute]
+    known = (found.label != MISSING) & ~np.isnan(found.risk)
+    sizes = np.bincount(levels.codes[known & (levels.codes >= 0)], minlength=len(levels.names))
+    largest = set(np.argsort(-sizes, kind="stable")[:GROUPS].tolist())
     bins: list[ReliabilityBin] = []
-    for level in order:
-        own = known[known[column].astype(str) == level]
-        risk = own["risk"].to_numpy(dtype=np.float64)
-        label = own["label"].to_numpy(dtype=np.float64)
-        bins += _bins(f"{humanised(attribute)} {level}", risk, label)
+    for code, level in enumerate(levels.names):
+        if code in largest and sizes[code]:
+            own = known & (levels.codes == code)
+            bins += _bins(f"{humanised(attribute)} {level}", found.risk[own], found.label[own])
     return Reliability(bins=tuple(bins), name=humanised(output).lower())
 
 

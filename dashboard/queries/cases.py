@@ -1,4 +1,4 @@
-"""The cases of a run: scores, calls and groups, joined once and filtered by id."""
+"""The cases of a run: who is asked for, in which order, and what is known of one of them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from dashboard.queries import columns
+from dashboard.queries.columns import Scored, scored
 from dashboard.queries.explanations import imaged_cases
-from dashboard.queries.runs import RunRef, load_run
+from dashboard.queries.runs import RunRef
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES_KEY = "scores"
-"""Under which a run keeps the predictions of a table that came without a model."""
-
-Show = Literal["all", "missed", "false_alarm", "found", "uncertain", "changed"]
+Show = Literal["all", "wrong", "missed", "false_alarm", "found", "uncertain", "changed", "blind"]
 Outcome = Literal["true_positive", "false_negative", "false_positive", "true_negative"]
 
 
@@ -31,7 +31,7 @@ class Question:
         output: Name of the output.
         threshold: Threshold of the call, or None where there is none.
         show: What kind of case.
-        group: (attribute, level), or None for everybody.
+        group: (attribute, level) pairs that all must hold; empty for everybody.
         other: Model key and threshold of the version to compare calls with, or None.
         with_image: Only cases whose image is shipped with the study.
     """
@@ -41,9 +41,19 @@ class Question:
     output: str
     threshold: float | None
     show: Show = "all"
-    group: tuple[str, str] | None = None
+    group: tuple[tuple[str, str], ...] = ()
     other: tuple[str, float | None] | None = None
     with_image: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """One line of the list."""
+
+    case: str
+    risk: float | None
+    outcome: Outcome | None
+    groups: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,113 +77,67 @@ class CaseFacts:
     groups: dict[str, str]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def scored_cases(ref: RunRef, model: str | None, output: str) -> pd.DataFrame:
-    """Return case_id, label, score, risk and groups of every scored case; never changed.
+    """Return case_id, label, risk and groups of every scored case as a table; never changed.
 
-    ``risk`` is the probability where there is one, else the score; ``group__NAME`` are levels.
+    For estimates over the whole cohort. Lists and single cases read :func:`scored` instead.
     """
-    run = load_run(ref)
-    cases = run.cases
-    predictions = run.predictions(model or SCORES_KEY)
-    wanted = ["case_id", *group_columns(cases)]
-    frame = cases[wanted].copy()
-    label = f"label__{output}"
-    frame["label"] = cases[label].astype("Float64") if label in cases else np.nan
-    scores = predictions[["case_id"]].copy()
-    raw = [c for c in predictions if c in {f"logit__{output}", f"score__{output}"}]
-    scores["score"] = predictions[raw[0]] if raw else np.nan
-    risk = f"prob__{output}"
-    scores["has_risk"] = risk in predictions
-    scores["risk"] = predictions[risk] if risk in predictions else scores["score"]
-    return frame.merge(scores, on="case_id", how="inner", validate="one_to_one")
+    import pandas as pd
+
+    found = scored(ref, model, output)
+    ids = columns.all_ids(ref).to_pandas().iloc[found.rows].reset_index(drop=True)
+    frame = pd.DataFrame({"case_id": ids, "label": found.label, "risk": found.risk})
+    frame["label"] = frame["label"].astype("Float64").mask(found.label == columns.MISSING)
+    for name, levels in found.groups.items():
+        frame[f"group__{name}"] = pd.Categorical.from_codes(levels.codes, list(levels.names))
+    return frame
 
 
 def has_risk(ref: RunRef, model: str | None, output: str) -> bool:
     """Return whether the output is a probability."""
-    frame = scored_cases(ref, model, output)
-    return bool(len(frame)) and bool(frame["has_risk"].iloc[0])
+    return scored(ref, model, output).has_risk
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def matching_ids(question: Question) -> tuple[str, ...]:
-    """Return the ids of the cases asked for, the most telling first.
-
-    Missed cases come by rising risk (the surest miss first), false alarms by falling risk,
-    uncertain ones by distance from the threshold, all others by falling risk.
-    """
-    frame = scored_cases(question.ref, question.model, question.output)
-    keep = np.ones(len(frame), dtype=np.bool_)
-    if question.with_image:
-        keep &= frame["case_id"].isin(list(imaged_cases(question.ref))).to_numpy()
-    if question.group is not None:
-        name, level = question.group
-        keep &= (frame[f"group__{name}"].astype(str) == level).to_numpy()
-    risk = frame["risk"].to_numpy(dtype=np.float64)
-    order = -risk
-    if question.threshold is not None:
-        flagged = risk >= question.threshold
-        label = frame["label"].astype("float64").to_numpy()
-        if question.show == "missed":
-            keep &= (label == 1) & ~flagged
-            order = risk
-        elif question.show == "false_alarm":
-            keep &= (label == 0) & flagged
-        elif question.show == "found":
-            keep &= (label == 1) & flagged
-        elif question.show == "uncertain":
-            order = np.abs(_logit(risk) - _logit(np.array(question.threshold)))
-        elif question.show == "changed":
-            keep &= flagged != _other_call(question, frame)
-    rows = np.flatnonzero(keep)
-    rows = rows[np.argsort(order[rows], kind="stable")]
-    return tuple(frame["case_id"].iloc[rows].astype(str))
-
-
-def page_of_cases(question: Question, limit: int) -> tuple[pd.DataFrame, int]:
-    """Return the first cases asked for, and how many there are in all."""
-    ids = matching_ids(question)
-    frame = scored_cases(question.ref, question.model, question.output).set_index("case_id")
-    return frame.loc[list(ids[:limit])].reset_index(), len(ids)
+def page_of_cases(question: Question, page: int, size: int) -> tuple[list[CaseRow], int]:
+    """Return one page of the cases asked for, counted from 0, and how many there are in all."""
+    places = _ordered(question)
+    found = scored(question.ref, question.model, question.output)
+    shown = places[page * size : (page + 1) * size]
+    ids = columns.case_ids(question.ref, found.rows[shown])
+    rows = [
+        _row(found, int(place), case, question.threshold)
+        for place, case in zip(shown, ids, strict=True)
+    ]
+    return rows, len(places)
 
 
 def facts(
     ref: RunRef, model: str | None, output: str, case: str, threshold: float | None
 ) -> CaseFacts | None:
     """Return one case under one model, or None where the run has no such case."""
-    frame = scored_cases(ref, model, output)
-    rows = frame[frame["case_id"] == case]
-    if rows.empty:
+    row = columns.row_of(ref, case)
+    if row is None:
         return None
-    row = rows.iloc[0]
-    label = None if _missing(row["label"]) else int(row["label"])
-    score = None if _missing(row["score"]) else float(row["score"])
-    value = None if _missing(row["risk"]) else float(row["risk"])
+    found = scored(ref, model, output)
+    place = int(np.searchsorted(found.rows, row)) if _rising(found.rows) else _find(found.rows, row)
+    if place >= len(found.rows) or found.rows[place] != row:
+        return None
+    shown = _row(found, place, case, threshold)
+    label = int(found.label[place])
     return CaseFacts(
         case=case,
-        risk=value if row["has_risk"] else None,
-        score=score,
-        label=label,
-        outcome=outcome(label, value, threshold),
-        groups={
-            name.removeprefix("group__"): str(row[name])
-            for name in group_columns(frame)
-            if not _missing(row[name])
-        },
+        risk=shown.risk if found.has_risk else None,
+        score=columns.score_at(ref, model, output, place),
+        label=None if label == columns.MISSING else label,
+        outcome=shown.outcome,
+        groups=dict(shown.groups),
     )
 
 
 def group_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns that hold groups, in the order of the run."""
     return [str(name) for name in frame if str(name).startswith("group__")]
-
-
-def levels_of(frame: pd.DataFrame, column: str) -> list[str]:
-    """Return the levels of a group column that occur, in the order of the run."""
-    present = set(frame[column].astype(str))
-    categories = getattr(frame[column].dtype, "categories", None)
-    ordered = sorted(present) if categories is None else [str(level) for level in categories]
-    return [level for level in ordered if level in present]
 
 
 def outcome(label: int | None, risk: float | None, threshold: float | None) -> Outcome | None:
@@ -192,27 +156,115 @@ def outcome(label: int | None, risk: float | None, threshold: float | None) -> O
 
 def percentile(ref: RunRef, model: str | None, output: str, value: float) -> float:
     """Return the share of the run's cases with a lower risk, in [0, 1]."""
-    frame = scored_cases(ref, model, output)
-    return float((frame["risk"] < value).mean())
+    return float((scored(ref, model, output).risk < value).mean())
 
 
-def _other_call(question: Question, frame: pd.DataFrame) -> Any:
+def calls_of_other(found: Scored, other: Scored, limit: float) -> npt.NDArray[np.float64]:
+    """Return 1 or 0 for the other version's call of each case, NaN where it scored none."""
+    risk = risks_of_other(found, other)
+    return np.where(np.isnan(risk), np.nan, risk >= limit)
+
+
+def risks_of_other(found: Scored, other: Scored) -> npt.NDArray[np.float64]:
+    """Return another version's risk of each case, NaN where it did not score it."""
+    if np.array_equal(found.rows, other.rows):
+        return other.risk
+    size = int(max(found.rows.max(initial=-1), other.rows.max(initial=-1))) + 1
+    by_row = np.full(size, np.nan)
+    by_row[other.rows] = other.risk
+    return by_row[found.rows]
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _ordered(question: Question) -> npt.NDArray[np.int32]:
+    """Return places of the cases asked for among the scored ones, the most telling first.
+
+    Missed cases come by rising risk (the surest miss first), false alarms by falling risk, wrong
+    and uncertain ones by their distance from the threshold, all others by falling risk. Blind is
+    the order of the study.
+    """
+    found = scored(question.ref, question.model, question.output)
+    keep = np.ones(len(found.risk), dtype=np.bool_)
+    if question.with_image:
+        keep &= imaged_rows(question.ref)[found.rows]
+    for attribute, level in question.group:
+        keep &= found.at_level(attribute, level)
+    order = -found.risk
+    if question.show == "blind":
+        order = found.rows.astype(np.float64)
+    elif question.threshold is not None:
+        more, order = _shown(question, found, question.threshold)
+        keep &= more
+    places = np.flatnonzero(keep)
+    return places[np.argsort(order[places], kind="stable")].astype(np.int32)
+
+
+def _shown(
+    question: Question, found: Scored, threshold: float
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return which cases are of the kind asked for, and what to order them by."""
+    risk, label = found.risk, found.label
+    flagged = risk >= threshold
+    away = np.abs(_logit(risk) - _logit(np.array(threshold)))
+    missed, false_alarm = (label == 1) & ~flagged, (label == 0) & flagged
+    everybody = np.ones(len(risk), dtype=np.bool_)
+    if question.show == "changed":
+        return _changed(question, found, flagged, threshold), -risk
+    kinds: dict[str, tuple[Any, Any]] = {
+        "wrong": (missed | false_alarm, -away),
+        "missed": (missed, risk),
+        "false_alarm": (false_alarm, -risk),
+        "found": ((label == 1) & flagged, -risk),
+        "uncertain": (everybody, away),
+        "all": (everybody, -risk),
+    }
+    return kinds[question.show]
+
+
+def _changed(question: Question, found: Scored, flagged: Any, threshold: float) -> Any:
     if question.other is None:
-        return frame["risk"].to_numpy() >= (question.threshold or 0)
-    model, threshold = question.other
-    theirs = scored_cases(question.ref, model, question.output).set_index("case_id")["risk"]
-    aligned = theirs.reindex(frame["case_id"]).to_numpy(dtype=np.float64)
-    own = frame["risk"].to_numpy(dtype=np.float64) >= (question.threshold or 0)
-    limit = question.threshold if threshold is None else threshold
-    return np.where(np.isnan(aligned), own, aligned >= (limit or 0))
+        return np.zeros(len(flagged), dtype=np.bool_)
+    model, limit = question.other
+    theirs = scored(question.ref, model, question.output)
+    calls = calls_of_other(found, theirs, threshold if limit is None else limit)
+    return ~np.isnan(calls) & (flagged != (calls == 1))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def imaged_rows(ref: RunRef) -> npt.NDArray[np.bool_]:
+    """Return, for each row of the run's table of cases, whether its image is shipped."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shipped = pa.array(sorted(imaged_cases(ref)), type=pa.string())
+    return np.asarray(pc.is_in(columns.all_ids(ref).cast("string"), value_set=shipped))
+
+
+def _row(found: Scored, place: int, case: str, threshold: float | None) -> CaseRow:
+    risk = float(found.risk[place])
+    known = None if np.isnan(risk) else risk
+    label = int(found.label[place])
+    return CaseRow(
+        case=case,
+        risk=known,
+        outcome=outcome(None if label == columns.MISSING else label, known, threshold),
+        groups=tuple(
+            (name, levels.names[levels.codes[place]])
+            for name, levels in found.groups.items()
+            if levels.codes[place] >= 0
+        ),
+    )
+
+
+def _rising(rows: npt.NDArray[np.int32]) -> bool:
+    return len(rows) > 0 and int(rows[-1]) == len(rows) - 1
+
+
+def _find(rows: npt.NDArray[np.int32], row: int) -> int:
+    places = np.flatnonzero(rows == row)
+    return int(places[0]) if len(places) else len(rows)
 
 
 def _logit(risk: Any) -> Any:
     inside = np.clip(risk, 1e-9, 1 - 1e-9)
     return np.log(inside / (1 - inside))
-
-
-def _missing(value: object) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(value))  # type: ignore[call-overload]  # any scalar of a row

@@ -27,6 +27,21 @@ UNEXPLAINED = (PackageError,)
 """What :func:`case_explanation` raises where a score cannot be explained."""
 
 
+EVERYBODY = "all"
+"""The cohort that effects are measured against unless another is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which score of which case is explained, against which cohort."""
+
+    ref: RunRef
+    model: str
+    case: str
+    output: str
+    cohort: str = EVERYBODY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
     """An explanation as read: the plain entry and, for maps, the map over the stored image.
@@ -94,6 +109,29 @@ def yes_no_variables(ref: RunRef) -> frozenset[str]:
     return frozenset(n for n in names if set(study.cases[n].dropna().unique()) == {0, 1})
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def filled_in(ref: RunRef, model: str) -> dict[str, float]:
+    """Return what a model takes for each numeric variable that is missing, where it declares so."""
+    from model_adapters.manifest import read_manifest
+
+    place = model_folder(ref, model)
+    if place is None:
+        return {}
+    try:
+        inputs = read_manifest(place).inputs.values()
+    except PackageError:
+        return {}
+    encodings = [one for given in inputs for one in getattr(given, "encoding", ())]
+    given_for = {one.feature: getattr(one, "impute", None) for one in encodings}
+    return {name: float(value) for name, value in given_for.items() if value is not None}
+
+
+def hours_before(ref: RunRef, case: str) -> dict[str, float]:
+    """Return how many hours before the case's time each variable was measured, where known."""
+    study = run_study(ref)
+    return study.hours_before(case) if study is not None else {}
+
+
 def image_field(ref: RunRef) -> str | None:
     """Return the name of the study's image input, or None."""
     study = run_study(ref)
@@ -139,36 +177,60 @@ def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArr
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
-def case_explanation(ref: RunRef, model: str, case: str, output: str) -> Explanation:
+def case_explanation(
+    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY
+) -> Explanation:
     """Return the explanation of one score: the run's, the store's, or a new one, kept.
+
+    Args:
+        ref: The run.
+        model: Model key.
+        case: Case id.
+        output: Name of the output.
+        cohort: Whom effects are measured against; the run's own are against everybody.
 
     Raises:
         ExplanationError: The model brings scores only, or its folder is gone.
         StudyError: The case's inputs cannot be opened.
         AdapterError: The model cannot be loaded.
     """
-    checked = _cache_folder(ref, model, case, output, checks=True)
+    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort)
+    checked = _cache_folder(wanted, checks=True)
     if (checked / "explanation.json").is_file():
         return _read(checked, computed_now=True)
-    found = _from_run(ref, model, case, output)
+    found = _from_run(ref, model, case, output) if cohort == EVERYBODY else None
     if found is not None:
         return found
-    folder = _cache_folder(ref, model, case, output, checks=False)
+    folder = _cache_folder(wanted, checks=False)
     if not (folder / "explanation.json").is_file():
-        _compute(ref, model, case, output, folder, checks=False)
+        _compute(wanted, folder, checks=False)
     return _read(folder, computed_now=True)
 
 
-def check_explanation(ref: RunRef, model: str, case: str, output: str) -> None:
+def check_explanation(
+    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY
+) -> None:
     """Test the explanation of one score and keep the result, so that it is shown from now on.
 
     Raises:
         ExplanationError: The model brings scores only, or a folder is gone.
     """
-    folder = _cache_folder(ref, model, case, output, checks=True)
+    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort)
+    folder = _cache_folder(wanted, checks=True)
     if not (folder / "explanation.json").is_file():
-        _compute(ref, model, case, output, folder, checks=True)
-    case_explanation.clear(ref, model, case, output)
+        _compute(wanted, folder, checks=True)
+    case_explanation.clear(ref, model, case, output, cohort)
+    if cohort == EVERYBODY:  # the same explanation under its shorter key
+        case_explanation.clear(ref, model, case, output)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def cohorts_offered(ref: RunRef) -> tuple[str, ...]:
+    """Return the cohorts that a patient of the run's study may be compared with."""
+    from audits.explanations.reference_cohorts import offered_cohorts
+
+    study = run_study(ref)
+    return offered_cohorts(study) if study is not None else (EVERYBODY,)
 
 
 def reliability(entry: Mapping[str, Any]) -> str:
@@ -198,24 +260,25 @@ def _read(folder: Path, *, computed_now: bool) -> Explanation:
     return Explanation(entry=entry, patient=patient, computed_now=computed_now)
 
 
-def _cache_folder(ref: RunRef, model: str, case: str, output: str, *, checks: bool) -> Path:
-    held = load_run(ref).evidence
+def _cache_folder(wanted: Wanted, *, checks: bool) -> Path:
+    held = load_run(wanted.ref).evidence
     weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
     made_from = [
         held["study"]["sha256"],
-        weights.get(model),
+        weights.get(wanted.model),
         held["run"]["seed"],
-        case,
-        output,
+        wanted.case,
+        wanted.output,
         checks,
     ]
+    if wanted.cohort != EVERYBODY:
+        made_from.append(wanted.cohort)
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
-    return Store(read_settings().store).cache / "explanations" / file_name_of(model) / key
+    return Store(read_settings().store).cache / "explanations" / file_name_of(wanted.model) / key
 
 
-def _compute(
-    ref: RunRef, model: str, case: str, output: str, folder: Path, *, checks: bool
-) -> None:
+def _compute(wanted: Wanted, folder: Path, *, checks: bool) -> None:
+    ref, model, case = wanted.ref, wanted.model, wanted.case
     from audits.explanations import explain_adapter_case
 
     weights = {
@@ -230,5 +293,38 @@ def _compute(
         )
     seed = int(load_run(ref).evidence["run"]["seed"])
     adapter = opened_model(place, weights[model])
-    explained = explain_adapter_case(study, adapter, case, output=output, seed=seed, checks=checks)
+    explained = explain_adapter_case(
+        study,
+        adapter,
+        case,
+        output=wanted.output,
+        seed=seed,
+        checks=checks,
+        background=None if wanted.cohort == EVERYBODY else wanted.cohort,
+    )
     explained.save(folder)
+
+
+def case_values(ref: RunRef, case: str) -> list[tuple[Feature, float | str | None]]:
+    """Return each clinical variable with the case's own value, in the study's order.
+
+    Missing values are None, yes and no are words; nothing where the study is gone.
+    """
+    study = run_study(ref)
+    if study is None or case not in study.cases.index:
+        return []
+    row = study.cases.loc[case]
+    binary = yes_no_variables(ref)
+    return [
+        (feature, _shown(row[feature.name], yes_no=feature.name in binary))
+        for feature in study.variables
+        if feature.name in row
+    ]
+
+
+def _shown(value: Any, *, yes_no: bool) -> float | str | None:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return None
+    if yes_no:
+        return "yes" if value else "no"
+    return float(value) if isinstance(value, int | float | np.number) else str(value)

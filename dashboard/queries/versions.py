@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from dashboard.charts import Agreement, CasePair
-from dashboard.queries.cases import group_columns, levels_of, scored_cases
+from dashboard.queries.cases import risks_of_other
+from dashboard.queries.columns import MISSING, Scored, case_ids, scored
 from dashboard.queries.runs import RunRef
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNCHANGED_SHOWN = 700
 CHANGED_DRAWN = 300
@@ -59,38 +56,36 @@ class Flips:
 @st.cache_data(max_entries=16, show_spinner=False)
 def flips(sides: Sides, names: tuple[str, str]) -> Flips:
     """Return the changed calls, each version at its own threshold."""
-    base = scored_cases(sides.ref, sides.base, sides.output)
-    candidate = scored_cases(sides.ref, sides.candidate, sides.output)
-    both = base.merge(candidate[["case_id", "risk"]], on="case_id", suffixes=("", "_candidate"))
-    both = both[both["label"].notna() & both["risk"].notna() & both["risk_candidate"].notna()]
-    old = both["risk"].to_numpy(dtype=np.float64)
-    new = both["risk_candidate"].to_numpy(dtype=np.float64)
-    label = both["label"].to_numpy(dtype=np.float64) == 1
+    base = scored(sides.ref, sides.base, sides.output)
+    candidate = scored(sides.ref, sides.candidate, sides.output)
+    old, new = base.risk, risks_of_other(base, candidate)
+    both = (base.label != MISSING) & ~np.isnan(old) & ~np.isnan(new)
+    label = base.label == 1
     right_before = (old >= sides.base_threshold) == label
     right_after = (new >= sides.candidate_threshold) == label
-    better, worse = right_after & ~right_before, right_before & ~right_after
-    ids = both["case_id"].astype(str).to_numpy()
+    better, worse = both & right_after & ~right_before, both & right_before & ~right_after
 
-    def pairs(rows: np.ndarray, change: str) -> tuple[CasePair, ...]:
+    def pairs(places: np.ndarray, change: str) -> tuple[CasePair, ...]:
+        ids = case_ids(sides.ref, base.rows[places])
         return tuple(
-            CasePair(case=str(ids[i]), base=float(old[i]), candidate=float(new[i]), change=change)
-            for i in rows
+            CasePair(case=case, base=float(old[i]), candidate=float(new[i]), change=change)
+            for i, case in zip(places, ids, strict=True)
         )
 
     def ranked(mask: np.ndarray) -> np.ndarray:
-        rows = np.flatnonzero(mask)
-        return rows[np.argsort(-np.abs(new - old)[rows], kind="stable")][:CHANGED_LISTED]
+        places = np.flatnonzero(mask)
+        return places[np.argsort(-np.abs(new - old)[places], kind="stable")][:CHANGED_LISTED]
 
     gained, lost = pairs(ranked(better), "better"), pairs(ranked(worse), "worse")
-    same = np.flatnonzero(right_before == right_after)
+    same = np.flatnonzero(both & (right_before == right_after))
     step = max(1, -(-len(same) // UNCHANGED_SHOWN))
     return Flips(
-        n=len(both),
+        n=int(both.sum()),
         n_better=int(better.sum()),
         n_worse=int(worse.sum()),
         better=gained,
         worse=lost,
-        groups=tuple(_by_level(both, better, worse)),
+        groups=tuple(_by_level(base, both, better, worse)),
         chart=Agreement(
             base=names[0],
             candidate=names[1],
@@ -108,11 +103,16 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
 
 
 def _by_level(
-    both: pd.DataFrame, better: np.ndarray, worse: np.ndarray
+    base: Scored, both: np.ndarray, better: np.ndarray, worse: np.ndarray
 ) -> Iterator[tuple[str, str, int, int, int]]:
-    for column in group_columns(both):
-        values = both[column].astype(str).to_numpy()
-        for level in levels_of(both, column):
-            at = values == level
-            name = column.removeprefix("group__")
-            yield name, level, int(better[at].sum()), int(worse[at].sum()), int(at.sum())
+    for name, levels in base.groups.items():
+        for code, level in enumerate(levels.names):
+            at = levels.codes == code
+            if (at & both).any():
+                yield (
+                    name,
+                    level,
+                    int((better & at).sum()),
+                    int((worse & at).sum()),
+                    int((both & at).sum()),
+                )

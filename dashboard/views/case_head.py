@@ -5,15 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import numbers
-from dashboard.evidence import model_label
-from dashboard.queries import cases
+from dashboard.evidence import group_label, model_label
+from dashboard.queries import cases, risk
 from dashboard.queries.cases import CaseFacts
+from dashboard.queries.risk import Frequency
 from dashboard.views import states
 from dashboard.views.case_list import versions_of
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.risk_scale import risk_scale
-from dashboard.words import humanised, word
+from dashboard.words import word
 
 
 def case_head(chosen: Context, case: str) -> CaseFacts | None:
@@ -29,8 +30,8 @@ def case_head(chosen: Context, case: str) -> CaseFacts | None:
         )
         return None
     st.header(f"Case {case}", anchor=False)
-    told = " · ".join(f"{humanised(name)} {level}" for name, level in facts.groups.items())
-    st.caption(told or "No group is recorded for this case.")
+    told = group_label(facts.groups) if facts.groups else "No group is recorded for this case."
+    st.caption(told)
     return facts
 
 
@@ -45,6 +46,8 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
         st.subheader(chosen.output.label, anchor=False)
         if facts.risk is not None:
             st.html(_scale(chosen, facts, [found for found, _, _ in others]))
+            with states.guarded("The observed rate cannot be shown"):
+                _frequency(chosen, facts.risk)
         rows = [_row(chosen, facts, chosen.model, chosen.entry["threshold"]["value"])]
         rows += [_row(chosen, found, model, threshold) for found, model, threshold in others]
         show_table(rows, alt="What each version predicts for this case")
@@ -55,16 +58,60 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
         )
 
 
+def _frequency(chosen: Context, predicted: float) -> None:
+    """Say how many of a hundred patients with such a risk had the condition."""
+    found = risk.frequency(chosen.ref, chosen.model, chosen.output.name, predicted)
+    if isinstance(found, str):
+        st.caption(found)
+        return
+    st.markdown(
+        f"**{_of_hundred(found.rate)} in 100** patients with such a predicted risk had the "
+        f"condition ({_of_hundred(found.low)} to {_of_hundred(found.high)})."
+    )
+    st.caption(_counted_where(found))
+
+
+def _counted_where(found: Frequency) -> str:
+    low, high = (100 * share for share in found.risks)
+    where = (
+        f"the held-out split “{found.split}”, which is neither the training nor the audited data"
+        if found.split
+        else "the audited cases themselves, so it describes this cohort and no other"
+    )
+    prevalence = (
+        f"Restated for the declared prevalence of {found.prevalence:.1%} at the place of use."
+        if found.declared
+        else f"Prevalence there: {found.prevalence:.1%}; no other is declared for the place of use."
+    )
+    return (
+        f"Observed, with its 95 % interval, among {found.n:,} cases of {found.patients:,} patients "
+        f"with predicted risks of {low:.1f} to {high:.1f} %, counted in {where}. {prevalence}"
+    )
+
+
+def _of_hundred(share: float) -> str:
+    """Return a share as a count of a hundred; below one in a hundred it says so.
+
+    Example:
+        >>> _of_hundred(0.234), _of_hundred(0.002), _of_hundred(0.0)
+        ('23', 'fewer than 1', '0')
+    """
+    if 0 < share < 0.005:  # noqa: PLR2004 - half of one in a hundred
+        return "fewer than 1"
+    return f"{100 * share:.0f}"
+
+
 def _scale(chosen: Context, facts: CaseFacts, others: list[CaseFacts]) -> str:
     threshold = chosen.entry["threshold"]["value"]
-    risk = facts.risk or 0.0
-    told = f"Predicted risk {risk:.1%}"
+    value = facts.risk or 0.0
+    told = f"Predicted risk {value:.1%}"
     if threshold is not None:
-        told += f", threshold {threshold:.1%}, {'flagged' if risk >= threshold else 'not flagged'}"
+        flagged = "flagged" if value >= threshold else "not flagged"
+        told += f", threshold {threshold:.1%}, {flagged}"
     rings = [other.risk for other in others if other.risk is not None]
     if rings:
         told += f"; other versions predict {', '.join(f'{ring:.1%}' for ring in rings)}"
-    return risk_scale(risk, threshold, others=rings, alt=told)
+    return risk_scale(value, threshold, others=rings, alt=told)
 
 
 def _row(
@@ -86,5 +133,5 @@ def _row(
         "Threshold": numbers.MISSING if threshold is None else f"{threshold:.3g}",
         "Call": {True: "**flagged**", False: "not flagged", None: "no threshold"}[flagged],
         "Against the label": f"{outcome.symbol} {outcome.label}" if outcome else "–",
-        "Rank in this cohort": "–" if place is None else f"above {place:.0%} of cases",
+        "Rank in this cohort": "–" if place is None else f"above {int(100 * place)} % of cases",
     }

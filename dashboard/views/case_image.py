@@ -30,7 +30,8 @@ class Shown:
         output: Name of the output.
         field: Name of the image input.
         flagged: Whether the case was flagged; otherwise the map starts hidden.
-        verdict: What the checks say; a map that is checked meanwhile is another picture.
+        verdict: What the checks say; a map that is checked meanwhile is another picture. None
+            for the image alone.
     """
 
     ref: RunRef
@@ -39,7 +40,7 @@ class Shown:
     output: str
     field: str
     flagged: bool
-    verdict: str
+    verdict: str | None
 
 
 def show_image(
@@ -55,7 +56,7 @@ def show_image(
             output=chosen.output.name,
             field=field,
             flagged=flagged,
-            verdict="" if found is None else explanations.reliability(found.entry),
+            verdict=None if found is None else explanations.reliability(found.entry),
         )
     )
     image_viewer(payload, key=f"viewer_{model}")
@@ -70,12 +71,9 @@ def show_image(
 def _payload(shown: Shown) -> bytes:
     image = explanations.case_image(shown.ref, shown.case, shown.field)
     layer = None
-    try:
+    if shown.verdict is not None:
         found = explanations.case_explanation(shown.ref, shown.model, shown.case, shown.output)
-    except explanations.UNEXPLAINED:
-        found = None
-    if found is not None and found.patient is not None:
-        layer = _layer(found, shown)
+        layer = _layer(found, shown) if found.patient is not None else None
     mask = explanations.reference_mask(shown.ref, shown.case, shown.field, shown.output)
     fits = mask is not None and mask.shape == image.pixels.shape[: mask.ndim]
     picture = _picture(image, shown.model, shown.case)

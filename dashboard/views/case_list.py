@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.evidence import find_output, next_version, output_keys
+from dashboard.evidence import (
+    find_output,
+    group_label,
+    is_intersection,
+    next_version,
+    output_keys,
+    worst_group,
+)
 from dashboard.queries import cases
-from dashboard.queries.cases import Question, Show
+from dashboard.queries.cases import CaseRow, Question, Show
 from dashboard.queries.explanations import imaged_cases
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame
@@ -19,35 +27,53 @@ from dashboard.words import humanised, word
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 200
+SHOWN = 100
 TABLE = "case_table"
+PAGED = "_paged_list"
 LABELS: dict[Show, str] = {
     "all": "All",
+    "wrong": "Wrong",
     "missed": "Missed",
     "false_alarm": "False alarms",
     "uncertain": "Uncertain",
     "changed": "Changed calls",
     "found": "Found",
+    "blind": "In the order of the study",
+}
+ORDER: dict[Show, str] = {
+    "all": "highest risk first",
+    "wrong": "furthest on the wrong side first",
+    "missed": "surest miss first",
+    "false_alarm": "surest false alarm first",
+    "uncertain": "closest to the threshold first",
+    "changed": "highest risk first",
+    "found": "highest risk first",
+    "blind": "in the order of the study, predictions and labels hidden",
 }
 
 
-def case_list(chosen: Context) -> str | None:
-    """Show filters and cases, and return the chosen case's id."""
+def case_list(chosen: Context, *, blind: bool) -> str | None:
+    """Show filters and cases, and return the chosen case's id.
+
+    Args:
+        chosen: Run, model and output.
+        blind: Show neither risks nor labels, nor an order or a filter that would give them away.
+    """
     state.restore_text(state.CASE)
     typed = st.text_input("Case id", key=state.CASE, placeholder="type or paste an id")
     state.keep(state.CASE)
-    question = _question(chosen)
-    page, total = cases.page_of_cases(question, SHOWN)
-    st.caption(_found_text(question, total, len(page)))
-    ids = [str(value) for value in page["case_id"]]
+    question = _question(chosen, blind=blind)
+    page = _page(question)
+    rows, total = cases.page_of_cases(question, page, SHOWN)
+    st.caption(_found_text(question, total, page, len(rows)))
 
     def take_row() -> None:
-        rows = state.selected_rows(TABLE)
-        if rows and rows[0] < len(ids):
-            state.choose(state.CASE, ids[rows[0]])
+        selected = state.selected_rows(TABLE)
+        if selected and selected[0] < len(rows):
+            state.choose(state.CASE, rows[selected[0]].case)
 
     show_frame(
-        _listed(page, question, chosen),
+        _listed(rows, chosen, blind=blind),
         key=TABLE,
         alt="Cases that match the filters; select a row to open one",
         on_select=take_row,
@@ -78,39 +104,59 @@ def versions_of(chosen: Context) -> list[tuple[str, float | None]]:
     return [(key, entry["threshold"]["value"]) for key, entry in entries if entry]
 
 
-def _question(chosen: Context) -> Question:
+def _question(chosen: Context, *, blind: bool) -> Question:
     versions = versions_of(chosen)
     threshold = chosen.entry["threshold"]["value"]
-    offered = _offered(threshold=threshold is not None, other=len(versions) > 1)
-    state.restore("show", offered, "all")
-    show = st.pills(
-        "Show",
-        offered,
-        format_func=lambda name: LABELS[name],
-        key="show",
-        required=True,
-        wrap=True,
-    )
-    state.keep("show")
-    levels = {
-        f"{name}={level}": (name, level)
-        for group in chosen.entry["groups"]
-        if len(group["attributes"]) == 1
-        for name, level in group["attributes"].items()
-    }
-    group = pick_one(
-        "Group", ["", *levels], key="group", format_func=lambda key: _level_label(levels.get(key))
-    )
     return Question(
         ref=chosen.ref,
         model=chosen.model,
         output=chosen.output.name,
         threshold=threshold,
-        show=show or "all",
-        group=levels.get(group),
+        show="blind" if blind else _kind(threshold, other=len(versions) > 1),
+        group=_group(chosen),
         other=versions[1] if len(versions) > 1 else None,
         with_image=_with_image(chosen),
     )
+
+
+def _kind(threshold: float | None, *, other: bool) -> Show:
+    offered = [
+        name
+        for name in get_args(Show)
+        if name == "all"
+        or (name != "blind" and threshold is not None and (name != "changed" or other))
+    ]
+    state.restore(state.SHOW, offered, "all")
+    shown: Show | None = st.pills(
+        "Show",
+        offered,
+        format_func=lambda name: LABELS[name],
+        key=state.SHOW,
+        required=True,
+        wrap=True,
+    )
+    state.keep(state.SHOW)
+    return shown or "all"
+
+
+def _group(chosen: Context) -> tuple[tuple[str, str], ...]:
+    """Let the reader choose a group; the one that the model serves worst stands second."""
+    worst = worst_group(chosen.entry)
+    groups = sorted(chosen.entry["groups"], key=is_intersection)
+    known = {_group_id(group["attributes"]): group["attributes"] for group in groups}
+    first = [_group_id(worst)] if worst else []
+    options = ["", *first, *(key for key in known if key not in first)]
+
+    def told(key: str) -> str:
+        tail = " (served worst)" if [key] == first else ""
+        return group_label(known.get(key, {})) + tail
+
+    picked = pick_one("Group", options, key=state.GROUP, format_func=told)
+    return tuple(known.get(picked, {}).items())
+
+
+def _group_id(attributes: dict[str, str]) -> str:
+    return "+".join(f"{name}={level}" for name, level in attributes.items())
 
 
 def _with_image(chosen: Context) -> bool:
@@ -121,52 +167,34 @@ def _with_image(chosen: Context) -> bool:
     return st.toggle(f"Only the {imaged:,} cases with an image", value=True, key="with_image")
 
 
-def _offered(*, threshold: bool, other: bool) -> list[Show]:
-    return [
-        name
-        for name in get_args(Show)
-        if name == "all" or (threshold and (name != "changed" or other))
-    ]
+def _page(question: Question) -> int:
+    """Return the page of the list, from 0; the pager stands where there is more than one."""
+    total = cases.page_of_cases(question, 0, 0)[1]
+    pages = -(-total // SHOWN)
+    if pages <= 1:
+        return 0
+    if st.session_state.get(PAGED) != question:  # another list begins at its first page
+        st.session_state.pop("case_page", None)
+        st.session_state[PAGED] = question
+    return int(st.pagination(pages, key="case_page", max_visible_pages=5)) - 1
 
 
-def _level_label(pair: tuple[str, str] | None) -> str:
-    return f"{humanised(pair[0])} {pair[1]}" if pair else "Everybody"
+def _found_text(question: Question, total: int, page: int, shown: int) -> str:
+    first = page * SHOWN + 1
+    place = f"{first:,} to {first + shown - 1:,} shown, " if total > shown else ""
+    return f"{total:,} cases, {place}{ORDER[question.show]}."
 
 
-def _found_text(question: Question, total: int, shown: int) -> str:
-    order = {
-        "all": "highest risk first",
-        "missed": "surest miss first",
-        "false_alarm": "surest false alarm first",
-        "uncertain": "closest to the threshold first",
-        "changed": "highest risk first",
-        "found": "highest risk first",
-    }[question.show]
-    first = f"the first {shown} shown, " if total > shown else ""
-    return f"{total:,} cases, {first}{order}."
-
-
-def _listed(page: pd.DataFrame, question: Question, chosen: Context) -> pd.DataFrame:
+def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.DataFrame:
     import pandas as pd
 
-    calls = [
-        cases.outcome(
-            None if pd.isna(label) else int(label),
-            None if pd.isna(risk) else float(risk),
-            question.threshold,
-        )
-        for label, risk in zip(page["label"], page["risk"], strict=True)
-    ]
-    found = [word("outcome", call) if call else None for call in calls]
-    frame = pd.DataFrame(
-        {
-            "Case": page["case_id"].astype(str),
-            "Risk": page["risk"],
-            "Call": [f"{w.symbol} {w.label}" if w else "–" for w in found],
-        }
-    )
-    if not cases.has_risk(chosen.ref, chosen.model, chosen.output.name):
-        frame = frame.rename(columns={"Risk": "Score"})
-    for name in cases.group_columns(page):
-        frame[humanised(name.removeprefix("group__"))] = page[name].astype(str)
-    return frame
+    held: dict[str, list[object]] = {"Case": [row.case for row in rows]}
+    if not blind:
+        probability = cases.has_risk(chosen.ref, chosen.model, chosen.output.name)
+        found = [word("outcome", row.outcome) if row.outcome else None for row in rows]
+        held["Risk" if probability else "Score"] = [row.risk for row in rows]
+        held["Call"] = [f"{w.symbol} {w.label}" if w else "–" for w in found]
+    names = list(dict.fromkeys(name for row in rows for name, _ in row.groups))
+    for name in names:
+        held[humanised(name)] = [dict(row.groups).get(name, "–") for row in rows]
+    return pd.DataFrame(held)

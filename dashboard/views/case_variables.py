@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -22,11 +23,30 @@ SIDE = 6
 NOT_MEASURED = "not measured"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What is known of the variables besides their effects.
+
+    Attributes:
+        known: Variable to its unit, reference range and the like.
+        filled: Variable to what the model takes where it is missing.
+        hours: Variable to how many hours before the case's time it was measured.
+    """
+
+    known: Mapping[str, Feature]
+    filled: Mapping[str, float]
+    hours: Mapping[str, float]
+
+
 def show_variables(
     chosen: Context, entry: Mapping[str, Any], model: str, *, narrow: bool = False
 ) -> None:
     """Show evidence for and against at equal weight, then the way from average to patient."""
-    known = explanations.variables(chosen.ref)
+    basis = Basis(
+        known=explanations.variables(chosen.ref),
+        filled=explanations.filled_in(chosen.ref, model),
+        hours=explanations.hours_before(chosen.ref, entry["case"]),
+    )
     binary = explanations.yes_no_variables(chosen.ref)
     players = [with_words(player, binary) for player in entry["players"]]
     raises = sorted((p for p in players if p["effect"] > 0), key=lambda p: -p["effect"])
@@ -37,7 +57,7 @@ def show_variables(
     ):
         with column:
             st.markdown(f"**{title}**")
-            show_table(_rows(side, known) or [_none()], alt=f"{title}: variables with their effect")
+            show_table(_rows(side, basis) or [_none()], alt=f"{title}: variables with their effect")
     missing = [p["label"] for p in players if p["value"] in {None, NOT_MEASURED}]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
@@ -75,32 +95,43 @@ def reference_flag(value: object, normal: tuple[float | None, float | None] | No
     return "in range"
 
 
-def _rows(
-    players: Sequence[Mapping[str, Any]], known: Mapping[str, Feature]
-) -> list[dict[str, str]]:
-    rows = [_row(player, known.get(player["name"])) for player in players[:SIDE]]
+def status_text(name: str, value: object, basis: Basis) -> str:
+    """Return whether a value was measured, how old it is, or what the model took instead.
+
+    Example:
+        >>> basis = Basis(known={}, filled={"lactate": 1.8}, hours={"ph": 30.0, "wbc": 0.4})
+        >>> status_text("lactate", None, basis), status_text("ph", 7.3, basis)
+        ('missing, filled in as 1.8', 'measured 30 h before')
+        >>> status_text("wbc", 9.0, basis), status_text("inr", 1.1, basis)
+        ('measured under 1 h before', 'measured')
+    """
+    if value in {None, NOT_MEASURED}:
+        given = basis.filled.get(name)
+        return "missing" if given is None else f"missing, filled in as {given:.4g}"
+    hours = basis.hours.get(name)
+    if hours is None:
+        return "measured"
+    return "measured under 1 h before" if 0 <= hours < 1 else f"measured {hours:,.0f} h before"
+
+
+def _rows(players: Sequence[Mapping[str, Any]], basis: Basis) -> list[dict[str, str]]:
+    rows = [_row(player, basis) for player in players[:SIDE]]
     rest = players[SIDE:]
     if rest:
         total = sum(player["effect"] for player in rest)
-        rows.append(
-            {
-                "Variable": f"{len(rest)} others",
-                "Value": "",
-                "Reference": "",
-                "Effect": signed(total),
-                "Modifiable": "",
-            }
-        )
+        rows.append({**_none(), "Variable": f"{len(rest)} others", "Effect": signed(total)})
     return rows
 
 
-def _row(player: Mapping[str, Any], feature: Feature | None) -> dict[str, str]:
+def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
     error = player.get("se")
-    normal = feature.normal if feature else None
+    feature = basis.known.get(player["name"])
+    flag = reference_flag(player["value"], feature.normal if feature else None)
+    shown = series.value_text(player["value"], player.get("unit"))
     return {
         "Variable": player["label"],
-        "Value": series.value_text(player["value"], player.get("unit")),
-        "Reference": reference_flag(player["value"], normal),
+        "Value": shown if flag == "–" else f"{shown}, {flag}",
+        "Status": status_text(player["name"], player["value"], basis),
         "Effect": signed(player["effect"]) + (f" ± {error:.3f}" if error else ""),
         "Modifiable": {True: "yes", False: "no", None: "–"}[
             feature.actionable if feature else None
@@ -109,4 +140,4 @@ def _row(player: Mapping[str, Any], feature: Feature | None) -> dict[str, str]:
 
 
 def _none() -> dict[str, str]:
-    return {"Variable": "none", "Value": "", "Reference": "", "Effect": "", "Modifiable": ""}
+    return {"Variable": "none", "Value": "", "Status": "", "Effect": "", "Modifiable": ""}

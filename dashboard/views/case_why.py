@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers
+from dashboard import numbers, state
 from dashboard.evidence import model_label
 from dashboard.queries import cases, explanations
 from dashboard.queries.cases import CaseFacts
@@ -18,12 +18,12 @@ from dashboard.views.case_list import versions_of
 from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
+from dashboard.views.pickers import pick_one
 from dashboard.words import word
 
 
 def why_part(chosen: Context, facts: CaseFacts) -> None:
     """Explain the chosen version's score, or every version's side by side."""
-    st.subheader("Why this score", anchor=False)
     if chosen.model is None:
         states.empty(
             "No explanation without the model",
@@ -37,6 +37,7 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
         f"Side by side with {model_label(versions[1][0])}", key="both", persist_state="session"
     ):
         shown = versions[:2]
+    cohort = _pick_cohort(chosen)
     columns = st.columns(len(shown), gap="medium")
     for column, (model, threshold) in zip(columns, shown, strict=True):
         own = cases.facts(chosen.ref, model, chosen.output.name, facts.case, threshold)
@@ -46,21 +47,39 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
             if own is None:
                 st.caption("This version did not score the case.")
             else:
-                _one(chosen, own, model, narrow=len(shown) > 1)
+                _one(chosen, own, model, cohort, narrow=len(shown) > 1)
 
 
-def _one(chosen: Context, facts: CaseFacts, model: str, *, narrow: bool) -> None:
+def _pick_cohort(chosen: Context) -> str:
+    """Let the reader choose whom this patient is compared with, where values are explained."""
+    if not explanations.variables(chosen.ref):
+        return explanations.EVERYBODY
+    offered = explanations.cohorts_offered(chosen.ref)
+    if len(offered) <= 1:
+        return explanations.EVERYBODY
+    return pick_one(
+        "Compared with",
+        offered,
+        key=state.COHORT,
+        format_func=lambda name: word("cohort", name).label,
+        width=360,
+    )
+
+
+def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: bool) -> None:
     field = explanations.image_field(chosen.ref)
     problem: Exception | None = None
     found: Explanation | None = None
     with st.skeleton(height=320):
         try:
-            found = explanations.case_explanation(chosen.ref, model, facts.case, chosen.output.name)
+            found = explanations.case_explanation(
+                chosen.ref, model, facts.case, chosen.output.name, cohort
+            )
         except states.EXPECTED as error:
             problem = error
         if found is not None:
             reliability_badge(found.entry)
-            check_button(chosen, found.entry)
+            check_button(chosen, found.entry, cohort)
         if field is not None and (found is None or found.entry.get("map")):
             show_image(chosen, facts, field, model, found)
         if found is not None and found.entry.get("players"):
@@ -83,7 +102,7 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
     st.markdown(f"{shown.badge} {' '.join(extra)}")
 
 
-def check_button(chosen: Context, entry: Mapping[str, Any]) -> None:
+def check_button(chosen: Context, entry: Mapping[str, Any], cohort: str) -> None:
     """Offer to test an explanation that was not tested yet."""
     if explanations.reliability(entry) != "not_checked":
         return
@@ -91,7 +110,7 @@ def check_button(chosen: Context, entry: Mapping[str, Any]) -> None:
     model, case, output = entry["model"], entry["case"], entry["output"]
     if st.button(f"Check this {what}", key=f"check_{model}", icon=":material/rule:"):
         with st.spinner(f"Testing the {what} against random ones"):
-            explanations.check_explanation(chosen.ref, model, case, output)
+            explanations.check_explanation(chosen.ref, model, case, output, cohort)
         st.rerun()
 
 

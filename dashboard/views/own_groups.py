@@ -8,18 +8,19 @@ from typing import Any
 import streamlit as st
 
 from dashboard import numbers, series
-from dashboard.evidence import comparison_of, group_label
+from dashboard.evidence import comparison_of, group_label, shrunken
 from dashboard.queries.cases import CaseFacts
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table, verdict_badge
 from dashboard.words import label, word
 
 METRICS = ("tpr", "fpr", "auroc", "oe_ratio")
+SMALL = 30
+"""Effective cases in a denominator below which a group's own number is not leant on."""
 
 
 def own_groups_part(chosen: Context, facts: CaseFacts) -> None:
     """Show the model's performance for every group this patient belongs to."""
-    st.subheader("How the model performs for this patient's own groups", anchor=False)
     rows = [_row(chosen.entry, {**chosen.entry["overall"], "attributes": {}})]
     rows += [
         _row(chosen.entry, group)
@@ -27,8 +28,14 @@ def own_groups_part(chosen: Context, facts: CaseFacts) -> None:
         if all(facts.groups.get(name) == level for name, level in group["attributes"].items())
     ]
     show_table(rows, alt="Performance of the model in each group of this patient")
+    if any("≈" in cell for row in rows for cell in row.values()):
+        st.caption(
+            f"≈ marks a group with fewer than {SMALL} effective cases behind a number. Such a "
+            "number is drawn towards the mean of its attribute, the more the smaller the group "
+            "(empirical Bayes); the group's own number stands in brackets with its interval."
+        )
     st.caption(
-        "Sensitivity, false alarms and calibration of the run, with 95 % intervals. "
+        "Sensitivity, false alarms, ranking and calibration of the run, with 95 % intervals. "
         + word("metric", "oe_ratio").definition
     )
 
@@ -41,7 +48,7 @@ def _row(output: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, str]:
     for metric in METRICS:
         estimate = group["metrics"].get(metric)
         if estimate is not None:
-            row[label("metric", metric)] = numbers.full(estimate, metric)
+            row[label("metric", metric)] = _number(output, group["attributes"], metric, estimate)
     row["Verdict on sensitivity"] = ""
     if group["attributes"]:
         found = comparison_of(output, group["attributes"], "tpr") or {}
@@ -50,3 +57,21 @@ def _row(output: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, str]:
         told = f" {side}" if found.get("verdict") == "disparity" else ""
         row["Verdict on sensitivity"] = f"{badge}{told}"
     return row
+
+
+def _number(
+    output: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    metric: str,
+    estimate: Mapping[str, Any],
+) -> str:
+    """Return a group's number; of a small group the one drawn towards its parents, said so."""
+    own = numbers.full(estimate, metric)
+    behind = (estimate.get("n") or 0) / (estimate.get("deff") or 1.0)
+    if not attributes or estimate.get("suppressed") or behind >= SMALL:
+        return own
+    drawn = shrunken(output, attributes, metric)
+    if drawn is None:
+        return own
+    shown = numbers.number(drawn["shrunk"], word("metric", metric).unit)
+    return f"≈ {shown} [{own}; own weight {drawn['own_weight']:.0%}]"
