@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from audits.storage import Run
     from audits.types import Progress
 
-_NOT_YET = "is not supported in this version; leave it out"
-_SPACES = ("probability", "logit", "value")
-_TASKS = ("binary", "regression", "ordinal", "survival")
+_SPACES = ("probability", "logit", "value", "log_hazard", "survival")
+_TASKS = (
+    *("binary", "multilabel", "multiclass", "ordinal", "regression"),
+    *("survival", "segmentation", "detection"),
+)
 
 
 def _both(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,8 +120,40 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--case-id", metavar="COL", help="Unique ids; default row numbers from 0."
             ),
             click.option("--weight", metavar="COL", help="Weight of each row."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _of_tasks(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
             click.option("--time", metavar="COL", help="Time of a survival outcome."),
             click.option("--event", metavar="COL", help="Event of a survival outcome."),
+            click.option(
+                "--horizon",
+                "horizons",
+                multiple=True,
+                type=float,
+                help="Time that a survival output is judged at; one, or one for each.",
+            ),
+            click.option(
+                "--measure",
+                "measures",
+                multiple=True,
+                metavar="METRIC=COL",
+                help="Of a segmentation: dice=COL, hd95=COL.",
+            ),
+            click.option("--image", metavar="COL", help="Of a detection: image of each mark."),
+            click.option("--stay", metavar="COL", help="Stay that a prediction belongs to."),
+            click.option("--predicted-at", metavar="COL", help="Time of each prediction."),
+            click.option("--event-at", metavar="COL", help="Time of the stay's event, or empty."),
+            click.option("--window", type=float, help="How long before its event an alarm warns."),
+            click.option("--silence", type=float, help="How long an alarm silences later ones."),
+            click.option(
+                "--stay-unit", type=click.Choice(["min", "h", "d"]), help="Unit; default h."
+            ),
         )
     ):
         command = option(command)
@@ -129,6 +163,7 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_from_study
 @_from_scores
+@_of_tasks
 @_both
 def audit(**given: Any) -> None:
     """Audit models on a study, or a table of scores, and write a run folder.
@@ -139,6 +174,8 @@ def audit(**given: Any) -> None:
         --policy sample_data/chest_xray/policy.toml --out runs/chest_xray
       auscult audit --predictions scores.parquet --label died --score risk --patient pid \\
         --group sex --group age:40,65 --intersect sex,age --threshold 0.2 --out runs/risk
+      auscult audit --predictions follow_up.parquet --task survival --time days --event died \\
+        --score risk_1y --horizon 365 --group sex --out runs/survival
     """  # noqa: D301 - \b keeps click from rewrapping the examples
     from audits.cli.summary import print_summary
     from audits.storage import open_run
@@ -185,14 +222,23 @@ def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
 def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     _check_scores(given)
     from audits.running import run_predictions_audit
+    from audits.running.task_options import label_or_event, task_names
 
     positives = [typed(value) for value in given["positives"]] or [1]
     return run_predictions_audit(
         given["predictions"],
-        labels=list(given["labels"]),
+        labels=label_or_event(given["labels"], given["event"], given["time"]),
         scores=list(given["scores"]),
         thresholds=given["thresholds"],
         threshold_chosen_on=given["threshold_chosen_on"],
+        horizons=given["horizons"],
+        columns_of=task_names(
+            weight=given["weight"],
+            time=given["time"],
+            measures=_measures(given["measures"]),
+            image=given["image"],
+            stays=_stays(given),
+        ),
         patient=given["patient"],
         groups=list(given["groups"]),
         intersections=[text.split(",") for text in given["intersect"]],
@@ -207,16 +253,46 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
 
 def _check_scores(given: dict[str, Any]) -> None:
     """Refuse what a table of scores cannot have."""
-    for name in ("labels", "scores"):
+    survival = given["task"] == "survival"
+    if survival and not (given["time"] and (given["event"] or given["labels"])):
+        raise click.UsageError("--task survival needs --time and --event")
+    if not survival and (given["time"] or given["event"] or given["horizons"]):
+        raise click.UsageError("--time, --event and --horizon belong to --task survival")
+    if given["space"] in {"log_hazard", "survival"} and not survival:
+        raise click.UsageError(f"--space {given['space']} belongs to --task survival")
+    needed: tuple[str, ...] = ("labels", "scores")
+    if given["task"] == "segmentation":
+        needed = ("measures",)
+    elif given["event"]:
+        needed = ("scores",)
+    for name in needed:
         if not given[name]:
             raise click.UsageError(
                 f"--predictions needs --{option_name(name)}, once for each output"
             )
-    if given["time"] or given["event"] or given["task"] == "survival":
-        raise click.UsageError(f"a survival outcome (--time, --event) {_NOT_YET}")
-    if given["weight"]:
-        raise click.UsageError(f"--weight {_NOT_YET}")
     if given["device"] in ("cuda", "mps"):
         from model_adapters import select_device
 
         select_device(given["device"])
+
+
+def _measures(given: Sequence[str]) -> dict[str, str]:
+    """Read METRIC=COL."""
+    pairs = [text.partition("=") for text in given]
+    for text, (metric, equals, name) in zip(given, pairs, strict=True):
+        if not (metric and equals and name):
+            raise click.UsageError(f"--measure takes METRIC=COL, found {text!r}")
+    return {metric: name for metric, _, name in pairs}
+
+
+def _stays(given: dict[str, Any]) -> dict[str, Any] | None:
+    """Gather the options of repeated predictions; None where none is given."""
+    needed = {"stay": "stay", "at": "predicted_at", "event": "event_at", "window": "window"}
+    more = {"silence": "silence", "unit": "stay_unit"}
+    found = {key: given[name] for key, name in (needed | more).items() if given[name] is not None}
+    if not found:
+        return None
+    absent = [option_name(name) for key, name in needed.items() if key not in found]
+    if absent:
+        raise click.UsageError(f"repeated predictions need --{absent[0]}, too")
+    return found

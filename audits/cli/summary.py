@@ -10,7 +10,7 @@ import click
 from audits.storage import Run
 
 _RATES = ("tpr", "fpr", "fnr", "auroc")
-_NUMBERS = ("mae", "bias", "kappa_w")
+_NUMBERS = ("mae", "bias", "kappa_w", "c_uno", "auc_t", "brier_t", "oe_t", "dice", "hd95", "froc")
 _VERDICTS = ("disparity", "equivalent", "inconclusive", "not_evaluable")
 
 
@@ -45,7 +45,10 @@ def summary_of(output: Mapping[str, Any]) -> list[str]:
 
 def _title(output: Mapping[str, Any]) -> str:
     model = f"{output['model']} · " if output["model"] else ""
-    threshold = output["threshold"]
+    threshold, horizon = output["threshold"], output.get("horizon")
+    if horizon is not None:
+        at = "no horizon" if horizon["value"] is None else f"horizon {horizon['value']:.4g}"
+        return f"{model}{output['name']} ({at})"
     if threshold["value"] is None:
         return f"{model}{output['name']} (no threshold)"
     return f"{model}{output['name']} (threshold {threshold['value']:.4g}, {threshold['source']})"

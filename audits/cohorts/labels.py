@@ -65,11 +65,18 @@ def read_label(
             name=name, column=column_name, positive=positive, task=task, values=known, target=target
         )
         return label, ()
+    if task == "segmentation":
+        there = np.where(text_codes(values)[0] < 0, MISSING, 0).astype(np.int8)
+        named = LabelColumn(
+            name=name, column=column_name, positive=positive, task=task, values=there
+        )
+        return named, ()
     codes, distinct, texts = text_codes(values)
     keys = [_key(value, text) for value, text in zip(distinct, texts, strict=True)]
     wanted = _key(positive, value_text(positive))
     present = {keys[code] for code in np.unique(codes[codes >= 0])}
-    if task == "binary" and len(present | {wanted}) > 2:  # noqa: PLR2004 - two values are binary
+    two = task in ("binary", "survival", "detection")
+    if two and len(present | {wanted}) > 2:  # noqa: PLR2004 - two values are binary
         _refuse(where, column_name, positive, wanted, present)
     table = np.array([*(key == wanted for key in keys), MISSING], dtype=np.int8)
     label = LabelColumn(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from audits.errors import StudyError
@@ -16,7 +16,9 @@ Scope = Literal["same_source_test", "external", "local"]
 Sampling = Literal["as_seen", "enriched"]
 GroupKind = Literal["demographic", "site", "clinical"]
 InputKind = Literal["png", "jpeg", "dicom", "nifti", "signal"]
-LabelTask = Literal["binary", "multiclass", "ordinal", "regression"]
+LabelTask = Literal[
+    "binary", "multiclass", "ordinal", "regression", "survival", "segmentation", "detection"
+]
 Positive: TypeAlias = bool | int | float | str
 
 STUDY_FILE = "study.toml"
@@ -45,19 +47,52 @@ class CasesSection(_Section):
     split: str | None = None
     audit_split: str | None = None
     scope: Scope = "same_source_test"
+    weight: str | None = None
     sampling: Sampling = "as_seen"
+
+
+class StaysSection(_Section):
+    """``[stays]``: predictions that repeat while a patient stays, and when the event was.
+
+    Attributes:
+        stay: Column of the stay.
+        at: Column of the time of the prediction.
+        event: Column of the time of the stay's event, empty where there was none.
+        window: How long before the event an alarm counts as its warning.
+        silence: How long an alarm silences later ones.
+        unit: Unit of the times.
+    """
+
+    stay: str
+    at: str
+    event: str
+    window: Annotated[float, Field(gt=0)]
+    silence: Annotated[float, Field(ge=0)] = 0.0
+    unit: Literal["min", "h", "d"] = "h"
 
 
 class LabelSection(_Section):
     """``[labels.NAME]``: one finding or outcome.
 
-    ``task`` is ``binary`` unless the column holds classes (``positive`` against the rest) or
-    numbers.
+    ``task`` is ``binary`` unless the column holds classes (``positive`` against the rest),
+    numbers, the event of a time (``survival``, with ``time``), or file names of masks
+    (``segmentation``).
     """
 
     column: str
     positive: Positive = 1
     task: LabelTask = "binary"
+    time: str | None = None
+    horizon: Annotated[float, Field(gt=0)] | None = None
+    unit: str | None = None
+
+    @model_validator(mode="after")
+    def _with_time(self) -> Self:
+        if (self.task == "survival") != (self.time is not None):
+            raise ValueError('a label of task "survival" names its time column, and no other does')
+        if self.horizon is not None and self.time is None:
+            raise ValueError("a horizon belongs to a survival label")
+        return self
 
 
 class GroupSection(_Section):
@@ -124,6 +159,7 @@ class StudySpec(_Section):
     labels: dict[str, LabelSection] = {}
     groups: dict[str, GroupSection] = {}
     inputs: dict[str, InputSection] = {}
+    stays: StaysSection | None = None
 
 
 def load_spec(folder: Path) -> StudySpec:

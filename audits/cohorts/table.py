@@ -22,6 +22,12 @@ from audits.cohorts.tables import (
     read_table,
     unique_ids,
 )
+from audits.cohorts.task_columns import (
+    TaskColumns,
+    TaskNames,
+    missing_reasons,
+    read_task_columns,
+)
 from audits.errors import StudyError
 from audits.types import Finding, Skipped
 from model_adapters.base import Space
@@ -67,6 +73,8 @@ class CohortTable:
         intersections: Names of the attributes that are crossed.
         skipped: Rows that lack a label or a score.
         findings: What the reader of the run must know.
+        task_names: Columns that further tasks read.
+        task_columns: Their values.
     """
 
     name: str
@@ -85,6 +93,8 @@ class CohortTable:
     version: str = ""
     description: str = ""
     licence: str = ""
+    task_names: TaskNames = field(default_factory=TaskNames)
+    task_columns: TaskColumns = field(default_factory=TaskColumns)
     _attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     @property
@@ -130,6 +140,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
     case_id: str | None = None,
     name: str | None = None,
     keep: Sequence[str] = (),
+    columns_of: TaskNames | None = None,
 ) -> CohortTable:
     """Open a table of labels and scores.
 
@@ -147,11 +158,13 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         case_id: Column of unique case ids; without it cases are row numbers from 0.
         name: What the run calls the study.
         keep: Further columns of the file to keep in ``cases``.
+        columns_of: Columns that further tasks read: times, weights, measurements, stays.
 
     Raises:
         StudyError: One sentence on the first thing that cannot be used as it stands.
     """
-    pairs = _pairs(labels, scores, positive)
+    names = columns_of or TaskNames()
+    pairs = [] if names.measures else _pairs(labels, scores, positive)
     frame, where, digest = _frame(source, [c for c in (patient, case_id) if c])
     ids = unique_ids(column(frame, case_id, where), where=where, name=case_id) if case_id else None
     case_ids = ids or tuple(map(str, range(len(frame))))
@@ -170,13 +183,17 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
                 "under a second name and give each its own."
             )
         columns.append(_score(frame, score_name, read[label_name], space, where))
+    if names.image is None:
+        _refuse_unusable(columns, where)
+    extra, more = read_task_columns(frame, names, where)
+    findings += more
     specs, crossed = resolve_groups(groups, intersections, list(frame.columns))
     attributes = {spec.name: read_attribute(spec, frame, where) for spec in specs}
     for attribute in attributes.values():
         findings += one_level_finding(attribute)
     patients, more = _patients(frame, patient, where)
     used = [case_id, patient, *read, *(c.column for c in columns)]
-    used += [*(a.column for a in attributes.values()), *keep]
+    used += [*(a.column for a in attributes.values()), *names.columns, *keep]
     return CohortTable(
         name=name or (where if isinstance(source, pd.DataFrame) else Path(where).stem),
         sha256=digest or frame_sha256(frame),
@@ -189,8 +206,10 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         scores=tuple(columns),
         groups=tuple(spec.name for spec in specs[: len(dict.fromkeys(groups))]),
         intersections=crossed,
-        skipped=_skipped(columns, case_ids),
+        skipped=() if names.image else _skipped(columns, case_ids, missing_reasons(names, extra)),
         findings=(*findings, *more),
+        task_names=names,
+        task_columns=extra,
         _attributes=attributes,
     )
 
@@ -236,7 +255,7 @@ def _score(
 ) -> ScoreColumn:
     # Thresholds are compared in float64: float32 columns are widened, never rounded again.
     values = as_numbers(column(frame, name, where), where=where, name=name, need="holds scores")
-    if space == "probability":
+    if space in ("probability", "survival"):
         bad = np.flatnonzero((values < 0) | (values > 1))
         if bad.size:
             raise StudyError(
@@ -245,21 +264,30 @@ def _score(
                 "scores are logits or values (space)."
             )
     values = np.where(np.isfinite(values), values, np.nan)
-    score = ScoreColumn(name=label.name, column=name, label=label, values=values)
-    if not score.usable.any():
-        raise StudyError(
-            f"{where}: no row has both the label {label.column!r} and the score {name!r}; "
-            "give a table where at least one row has both."
-        )
-    return score
+    return ScoreColumn(name=label.name, column=name, label=label, values=values)
 
 
-def _skipped(columns: Sequence[ScoreColumn], case_ids: tuple[str, ...]) -> tuple[Skipped, ...]:
+def _refuse_unusable(columns: Sequence[ScoreColumn], where: str) -> None:
+    """Refuse a pair of which no row has both; a detection's missed lesions have no score."""
+    for score in columns:
+        if not score.usable.any():
+            raise StudyError(
+                f"{where}: no row has both the label {score.label.column!r} and the score "
+                f"{score.column!r}; give a table where at least one row has both."
+            )
+
+
+def _skipped(
+    columns: Sequence[ScoreColumn],
+    case_ids: tuple[str, ...],
+    more: Sequence[tuple[str, npt.NDArray[np.bool_]]],
+) -> tuple[Skipped, ...]:
     reasons: dict[int, list[str]] = {}
     for pair in columns:
         for name, missing in (
             (f"label {pair.label.column!r}", ~pair.label.known),
             (f"score {pair.column!r}", np.isnan(pair.values)),
+            *more,
         ):
             for row in np.flatnonzero(missing):
                 words = reasons.setdefault(int(row), [])

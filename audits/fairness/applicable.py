@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audits.fairness.frame import Frame
 from audits.fairness.number_errors import ERROR_BOUNDS
+from audits.fairness.tasks import statistics_of, task_of, verdicts_of
 from audits.policy import Policy
 from audits.types import Finding
 
@@ -17,10 +18,10 @@ def metric_findings(frame: Frame, name: str, policy: Policy) -> list[Finding]:
         policy: Declares the verdict metrics.
     """
     declared = policy.verdict_metrics
-    if frame.ordinal:
-        left = list(declared)
-        why = "The output is a grade: kappa_w is reported for every group and gets no verdict."
-    elif frame.regression:
+    task = task_of(frame)
+    if task is not None:
+        return _of_task(frame, task, name, policy)
+    if frame.regression:
         left = [metric for metric in declared if metric not in ERROR_BOUNDS]
         why = "The output is a number: name mae or bias, with a margin in its unit."
     else:
@@ -36,5 +37,26 @@ def metric_findings(frame: Frame, name: str, policy: Policy) -> list[Finding]:
             severity="warning" if len(left) == len(declared) else "info",
             where=f"{name}: verdict metrics",
             message=f"Not compared between groups: {', '.join(left)}. {why}",
+        )
+    ]
+
+
+def _of_task(frame: Frame, task: str, name: str, policy: Policy) -> list[Finding]:
+    """Say which metrics of such a task get a verdict, where the policy names none that fits."""
+    found = statistics_of(frame, None)
+    chosen = verdicts_of(frame, policy, found)
+    if task == "weighted" or set(chosen) & set(policy.verdict_metrics):
+        return []
+    said = ", ".join(statistic.metric for statistic in found)
+    told = f"{', '.join(chosen)} is" if len(chosen) == 1 else f"{', '.join(chosen)} are"
+    return [
+        Finding(
+            severity="info",
+            where=f"{name}: verdict metrics",
+            message=f"The policy's verdict metrics fit no {task} output, so {told} compared, as "
+            "task_metrics declares."
+            if chosen
+            else f"Not compared between groups: name one of {said} in verdict_metrics, with a "
+            "margin.",
         )
     ]

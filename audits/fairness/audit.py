@@ -189,11 +189,11 @@ def _row_findings(frame: Frame, output: ScoredOutput) -> list[Finding]:
             Finding(
                 severity="warning",
                 where=output.name,
-                message=f"{left_out} of {len(frame.keep)} cases lack a label or a score "
+                message=f"{left_out} of {len(frame.keep)} cases lack {_lacking(output)} "
                 "and are left out.",
             )
         )
-    if output.threshold is None and not frame.regression:
+    if output.threshold is None and not frame.regression and frame.details is None:
         findings.append(
             Finding(
                 severity="warning",
@@ -203,6 +203,16 @@ def _row_findings(frame: Frame, output: ScoredOutput) -> list[Finding]:
             )
         )
     return findings
+
+
+def _lacking(output: ScoredOutput) -> str:
+    """Return what a row needs to be measured, in words."""
+    if output.task == "segmentation":
+        return "any measurement"
+    words = ["a label or a score"]
+    words += ["a time"] if output.task == "survival" else []
+    words += ["a weight above 0"] if output.weights is not None else []
+    return " or ".join(words)
 
 
 def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult:

@@ -9,11 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.errors import AuditError
-from audits.fairness.types import BoolArray, FloatArray, Grouping, IntArray, ScoredOutput, Tier
+from audits.fairness.types import (
+    BoolArray,
+    Details,
+    FloatArray,
+    Grouping,
+    IntArray,
+    ScoredOutput,
+    Tier,
+)
 
 NUMBER_TASKS = ("regression", "ordinal")
 BINARY_TASKS = ("binary", "multilabel", "multiclass", "anomaly")
 """Tasks whose labels are read as one value against the rest."""
+DETAILED_TASKS = ("survival", "segmentation", "detection")
+"""Tasks that know more of a row than its label and its score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,8 @@ class Frame:
         probabilities: Whether the scores are probabilities.
         regression: Whether y is a number, not a class.
         ordinal: Whether that number is a grade.
+        weight: Weight of each row, (n,), or None where every row stands for itself.
+        details: What the task knows of each row beside its label and its score, or None.
     """
 
     y: FloatArray
@@ -53,6 +65,8 @@ class Frame:
     probabilities: bool
     regression: bool
     ordinal: bool = False
+    weight: FloatArray | None = None
+    details: Details | None = None
 
     @property
     def n(self) -> int:
@@ -130,8 +144,8 @@ def build_frame(output: ScoredOutput) -> Frame:
     Rows with a missing label or score are left out; the caller has listed them as skipped.
 
     Raises:
-        AuditError: If the task has no statistics, arrays differ in length, or the output carries
-            weights, or a grade is no whole number.
+        AuditError: If the task has no statistics, arrays differ in length, weights cannot be
+            used, or a grade is no whole number.
     """
     check_task(output.task, f"Output {output.name!r}")
     _check_lengths(output)
@@ -140,6 +154,10 @@ def build_frame(output: ScoredOutput) -> Frame:
     scores = np.asarray(output.score, dtype=np.float64)
     valid = np.isfinite(labels) if regression else (labels == 0) | (labels == 1)
     keep = valid & ~np.isnan(scores)
+    if output.details is not None:
+        keep &= output.details.usable
+    if output.weights is not None:
+        keep &= output.weights > 0
     y, score = labels[keep], scores[keep]
     if output.task == "ordinal":
         _check_grades(output.name, {"label": y, "score": score})
@@ -166,7 +184,16 @@ def build_frame(output: ScoredOutput) -> Frame:
         probabilities=output.space in ("probability", "logit") and inside and not regression,
         regression=regression,
         ordinal=output.task == "ordinal",
+        weight=None if output.weights is None else output.weights[keep],
+        details=None if output.details is None else output.details.take(keep),
     )
+
+
+_NEEDS = {
+    "survival": "the time of each row",
+    "segmentation": "measurements of each case",
+    "detection": "the image and the kind of each mark",
+}
 
 
 def check_task(task: str, where: str) -> None:
@@ -175,11 +202,9 @@ def check_task(task: str, where: str) -> None:
     Raises:
         AuditError: Names the task and what can be audited.
     """
-    if task not in (*BINARY_TASKS, *NUMBER_TASKS):
-        raise AuditError(
-            f"{where}: the task {task!r} is not audited in this version; audit one of "
-            f"{', '.join((*BINARY_TASKS, *NUMBER_TASKS))}."
-        )
+    known = (*BINARY_TASKS, *NUMBER_TASKS, *DETAILED_TASKS)
+    if task not in known:
+        raise AuditError(f"{where}: there is no task {task!r}; audit one of {', '.join(known)}.")
 
 
 def _check_grades(name: str, grades: Mapping[str, FloatArray]) -> None:
@@ -194,19 +219,29 @@ def _check_grades(name: str, grades: Mapping[str, FloatArray]) -> None:
 
 def _check_lengths(output: ScoredOutput) -> None:
     n = len(output.y)
+    if (output.task in DETAILED_TASKS) != (output.details is not None):
+        raise AuditError(
+            f"Output {output.name!r}: a {output.task} output needs "
+            f"{_NEEDS.get(output.task, 'no details beside labels and scores')}; give them."
+            if output.task in DETAILED_TASKS
+            else f"Output {output.name!r}: details of another task do not belong to {output.task}; "
+            "leave them out."
+        )
     given = {"scores": len(output.score)}
     if output.patients is not None:
         given["patients"] = len(output.patients)
+    if output.weights is not None:
+        given["weights"] = len(output.weights)
     given |= {f"group {item.name}": len(item.codes) for item in output.attributes}
     for what, length in given.items():
         if length != n:
             raise AuditError(
                 f"Output {output.name!r}: {length} {what} for {n} labels; give one per row."
             )
-    if output.weights is not None:
+    if output.weights is not None and output.task not in BINARY_TASKS:
         raise AuditError(
-            f"Output {output.name!r}: case weights are not used by the subgroup audit; "
-            "remove them, or audit the cohort as it stands."
+            f"Output {output.name!r}: weights are used for outcomes that are there or not, not for "
+            f"{output.task}; remove them, or audit the cohort as it stands."
         )
 
 

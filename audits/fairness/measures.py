@@ -43,7 +43,6 @@ from audits.fairness.number_errors import (
     mean_ratio,
     number_errors,
 )
-from audits.fairness.ordinal import kappa_estimates
 from audits.fairness.rates import (
     DENOMINATORS,
     NEEDS_NO_THRESHOLD,
@@ -54,6 +53,8 @@ from audits.fairness.rates import (
 )
 from audits.fairness.ratios import REST, Ratio, group_sums, reference_sums
 from audits.fairness.reference_areas import reference_areas
+from audits.fairness.statistics.measure import Task, measure_task
+from audits.fairness.tasks import statistics_of, task_of, verdicts_of
 from audits.fairness.types import BoolArray, FloatArray, GroupResult, Heterogeneity, IntArray
 from audits.fairness.utility import decision_curves, shared_threshold_regret
 from audits.fairness.verdicts import Draft
@@ -155,6 +156,8 @@ def measure_family(
         reference: Index of the reference group, or ``REST``.
         crossed: Whether a declared intersection splits these groups further.
     """
+    if task_of(subject.frame) is not None:
+        return _measure_task(subject, family, reference, crossed=crossed)
     if subject.frame.regression:
         return _measure_numbers(subject, family, reference)
     frame, policy = subject.frame, subject.policy
@@ -494,14 +497,35 @@ class _Contrasts:
         return [estimate_heterogeneity(metric, self.family.name, values, variances)]
 
 
+def _measure_task(
+    subject: Subject, family: Family, reference: int, *, crossed: bool
+) -> Measured:
+    """Measure what counts alone do not carry, by statistics with influence functions."""
+    found = statistics_of(subject.frame, subject.threshold)
+    task = Task(
+        output=subject.index,
+        frame=subject.frame,
+        policy=subject.policy,
+        statistics=found,
+        verdicts=verdicts_of(subject.frame, subject.policy, found),
+    )
+    result = measure_task(
+        task,
+        family,
+        reference=reference,
+        wanted=compared_groups(family, reference),
+        crossed=crossed,
+    )
+    return Measured(
+        groups=_number_groups(subject, family, result.estimates),
+        drafts=result.drafts,
+        heterogeneity=result.heterogeneity,
+    )
+
+
 def _measure_numbers(subject: Subject, family: Family, reference: int) -> Measured:
-    """Measure outcomes that are numbers: errors in their unit, of grades the agreement."""
+    """Measure outcomes that are numbers: errors in their unit."""
     frame, policy = subject.frame, subject.policy
-    if frame.ordinal:
-        estimates = {"kappa_w": kappa_estimates(frame, family)}
-        return Measured(
-            groups=_number_groups(subject, family, estimates), drafts=(), heterogeneity=()
-        )
     wanted = compared_groups(family, reference)
     maker = _Contrasts(subject, family, reference, wanted, crossed=False)
     estimates, drafts, heterogeneity = {}, [], []
@@ -528,12 +552,14 @@ def _number_groups(
 ) -> tuple[GroupResult, ...]:
     rows = family.sum_rows()
     patients = family.sum_pairs(np.ones(len(family.pair_group)))
+    counted = not subject.frame.regression
+    positives = family.sum_rows(subject.frame.y) if counted else np.zeros(family.size)
     return tuple(
         GroupResult(
             attributes=label,
             n=int(rows[index]),
             patients=int(patients[index]) if subject.frame.named_patients else None,
-            positives=0,
+            positives=int(positives[index]),
             metrics={name: values[index] for name, values in estimates.items()},
             declared=family.declared,
         )

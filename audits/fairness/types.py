@@ -21,6 +21,19 @@ Worse = Literal["group", "reference", "none"]
 Tier = Literal["marginal", "intersection"]
 
 
+class Details(Protocol):
+    """What a task knows of each row beside its label and its score."""
+
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """Return the rows that it can measure, (n,)."""
+        ...
+
+    def take(self, keep: npt.NDArray[np.bool_], /) -> Details:
+        """Return the same of some rows."""
+        ...
+
+
 class Grouping(Protocol):
     """The part of a cohort's attribute that the statistics need.
 
@@ -65,8 +78,10 @@ class ScoredOutput:
         attributes: Groupings whose codes are aligned to these rows.
         scope: same_source_test, external or local.
         compared: Attributes that are compared on their own; None for those that no crossing names.
+        weights: Weight of each row, such as that of a survey, or None.
         crossings: Crossings that were asked for; those that the policy does not declare are
             exploratory.
+        details: What a survival, segmentation or detection task knows of each row.
     """
 
     name: str
@@ -86,6 +101,7 @@ class ScoredOutput:
     weights: FloatArray | None = None
     compared: tuple[str, ...] | None = None
     crossings: tuple[tuple[str, ...], ...] = ()
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

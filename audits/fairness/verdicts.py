@@ -21,8 +21,14 @@ from audits.fairness.types import Comparison, FloatArray, Strength, Verdict, Wor
 from audits.policy import Policy
 from audits.types import Estimate
 
-HIGHER_IS_BETTER = frozenset({"tpr", "tnr", "ppv", "npv", "accuracy", "auroc"})
-LOWER_IS_BETTER = frozenset({"fpr", "fnr", "mae"})
+HIGHER_IS_BETTER = frozenset(
+    [
+        *("tpr", "tnr", "ppv", "npv", "accuracy", "auroc"),
+        *("c_uno", "auc_t", "kappa_w", "dice", "froc"),
+    ]
+)
+LOWER_IS_BETTER = frozenset({"fpr", "fnr", "mae", "brier", "brier_t", "hd95"})
+RATIO_METRICS = frozenset({"oe_ratio", "oe_t"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,7 @@ class Draft:
         scale: Estimates and variances on the scale on which effects add up, for all groups.
         method: Name of the interval.
         crossed: Whether a declared intersection splits the group further.
+        exploratory: Whether the policy declares no verdict on this metric.
     """
 
     output: int
@@ -58,11 +65,12 @@ class Draft:
     scale: tuple[FloatArray, FloatArray]
     method: str
     crossed: bool
+    exploratory: bool = False
 
     @property
     def declared(self) -> bool:
-        """Return whether the policy names the group."""
-        return self.family.declared
+        """Return whether the policy names the group and the metric."""
+        return self.family.declared and not self.exploratory
 
     @property
     def p(self) -> float:
@@ -129,7 +137,7 @@ def _inside(draft: Draft) -> bool:
     """Say whether the 90 % interval lies inside the margin."""
     contrast, i = draft.contrast, draft.index
     low, high, margin = float(contrast.low90[i]), float(contrast.high90[i]), contrast.margin
-    if draft.metric == "oe_ratio":
+    if draft.metric in RATIO_METRICS:
         if not low > 0:
             return False
         low, high = math.log(low), math.log(high)
@@ -250,7 +258,7 @@ def _ratio(draft: Draft) -> Estimate | None:
 
 def _worse(draft: Draft) -> Worse:
     first, second = draft.contrast.first[draft.index], draft.contrast.second[draft.index]
-    if draft.metric == "oe_ratio":
+    if draft.metric in RATIO_METRICS:
         with np.errstate(divide="ignore", invalid="ignore"):
             first, second = -abs(np.log(first)), -abs(np.log(second))
     elif draft.metric in LOWER_IS_BETTER:
@@ -264,7 +272,7 @@ def _worse(draft: Draft) -> Worse:
 
 def _printed_margin(draft: Draft) -> float:
     margin = draft.contrast.margin
-    return math.exp(margin) if draft.metric == "oe_ratio" else margin
+    return math.exp(margin) if draft.metric in RATIO_METRICS else margin
 
 
 def _reason(draft: Draft, verdict: Verdict | None, q: float | None, alpha: float) -> str | None:
@@ -296,7 +304,7 @@ def _mde(
     draft: Draft, unit: tuple[float, float], size: tuple[float, float], alpha: float
 ) -> float | None:
     gap = minimum_detectable(unit, size, alpha)
-    if gap is None or draft.metric != "oe_ratio":
+    if gap is None or draft.metric not in RATIO_METRICS:
         return gap
     return _finite(math.exp(min(gap, 700.0)))
 

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audits.running.predictions import AuditResult, audit_table, open_scores
+from audits.running.task_options import label_or_event, task_names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from audits.fairness.custom import Metric, Of
 
 
 def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the table by keyword
     table: pd.DataFrame | Path | str,
     *,
-    label: str | Sequence[str],
-    score: str | Sequence[str],
+    label: str | Sequence[str] | None = None,
+    score: str | Sequence[str] | None = None,
     groups: Sequence[str] = (),
     intersections: Sequence[Sequence[str]] = (),
     patient: str | None = None,
@@ -24,6 +27,14 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
     policy: Path | str | Mapping[str, Any] | None = None,
     seed: int = 0,
     why: bool | None = False,
+    weight: str | None = None,
+    time: str | None = None,
+    event: str | None = None,
+    horizon: float | Sequence[float] | None = None,
+    measures: Mapping[str, str] | None = None,
+    image: str | None = None,
+    stays: Mapping[str, Any] | None = None,
+    custom_metrics: Mapping[str, Metric | tuple[Metric, Of]] | None = None,
     **options: Any,
 ) -> AuditResult:
     """Audit a table of labels and scores.
@@ -40,6 +51,16 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         seed: Seed of everything random.
         why: Add causes, slices and a mitigation preview to every output; None for tables of up to
             60,000 scored labels, as the command does.
+        weight: Column of the weight of each row.
+        time: Column of the time of a survival outcome.
+        event: Column of its event; the label where none is named.
+        horizon: Time that survival outputs are judged at, in the unit of ``time``.
+        measures: Of a segmentation: ``dice`` and ``hd95`` to their columns.
+        image: Of a detection: column of the image that each mark lies in.
+        stays: Of predictions that repeat: ``stay``, ``at``, ``event``, ``window`` and, optionally,
+            ``silence`` and ``unit``, as in ``[stays]`` of a study.
+        custom_metrics: Name -> ``function(y_true, y_pred)`` with calls of 0 and 1, or that and
+            ``"score"``; shown for every group with patient-bootstrap intervals, without verdict.
         options: ``positive``, ``task``, ``space``, ``scope``, ``case_id`` and ``name``, as on the
             command line.
 
@@ -59,22 +80,29 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
     opened, declared = open_scores(
         table,
         policy=policy,
-        labels=label,
-        scores=score,
+        labels=label_or_event(label, event, time),
+        scores=score or (),
         patient=patient,
         groups=groups,
         intersections=intersections,
+        columns_of=task_names(
+            weight=weight, time=time, measures=measures, image=image, stays=stays
+        ),
         **options,
     )
-    if threshold is None:
-        thresholds: Sequence[float] = ()
-    else:
-        thresholds = [threshold] if isinstance(threshold, (int, float)) else list(threshold)
     return audit_table(
         opened,
         declared,
-        thresholds=thresholds,
+        thresholds=_listed(threshold),
+        horizons=_listed(horizon),
+        custom_metrics=custom_metrics,
         task=str(options.get("task", "binary")),
         seed=seed,
         why=why,
     )
+
+
+def _listed(value: float | Sequence[float] | None) -> Sequence[float]:
+    if value is None:
+        return ()
+    return [value] if isinstance(value, (int, float)) else list(value)

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, CohortTable, open_table, parse_group
-from audits.cohorts.table import ScoreColumn
-from audits.fairness import FairnessResult, ScoredOutput, audit_fairness, check_task
+from audits.cohorts.task_columns import TaskNames
+from audits.fairness import FairnessResult, audit_fairness
+from audits.fairness.custom import Metric, Of, custom_metrics_of
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, build_evidence, library_versions
 from audits.running import quality
 from audits.running.causes import table_context, with_causes
 from audits.running.columns import table_columns
+from audits.running.extras import with_sections
 from audits.running.requirements import requirements_of
-from audits.running.thresholds import (
-    CUSTOMARY_THRESHOLD,
-    Threshold,
-    customary_threshold,
-    paired_thresholds,
-    threshold_of,
-)
+from audits.running.table_outputs import compared_attributes, rows_of, scored_outputs, stays_of
+from audits.running.thresholds import paired_horizons, paired_thresholds
 from audits.running.unused import unused_settings
 from audits.running.writing import (
     Internal,
@@ -114,6 +109,8 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     thresholds: Sequence[float] = (),
     threshold_chosen_on: str | None = None,
     task: str = "binary",
+    horizons: Sequence[float] = (),
+    custom_metrics: Mapping[str, Metric | tuple[Metric, Of]] | None = None,
     seed: int = 0,
     prior_runs: Sequence[Mapping[str, Any]] = (),
     why: bool | None = False,
@@ -127,6 +124,8 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         thresholds: One for all outputs or one for each; 0.5 stands in for probabilities.
         threshold_chosen_on: sha256 of the data the thresholds were chosen on.
         task: Task of the outputs.
+        horizons: Of survival outputs: one for all or one for each.
+        custom_metrics: Name -> ``function(y_true, y_pred)``, or that with ``called`` or ``score``.
         seed: Seed of everything random.
         prior_runs: Earlier runs of the same table.
         why: Look for causes, slices and mitigation; None for tables that are not large.
@@ -136,19 +135,31 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         AuditError: The thresholds do not pair with the labels.
     """
     declared_at = now()
+    custom = custom_metrics_of(custom_metrics, policy.custom_metrics)
+    names = [s.name for s in table.scores]
     outputs, findings = scored_outputs(
         table,
         policy,
-        paired_thresholds(thresholds, [s.name for s in table.scores]),
+        paired_thresholds(thresholds, names),
         chosen_on=threshold_chosen_on,
         task=task,
+        horizons=paired_horizons(horizons, names),
     )
+    rows = rows_of(table, task)
     result = audit_fairness(outputs, policy, seed=seed, progress=part_of(progress, 0.0, 0.7))
+    result = with_sections(
+        result,
+        outputs,
+        policy,
+        stays=[stays_of(table, kept) for kept in rows],
+        custom=custom,
+        seed=seed,
+    )
     result = with_causes(
         result,
         [
-            (output, table_context(table, policy, np.flatnonzero(score.usable)))
-            for output, score in zip(outputs, table.scores, strict=True)
+            (output, table_context(table, policy, kept))
+            for output, kept in zip(outputs, rows, strict=True)
         ],
         policy,
         seed=seed,
@@ -165,39 +176,6 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         declared_at=declared_at,
     )
     return AuditResult(parts=parts, table=table, policy=policy)
-
-
-def scored_outputs(
-    table: CohortTable,
-    policy: Policy,
-    thresholds: Sequence[float | None],
-    *,
-    chosen_on: str | None,
-    task: str,
-) -> tuple[list[ScoredOutput], list[Finding]]:
-    """Return every score column as the statistics take it, on the rows with label and score.
-
-    Args:
-        table: The opened table.
-        policy: Gives thresholds that the command does not.
-        thresholds: One for each score column, None where the command sets none.
-        chosen_on: sha256 of the data the thresholds were chosen on.
-        task: Task of the outputs.
-
-    Returns:
-        The outputs in order, and a finding where the customary 0.5 stands in for a threshold.
-    """
-    attributes = compared_attributes(table)
-    outputs, findings = [], []
-    for score, command in zip(table.scores, thresholds, strict=True):
-        threshold = threshold_of(
-            score.name, command=command, policy=policy.thresholds, chosen_on=chosen_on
-        )
-        if threshold.value is None and table.space == "probability" and task == "binary":
-            threshold = Threshold(value=CUSTOMARY_THRESHOLD, source="command")
-            findings.append(customary_threshold(score.name))
-        outputs.append(_scored(table, score, threshold, attributes, task))
-    return outputs, findings
 
 
 def parts_of(  # noqa: PLR0913 - everything the evidence holds
@@ -296,6 +274,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     policy: Path | str | Mapping[str, Any] | None = None,
     thresholds: Sequence[float] = (),
     threshold_chosen_on: str | None = None,
+    horizons: Sequence[float] = (),
     seed: int = 0,
     store: Path | str | None = None,
     command: Sequence[str] = (),
@@ -313,6 +292,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         policy: Policy file or data; None for the default policy.
         thresholds: One for all outputs or one for each.
         threshold_chosen_on: sha256 of the data the thresholds were chosen on.
+        horizons: Of survival outputs: one for all or one for each.
         seed: Seed of everything random.
         store: Store of runs.
         command: Command line, kept in ``internal/run.json``.
@@ -340,8 +320,9 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         seed=seed,
         thresholds=list(thresholds),
         chosen_on=threshold_chosen_on,
+        horizons=list(horizons),
         why=why,
-        options={k: v for k, v in options.items() if v is not None},
+        options={k: _plain(v) for k, v in options.items() if v is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
@@ -353,6 +334,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         thresholds=thresholds,
         threshold_chosen_on=threshold_chosen_on,
         task=str(options.get("task", "binary")),
+        horizons=horizons,
         seed=seed,
         prior_runs=registry.prior_runs(table.sha256, ()),
         why=why,
@@ -368,40 +350,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     return run
 
 
-def compared_attributes(table: CohortTable) -> tuple[Attribute, ...]:
-    """Return every attribute that is compared, those that only an intersection names last."""
-    crossed = [name for names in table.intersections for name in names]
-    return table.attributes(tuple(dict.fromkeys([*table.groups, *crossed])))
-
-
-def _scored(
-    table: CohortTable,
-    score: ScoreColumn,
-    threshold: Threshold,
-    attributes: Sequence[Attribute],
-    task: str,
-) -> ScoredOutput:
-    rows = np.flatnonzero(score.usable)
-    label = score.label
-    check_task(task, f"Output {score.name!r}")
-    truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
-    return ScoredOutput(
-        name=score.name,
-        y=truth[rows],
-        score=score.values[rows],  # noqa: PD011 - a plain array, no pandas object
-        label_column=label.column,
-        positive=label.positive,
-        task=task,
-        space=table.space,
-        threshold=threshold.value,
-        threshold_source=threshold.source,
-        threshold_chosen_on=threshold.chosen_on,
-        patients=None if table.patients is None else table.patients[rows],
-        attributes=tuple(a.take(rows) for a in attributes),
-        scope=table.scope,
-        compared=table.groups,
-        crossings=table.intersections,
-    )
+def _plain(value: Any) -> Any:
+    return asdict(value) if isinstance(value, TaskNames) else value
 
 
 def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, Any]:

@@ -59,13 +59,29 @@ def paired_thresholds(thresholds: Sequence[float], names: Sequence[str]) -> list
     Raises:
         AuditError: Their numbers do not fit.
     """
-    if not thresholds:
+    return _paired(thresholds, names, "Thresholds")
+
+
+def paired_horizons(horizons: Sequence[float], names: Sequence[str]) -> list[float | None]:
+    """Pair horizons of survival outputs with them in order; one serves all.
+
+    Raises:
+        AuditError: Their numbers do not fit, or one is not above 0.
+    """
+    late = [h for h in horizons if not h > 0]
+    if late:
+        raise AuditError(f"A horizon is a time above 0, found {late[0]:g}; correct it.")
+    return _paired(horizons, names, "Horizons")
+
+
+def _paired(numbers: Sequence[float], names: Sequence[str], what: str) -> list[float | None]:
+    if not numbers:
         return [None] * len(names)
-    if len(thresholds) == 1:
-        return [float(thresholds[0])] * len(names)
-    if len(thresholds) != len(names):
+    if len(numbers) == 1:
+        return [float(numbers[0])] * len(names)
+    if len(numbers) != len(names):
         raise AuditError(
-            f"Thresholds pair with labels in order, found {len(thresholds)} for {len(names)} "
+            f"{what} pair with labels in order, found {len(numbers)} for {len(names)} "
             "labels; give one for all or one for each."
         )
-    return [float(t) for t in thresholds]
+    return [float(number) for number in numbers]

@@ -20,6 +20,7 @@ def unused_settings(
     """
     named = (
         ("thresholds", policy.thresholds, outputs, "output"),
+        ("horizons", policy.horizons, outputs, "output"),
         ("audit.reference", policy.reference, groups, "group"),
         ("causes.population", policy.causes.population, groups, "group"),
         ("causes.second_label", policy.causes.second_label, outputs, "output"),

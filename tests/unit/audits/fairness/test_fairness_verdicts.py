@@ -237,6 +237,6 @@ def test_arrays_must_fit():
         )
     with pytest.raises(AuditError, match="weights"):
         audit_fairness(
-            [ScoredOutput(name="y", y=np.ones(2), score=np.ones(2), weights=np.ones(2))],
+            [ScoredOutput(name="y", y=np.ones(2), score=np.ones(2), weights=np.ones(3))],
             load_policy(None),
         )

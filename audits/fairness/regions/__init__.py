@@ -1,0 +1,1 @@
+"""Regions by group: overlap and boundary distance of segmentations, sensitivity of detections."""

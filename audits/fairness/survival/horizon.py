@@ -1,0 +1,98 @@
+"""AUC, Brier score and observed over expected events at a horizon, corrected for censoring.
+
+Weights are the inverse Kaplan-Meier probability, within the rows at hand, of not being censored:
+at the event's time for cases with an event by the horizon, at the horizon for those still
+followed (Graf et al., Stat Med 1999; Uno et al., JASA 2007; Hung and Chiang 2010). Every
+influence includes that of the censoring curve.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from audits.fairness.statistics.point import Point, undefined
+from audits.fairness.survival.censoring import censoring_curve, event_curve
+from audits.fairness.types import BoolArray, FloatArray, IntArray
+
+NOT_FOLLOWED = "nobody is followed to the horizon"
+NO_EVENT = "no events by the horizon"
+
+
+def auc_at(
+    time: FloatArray, event: BoolArray, score: FloatArray, rows: IntArray, *, horizon: float
+) -> Point:
+    """Return the cumulative/dynamic AUC: events by the horizon against those followed past it."""
+    case, control = event & (time <= horizon), time > horizon
+    if not case.any():
+        return undefined(rows, NO_EVENT)
+    if not control.any():
+        return undefined(rows, NOT_FOLLOWED)
+    curve = censoring_curve(time, event)
+    weight = np.where(case, 1 / np.where(case, curve.before(time), 1.0), 0.0)
+    mass, others = float(weight.sum()), float(control.sum())
+    above = _placed(score, score[control], np.ones(int(control.sum()))) / others
+    below = 1 - _placed(score, score[case], weight[case]) / mass
+    value = float(weight @ above) / mass
+    load = weight * (above - value) / mass
+    influence = load + np.where(control, (below - value) / others, 0.0)
+    influence += curve.influence_of_weights(load, time)
+    fewest = min(int(case.sum()), int(control.sum()))
+    return Point(value=value, influence=influence, fewest=fewest)
+
+
+def _placed(score: FloatArray, among: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the weight of ``among`` below each score; ties count half."""
+    order = np.argsort(among, kind="stable")
+    added = np.concatenate(([0.0], np.cumsum(weight[order])))
+    ascending = among[order]
+    low = np.searchsorted(ascending, score, side="left")
+    high = np.searchsorted(ascending, score, side="right")
+    return np.asarray((added[low] + added[high]) / 2)
+
+
+def brier_at(
+    time: FloatArray, event: BoolArray, risk: FloatArray, rows: IntArray, *, horizon: float
+) -> Point:
+    """Return the Brier score of predicted risks of the event by the horizon."""
+    n = len(time)
+    if n == 0:
+        return undefined(rows, "no cases")
+    if not (time > horizon).any():
+        return undefined(rows, NOT_FOLLOWED)
+    case, control = event & (time <= horizon), time > horizon
+    curve = censoring_curve(time, event)
+    # Everybody still followed weighs 1/P(C > horizon): until is just after the horizon.
+    until = np.where(control, np.nextafter(horizon, np.inf), time)
+    free = np.where(control, curve.by(horizon), curve.before(time))
+    weight = np.where(case | control, 1 / np.where(case | control, free, 1.0), 0.0)
+    load = weight * (case - risk) ** 2 / n
+    value = float(load.sum())
+    influence = load - value / n + curve.influence_of_weights(load, until)
+    return Point(value=value, influence=influence, fewest=n)
+
+
+def observed_expected_at(
+    time: FloatArray, event: BoolArray, risk: FloatArray, rows: IntArray, *, horizon: float
+) -> Point:
+    """Return the Kaplan-Meier risk by the horizon over the mean predicted risk."""
+    n = len(time)
+    if n == 0:
+        return undefined(rows, "no cases")
+    if not (time >= horizon).any():
+        return undefined(rows, NOT_FOLLOWED)
+    events = int((event & (time <= horizon)).sum())
+    expected = float(risk.mean())
+    if events == 0:
+        return undefined(rows, NO_EVENT)
+    if expected == 0:
+        return undefined(rows, "no expected events")
+    curve = event_curve(time, event)
+    surviving = curve.by(horizon)
+    observed = 1 - surviving
+    # With S = 1/(1/S): the influence on 1/S, times -S², is that on S; observed moves against it.
+    only = np.zeros(n)
+    only[0] = 1.0
+    moved = surviving * curve.influence_of_weights(only, np.full(n, np.nextafter(horizon, np.inf)))
+    value = observed / expected
+    influence = moved / expected - value * (risk - expected) / (expected * n)
+    return Point(value=value, influence=influence, fewest=events)

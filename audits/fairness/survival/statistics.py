@@ -1,0 +1,68 @@
+"""The metrics of a survival output, and why some of them are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from audits.fairness.frame import Frame
+from audits.fairness.statistics.point import Point, Statistic, undefined
+from audits.fairness.survival.concordance import uno_c
+from audits.fairness.survival.horizon import auc_at, brier_at, observed_expected_at
+from audits.fairness.survival.outcome import SurvivalOutcome
+from audits.fairness.types import IntArray
+
+NO_HORIZON = "no horizon is declared"
+NO_RISK = "the scores are not probabilities of the event by the horizon"
+
+
+def survival_statistics(frame: Frame, outcome: SurvivalOutcome) -> tuple[Statistic, ...]:
+    """Return Uno's C, and AUC, Brier score and O/E at the horizon.
+
+    Args:
+        frame: The rows; ``positive`` says who had the event.
+        outcome: Times, aligned to the frame's rows, and the horizon.
+    """
+    time, event, score, horizon = outcome.time, frame.positive, frame.score, outcome.horizon
+
+    def concordance(rows: IntArray) -> Point:
+        return uno_c(time[rows], event[rows], score[rows], rows, until=horizon)
+
+    def at(measure: Callable[..., Point], *, risks: bool) -> Callable[[IntArray], Point]:
+        def of(rows: IntArray) -> Point:
+            if horizon is None:
+                return undefined(rows, NO_HORIZON)
+            if risks and not outcome.probabilities:
+                return undefined(rows, NO_RISK)
+            return measure(time[rows], event[rows], score[rows], rows, horizon=horizon)
+
+        return of
+
+    area: tuple[float, float] = (0.0, 1.0)
+    return (
+        Statistic(
+            metric="c_uno",
+            of=concordance,
+            scale="logit",
+            bounds=area,
+            what="events",
+            per_class=True,
+        ),
+        Statistic(
+            metric="auc_t",
+            of=at(auc_at, risks=False),
+            scale="logit",
+            bounds=area,
+            what="cases with or without the event",
+            per_class=True,
+        ),
+        Statistic(metric="brier_t", of=at(brier_at, risks=True), bounds=(0.0, np.inf)),
+        Statistic(
+            metric="oe_t",
+            of=at(observed_expected_at, risks=True),
+            scale="log",
+            bounds=(0.0, np.inf),
+            what="observed events",
+        ),
+    )

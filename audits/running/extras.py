@@ -1,0 +1,49 @@
+"""Sections that some outputs have beside metrics and verdicts: residuals, stays, custom metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from audits.fairness import FairnessResult, ScoredOutput
+from audits.fairness.custom import CustomMetric, custom_section
+from audits.fairness.residuals import residuals_section
+from audits.fairness.stays.alarms import Stays
+from audits.fairness.stays.section import stays_section
+from audits.fairness.survival.outcome import SurvivalOutcome
+from audits.policy import Policy
+
+
+def with_sections(
+    result: FairnessResult,
+    outputs: Sequence[ScoredOutput],
+    policy: Policy,
+    *,
+    stays: Sequence[Stays | None],
+    custom: Sequence[CustomMetric] = (),
+    seed: int,
+) -> FairnessResult:
+    """Return the audit with the further sections of every output.
+
+    Args:
+        result: The audit; its verdicts stay as they are.
+        outputs: What was audited, in order.
+        policy: Names the groups.
+        stays: When each output's predictions were made, where they repeat during stays.
+        custom: Further metrics.
+        seed: Seed of the resamples.
+    """
+    deeper = []
+    for made, output, repeated in zip(result.outputs, outputs, stays, strict=True):
+        extras: dict[str, Any] = {}
+        if output.task == "regression":
+            extras["residuals"] = residuals_section(output, policy)
+        if repeated is not None:
+            extras["stays"] = stays_section(output, repeated, policy)
+        if custom:
+            extras["custom"] = custom_section(output, custom, policy, seed=seed)
+        if isinstance(output.details, SurvivalOutcome):
+            extras["horizon"] = {"value": output.details.horizon, "unit": output.details.unit}
+        deeper.append(replace(made, extras={**made.extras, **extras}))
+    return replace(result, outputs=tuple(deeper))
