@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 @click.option("--base-score", "base_scores", multiple=True, metavar="COL", help="One a label.")
 @click.option("--candidate-score", "candidate_scores", multiple=True, metavar="COL")
 @click.option("--threshold", "thresholds", multiple=True, type=float, help="One, or one a label.")
+@click.option(
+    "--candidate-threshold",
+    "candidate_thresholds",
+    multiple=True,
+    type=float,
+    help="The candidate's, where it decides at another one.",
+)
 @click.option("--threshold-chosen-on", metavar="SHA256", help="Where it was chosen.")
 @click.option("--patient", metavar="COL", help="Which rows are the same patient.")
 @click.option("--group", "groups", multiple=True, metavar="COL[:b1,b2,…]", help="Repeat.")
@@ -132,6 +139,7 @@ def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         base_scores=list(given["base_scores"]),
         candidate_scores=list(given["candidate_scores"]),
         thresholds=given["thresholds"],
+        candidate_thresholds=given["candidate_thresholds"],
         threshold_chosen_on=given["threshold_chosen_on"],
         patient=given["patient"],
         groups=list(given["groups"]),

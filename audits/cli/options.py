@@ -55,7 +55,7 @@ def option_name(name: str) -> str:
     """Return how a person writes an option."""
     singular = {"labels": "label", "scores": "score", "thresholds": "threshold"}
     singular |= {"groups": "group", "positives": "positive"}
-    singular |= {"horizons": "horizon", "measures": "measure"}
+    singular |= {"candidate_thresholds": "candidate_threshold"}
     singular |= {"base_scores": "base_score", "candidate_scores": "candidate_score"}
     return singular.get(name, name).replace("_", "-")
 

@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from audits.comparison.compare import Comparison, compare_outputs
 from audits.comparison.joining import Version, join_versions
+from audits.comparison.paired import METRICS, NUMBER_METRICS
 
-__all__ = ["Comparison", "Version", "compare_outputs", "join_versions"]
+__all__ = [
+    "METRICS",
+    "NUMBER_METRICS",
+    "Comparison",
+    "Version",
+    "compare_outputs",
+    "join_versions",
+]

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from audits.comparison.groups import GroupRows, every_group
-from audits.comparison.influence import Floats
+from audits.comparison.layout import Layout, LayoutMaker
 from audits.comparison.paired import (
-    METRICS,
+    NUMBER_METRICS,
+    Measured,
     Pair,
+    PairedComparison,
     PairedDifference,
-    clustered_variance,
-    paired_difference,
 )
+from audits.comparison.reclassification import band_of, reclassified
+from audits.comparison.shrinkage import shrunk_changes
 from audits.comparison.verdicts import UNDIRECTED, reach_verdict
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput, audit_fairness
 from audits.fairness.significance import benjamini_hochberg
 from audits.policy import Policy
-from audits.types import Estimate, Progress, silent
+from audits.types import Progress, silent
 
-_Z95 = 1.959963984540054
+_PROBABLE = frozenset({"logit", "probability"})
+_WORKERS = 4
+
+Estimates = Mapping[frozenset[tuple[str, str]], Mapping[str, Any]]
+"""Groups, everybody the empty set, to the audit's estimates by metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +57,18 @@ class _Row:
 
     metric: str
     declared: bool
-    smaller_class: int
+    classes: tuple[int, int]
     difference: PairedDifference
-    did: Estimate
     entry: dict[str, Any]
 
 
-def compare_outputs(
+def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at hand
     pairs: Sequence[tuple[ScoredOutput, ScoredOutput]],
     policy: Policy,
     *,
     base: str,
     candidate: str,
+    audited: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
     progress: Progress = silent,
 ) -> Comparison:
@@ -73,158 +80,199 @@ def compare_outputs(
         policy: Margins, level, groups, intersections and verdict metrics, declared beforehand.
         base: Name of the base version.
         candidate: Name of the candidate.
+        audited: ``outputs`` of an audit of both versions; its estimates are taken where it was
+            made on the same rows, and made here otherwise.
         seed: Seed of what is drawn.
         progress: Called with the finished share.
 
     Returns:
         Estimates of both versions, paired differences with intervals, p, q over all groups,
-        metrics and outputs, difference-in-differences against the rest, flips and verdicts.
+        metrics and outputs, difference-in-differences against the rest, flips, moves between risk
+        bands, shrunk changes and verdicts.
 
     Raises:
         AuditError: If the two versions of an output are not on the same rows.
     """
-    outputs: list[dict[str, Any]] = []
+    layouts = LayoutMaker(policy.groups, policy.intersections)
+    measured: list[tuple[list[Measured], Layout, Pair]] = []
+    jobs = [(_pair(first, second), _layout(layouts, first)) for first, second in pairs]
+    with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
+        futures = {pool.submit(_measure, *job): at for at, job in enumerate(jobs)}
+        done: dict[int, list[Measured]] = {}
+        for future in as_completed(futures):
+            at = futures[future]
+            done[at] = future.result()
+            progress(len(done) / max(len(pairs), 1), f"Compared {pairs[at][0].name}")
+    measured = [(done[at], layout, pair) for at, (pair, layout) in enumerate(jobs)]
     rows: list[_Row] = []
-    for index, (first, second) in enumerate(pairs):
-        progress(index / max(len(pairs), 1), f"Comparing {first.name}")
-        output, found = _compare_output(first, second, policy, seed)
+    outputs = []
+    for both, (found, layout, pair) in zip(pairs, measured, strict=True):
+        known = [_estimates(version, found, policy, audited, seed) for version in both]
+        output, of_output = _output(both, found, layout, pair, known, policy)
         outputs.append(output)
-        rows += found
+        rows += of_output
     _judge(rows, policy)
     progress(1.0, "Compared")
     return Comparison(base=base, candidate=candidate, outputs=tuple(outputs))
 
 
-def _compare_output(
-    first: ScoredOutput, second: ScoredOutput, policy: Policy, seed: int
-) -> tuple[dict[str, Any], list[_Row]]:
+def _pair(first: ScoredOutput, second: ScoredOutput) -> Pair:
     if len(first.y) != len(second.y) or not np.array_equal(first.y, second.y):
         raise AuditError(
             f"comparison of {first.name!r}: the versions hold {len(first.y)} and {len(second.y)} "
             "cases with different labels. Join them by case id on the same study first."
         )
-    pair = Pair(
+    if first.task != second.task:
+        raise AuditError(
+            f"comparison of {first.name!r}: the base's task is {first.task} and the candidate's "
+            f"{second.task}, so their scores mean different things; compare versions of one task."
+        )
+    if first.weights is not None or second.weights is not None:
+        raise AuditError(
+            f"comparison of {first.name!r}: case weights are not used by the paired statistics; "
+            "remove them, or audit each version on its own."
+        )
+    return Pair(
         y=first.y,
         base=first.score,
         candidate=second.score,
         base_threshold=first.threshold,
         candidate_threshold=second.threshold,
-        probabilities=first.space in _PROBABLE and second.space in _PROBABLE,
-        patients=first.patients,
+        probabilities=all(_probabilities(one) for one in (first, second)),
+        task=first.task,
     )
-    estimates = [
-        _estimates(audit_fairness([version], policy, seed=seed).to_dict()[0])
-        for version in (first, second)
-    ]
-    groups, rows = [], []
-    for group in every_group(first.attributes, policy.groups, policy.intersections, len(first.y)):
-        entry, found = _compare_group(pair, group, policy, estimates)
-        groups.append(entry)
-        rows += found
-    thresholds = {"base": first.threshold, "candidate": second.threshold}
-    return {"name": first.name, "thresholds": thresholds, "groups": groups}, rows
 
 
-_PROBABLE = frozenset({"logit", "probability"})
+def _probabilities(output: ScoredOutput) -> bool:
+    """Return whether scores are probabilities, as the audit of one version decides it."""
+    score = output.score
+    inside = bool(len(score) == 0 or (score.min() >= 0 and score.max() <= 1))
+    return output.space in _PROBABLE and inside and output.task not in NUMBER_METRICS
 
 
-def _estimates(output: Mapping[str, Any]) -> dict[frozenset[tuple[str, str]], Mapping[str, Any]]:
-    """Index an audited output's estimates by group; everybody is the empty set."""
+def _layout(maker: LayoutMaker, output: ScoredOutput) -> Layout:
+    return maker.layout(len(output.y), output.patients, output.attributes)
+
+
+def _measure(pair: Pair, layout: Layout) -> list[Measured]:
+    paired = PairedComparison(pair, layout)
+    return [paired.measure(split) for split in layout.splits]
+
+
+def _estimates(
+    version: ScoredOutput,
+    found: Sequence[Measured],
+    policy: Policy,
+    audited: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> Estimates:
+    """Return one version's estimates of every group from an audit on exactly these rows."""
+    n = int(found[0].split.counts.sum())
+    for output in audited:
+        same = (output["model"], output["name"]) == (version.model, version.name)
+        if same and output["overall"]["n"] == n:
+            return _by_group(output)
+    return _by_group(audit_fairness([version], policy, seed=seed).to_dict()[0])
+
+
+def _by_group(output: Mapping[str, Any]) -> Estimates:
     known = {frozenset[tuple[str, str]](): output["overall"]["metrics"]}
     for group in output["groups"]:
         known[frozenset(group["attributes"].items())] = group["metrics"]
     return known
 
 
-def _compare_group(
+def _output(
+    both: tuple[ScoredOutput, ScoredOutput],
+    found: Sequence[Measured],
+    layout: Layout,
     pair: Pair,
-    group: GroupRows,
+    known: Sequence[Estimates],
     policy: Policy,
-    estimates: Sequence[Mapping[frozenset[tuple[str, str]], Mapping[str, Any]]],
 ) -> tuple[dict[str, Any], list[_Row]]:
-    inside = pair.subset(group.rows)
-    key = frozenset(group.attributes.items())
+    edges = policy.comparison.risk_bands if pair.probabilities else ()
+    bands = (band_of(pair.base, edges), band_of(pair.candidate, edges))
+    groups, rows = [], []
+    for one in found:
+        moved: Sequence[dict[str, Any] | None] = [None] * one.split.size
+        if edges:
+            moved = reclassified(layout, one.split, pair.y, bands, len(edges) + 1)
+        for at in range(one.split.size):
+            entry, of_group = _group(one, at, layout, pair, known, policy)
+            groups.append(entry if moved[at] is None else {**entry, "reclassification": moved[at]})
+            rows += of_group
+    judged = [m for m in policy.verdict_metrics if m not in UNDIRECTED]
+    output = {
+        "name": both[0].name,
+        "task": pair.task,
+        "thresholds": {"base": pair.base_threshold, "candidate": pair.candidate_threshold},
+        "risk_bands": list(edges),
+        "groups": groups,
+        "shrinkage": list(shrunk_changes(found, judged)),
+    }
+    return output, rows
+
+
+def _group(
+    one: Measured,
+    at: int,
+    layout: Layout,
+    pair: Pair,
+    known: Sequence[Estimates],
+    policy: Policy,
+) -> tuple[dict[str, Any], list[_Row]]:
+    attributes = one.split.labels[at]
+    key = frozenset(attributes.items())
+    counts = one.sums.sums[at, :8]
+    n, positives = round(float(counts.sum())), round(float(counts[4:].sum()))
     metrics: dict[str, Any] = {}
     rows = []
-    for metric in METRICS:
-        difference = paired_difference(metric, inside)
-        entry = {
-            "base": estimates[0].get(key, {}).get(metric),
-            "candidate": estimates[1].get(key, {}).get(metric),
-            "delta": difference.delta.to_dict(),
-            "delta_90": [difference.low_90, difference.high_90],
-            "test": difference.test,
-            "p": difference.p,
+    for metric, changes in one.changes.items():
+        change = changes[at]
+        metrics[metric] = {
+            "base": known[0].get(key, {}).get(metric),
+            "candidate": known[1].get(key, {}).get(metric),
+            "delta": change.delta.to_dict(),
+            "delta_90": [change.low_90, change.high_90],
+            "test": change.test,
+            "p": change.p,
+            "difference_in_differences": change.did.to_dict(),
         }
-        metrics[metric] = entry
         rows.append(
             _Row(
                 metric=metric,
                 declared=metric in policy.verdict_metrics and metric not in UNDIRECTED,
-                smaller_class=int(min(inside.y.sum(), len(inside.y) - inside.y.sum())),
-                difference=difference,
-                did=_difference_in_differences(metric, pair, group, difference),
-                entry=entry,
+                classes=(positives, n - positives),
+                difference=change,
+                entry=metrics[metric],
             )
         )
     entry = {
-        "attributes": group.attributes,
-        "n": int(group.rows.sum()),
-        "patients": None if inside.patients is None else len(np.unique(inside.patients)),
-        "positives": int(inside.y.sum()),
+        "attributes": dict(attributes),
+        "n": n,
+        "patients": int(np.diff(one.split.bounds)[at]) if layout.named else None,
+        "positives": positives,
         "metrics": metrics,
-        **_flips(inside),
+        **_flips(counts, pair),
     }
     return entry, rows
 
 
-def _difference_in_differences(
-    metric: str, pair: Pair, group: GroupRows, inside: PairedDifference
-) -> Estimate:
-    """Return the group's change minus the change of everybody else."""
-    if not group.attributes:
-        return Estimate.undefined("everybody has no rest to compare with")
-    rest = paired_difference(metric, pair.subset(~group.rows))
-    if inside.delta.value is None or rest.delta.value is None:
-        return Estimate.undefined(inside.delta.reason or rest.delta.reason or "undefined")
-    assert inside.influence is not None  # noqa: S101 - defined values carry their influence
-    assert rest.influence is not None  # noqa: S101
-    phi: Floats = np.empty(len(pair.y))
-    phi[group.rows] = inside.influence
-    phi[~group.rows] = -rest.influence
-    variance, _ = clustered_variance(phi, pair.patients)
-    value = inside.delta.value - rest.delta.value
-    if variance == 0:
-        return Estimate(value=value, n=len(phi), reason="no variation between cases")
-    se = variance**0.5
-    return Estimate(
-        value=value,
-        low=value - _Z95 * se,
-        high=value + _Z95 * se,
-        n=len(phi),
-        method="influence function" + ("" if pair.patients is None else " by patient"),
-    )
-
-
-def _flips(pair: Pair) -> dict[str, Any]:
+def _flips(counts: Any, pair: Pair) -> dict[str, Any]:
     """Count decisions that turned wrong (negative flips) and right (positive flips)."""
-    decisions = pair.decisions
-    if decisions is None:
-        reason = "no threshold is declared"
-        empty = {"k": None, "n": len(pair.y), "reason": reason}
+    n = round(float(counts.sum()))
+    if pair.decisions is None:
+        reason = "predictions are numbers" if pair.numbers else "no threshold is declared"
+        empty = {"k": None, "n": n, "reason": reason}
         return {"negative_flips": dict(empty), "positive_flips": dict(empty)}
-    truth = pair.y == 1
-    base_right, candidate_right = decisions[0] == truth, decisions[1] == truth
-    negative, positive = base_right & ~candidate_right, ~base_right & candidate_right
+    newly_called, newly_missed, found, lost = (round(float(counts[at])) for at in (1, 6, 5, 2))
     return {
-        name: {
-            "k": int(flip.sum()),
-            "n": len(pair.y),
-            "missed_positives" if name == "negative_flips" else "found_positives": int(
-                (flip & truth).sum()
-            ),
-        }
-        for name, flip in (("negative_flips", negative), ("positive_flips", positive))
+        "negative_flips": {
+            "k": newly_called + newly_missed,
+            "n": n,
+            "missed_positives": newly_missed,
+        },
+        "positive_flips": {"k": found + lost, "n": n, "found_positives": found},
     }
 
 
@@ -235,10 +283,9 @@ def _judge(rows: Sequence[_Row], policy: Policy) -> None:
     q_of = {id(row): float(q) for row, q in zip(family, adjusted, strict=True)}
     for row in rows:
         q = q_of.get(id(row))
-        row.entry["q"] = q
-        row.entry["difference_in_differences"] = row.did.to_dict()
-        row.entry["margin"] = policy.margins.get(row.metric)
         margin = policy.margins.get(row.metric)
+        row.entry["q"] = q
+        row.entry["margin"] = margin
         if not row.declared or margin is None:
             row.entry["verdict"], row.entry["reason"] = None, "not among the verdict metrics"
         elif not _evaluable(row, policy) and row.difference.p != 1.0:
@@ -255,5 +302,7 @@ def _evaluable(row: _Row, policy: Policy) -> bool:
     if delta.value is None or row.difference.p is None or delta.n is None:
         return False
     if row.metric == "auroc":
-        return row.smaller_class >= policy.min_effective_per_class
+        return min(row.classes) >= policy.min_effective_per_class
+    if row.metric == "oe_ratio":
+        return row.classes[0] >= policy.min_effective_n
     return delta.n / (delta.deff or 1.0) >= policy.min_effective_n

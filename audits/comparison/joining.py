@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audits.cohorts import Attribute
+from audits.comparison.paired import NUMBER_METRICS
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
 from audits.types import Finding
@@ -129,9 +130,8 @@ def _rows(output: ScoredOutput, rows: npt.NDArray[np.intp]) -> ScoredOutput:
 
 def _known(first: ScoredOutput, second: ScoredOutput) -> tuple[ScoredOutput, ScoredOutput]:
     """Keep the rows with a label and two scores."""
-    known = np.flatnonzero(
-        np.isin(first.y, (0, 1)) & np.isfinite(first.score) & np.isfinite(second.score)
-    )
+    labelled = np.isfinite(first.y) if first.task in NUMBER_METRICS else np.isin(first.y, (0, 1))
+    known = np.flatnonzero(labelled & np.isfinite(first.score) & np.isfinite(second.score))
     return _rows(first, known), _rows(second, known)
 
 

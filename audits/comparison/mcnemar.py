@@ -12,13 +12,18 @@ References:
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from scipy.special import bdtr, ndtr, ndtri
+
+Floats = npt.NDArray[np.float64]
 
 _EXACT_LIMIT = 5_000
 """Discordant mass up to which the exact distribution is convolved; the normal limit beyond."""
+_HALVINGS = 60
 
 
 def exact_mcnemar(gained: int, lost: int) -> float:
@@ -40,7 +45,7 @@ def exact_mcnemar(gained: int, lost: int) -> float:
     discordant = gained + lost
     if discordant == 0:
         return 1.0
-    return float(min(1.0, 2.0 * stats.binom.cdf(min(gained, lost), discordant, 0.5)))
+    return float(min(1.0, 2.0 * bdtr(min(gained, lost), discordant, 0.5)))
 
 
 def sign_flip_p(patient_difference: npt.NDArray[np.int64]) -> float:
@@ -71,7 +76,7 @@ def sign_flip_p(patient_difference: npt.NDArray[np.int64]) -> float:
     if values.size == 1 and values[0] == 1:
         return exact_mcnemar((total + observed) // 2, (total - observed) // 2)
     if total > _EXACT_LIMIT:
-        return float(2.0 * stats.norm.sf(observed / math.sqrt(float(np.sum(sizes**2)))))
+        return float(2.0 * ndtr(-observed / math.sqrt(float(np.sum(sizes**2)))))
     # Distribution of the mass with a positive sign: a sum of scaled binomials on 0..total.
     pmf = np.ones(1)
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
@@ -82,47 +87,49 @@ def sign_flip_p(patient_difference: npt.NDArray[np.int64]) -> float:
     return float(min(1.0, pmf[np.abs(signed) >= observed].sum()))
 
 
-def tango_interval(
-    gained: float, lost: float, n: float, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Return Tango's score interval for the difference of two paired proportions.
+def tango_interval(gained: Any, lost: Any, n: Any, *, level: Any = 0.95) -> tuple[Floats, Floats]:
+    """Return Tango's score interval for differences of two paired proportions, elementwise.
 
     Args:
         gained: Pairs positive under the candidate only; effective counts are allowed.
         lost: Pairs positive under the base only.
         n: Number of pairs, positive.
-        level: Confidence level.
+        level: Confidence level, or several that fit the counts' shape.
 
     Returns:
-        Lower and upper limit of (gained - lost) / n, within [-1, 1]; never of zero width.
+        Lower and upper limits of (gained - lost) / n, within [-1, 1]; never of zero width.
 
     Example:
         >>> low, high = tango_interval(12, 2, 44)
-        >>> round(low, 4), round(high, 4)
+        >>> round(float(low), 4), round(float(high), 4)
         (0.0692, 0.386)
     """
-    z = float(stats.norm.ppf(0.5 + level / 2))
-    point = (gained - lost) / n
+    gained, lost, n = (np.asarray(one, dtype=np.float64) for one in (gained, lost, n))
+    z = ndtri(0.5 + np.asarray(level) / 2)
+    point = (gained - lost) / n + np.zeros_like(z)
+    return (
+        _limit(gained, lost, n, point, np.full_like(point, -1.0), z),
+        _limit(gained, lost, n, point, np.full_like(point, 1.0), z),
+    )
 
-    def statistic(delta: float) -> float:
-        b = -gained - lost + (2 * n - gained + lost) * delta
-        c = -lost * delta * (1 - delta)
-        q = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
-        variance = n * (2 * q + delta * (1 - delta))
+
+def _limit(
+    gained: Floats, lost: Floats, n: Floats, inside: Floats, outside: Floats, z: Floats
+) -> Any:
+    """Halve the way between the point and the edge until the statistic there is z."""
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        within = np.abs(_statistic(gained, lost, n, middle)) < z
+        inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
+    return (inside + outside) / 2
+
+
+def _statistic(gained: Floats, lost: Floats, n: Floats, delta: Floats) -> Floats:
+    b = -gained - lost + (2 * n - gained + lost) * delta
+    c = -lost * delta * (1 - delta)
+    q = (np.sqrt(np.maximum(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = n * (2 * q + delta * (1 - delta))
+    gap = gained - lost - n * delta
+    with np.errstate(divide="ignore", invalid="ignore"):
         # At the edge of the parameter space the variance vanishes: the limit is the edge itself.
-        gap = gained - lost - n * delta
-        return math.copysign(math.inf, gap) if variance <= 0 else gap / math.sqrt(variance)
-
-    def solve(start: float, edge: float, target: float) -> float:
-        inside, outside = start, edge
-        for _ in range(80):
-            middle = (inside + outside) / 2
-            if abs(statistic(middle)) < target:
-                inside = middle
-            else:
-                outside = middle
-        return (inside + outside) / 2
-
-    low = solve(point, -1.0, z) if point > -1 else -1.0
-    high = solve(point, 1.0, z) if point < 1 else 1.0
-    return low, high
+        return np.where(variance <= 0, np.copysign(np.inf, gap), gap / np.sqrt(variance))

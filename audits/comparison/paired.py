@@ -1,4 +1,4 @@
-"""Differences of two versions on the same cases: estimate, interval and p, group by group.
+"""Differences of two versions on the same cases: estimate, interval and p of all groups at once.
 
 ``delta`` is always candidate minus base. Rates whose denominator both versions share are judged
 by their discordant pairs; every other metric by its influence function. Where patients repeat,
@@ -7,29 +7,32 @@ everything is summed within the patient first.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
-from audits.comparison.influence import (
-    RATES,
-    RATIOS,
-    Bools,
-    Floats,
-    auroc_influence,
-    brier_influence,
-    net_benefit_influence,
-    rate_influence,
-    rate_parts,
-)
-from audits.comparison.mcnemar import sign_flip_p, tango_interval
+from audits.comparison.areas import Ranked, area_change, rank_scores, rest_change
+from audits.comparison.layout import Bools, Floats, Layout, Split
+from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
+from audits.comparison.moments import CELLS, Moments, cells_of, moments, pair_sums
+from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Graded, Version, rate_weights
+from audits.comparison.slopes import slope_change
 from audits.types import Estimate
 
-METRICS = (*RATES, *RATIOS, "auroc", "brier", "net_benefit")
-"""Every metric that is compared, in the order of the tables."""
+METRICS = (*RATES, *RATIOS, "auroc", "brier", "oe_ratio", "calibration_slope", "net_benefit")
+"""Every metric of calls and risks that is compared, in the order of the tables."""
+
+NUMBER_METRICS = {"regression": ("mae", "bias"), "ordinal": ("kappa_w", "mae", "bias")}
+"""Compared metrics of tasks whose predictions are numbers."""
+
+PROBABLE = ("brier", "oe_ratio", "calibration_slope", "net_benefit")
+_Z95, _Z90 = 1.959963984540054, 1.6448536269514722
+RELATIVE = 1e-13
+"""Variances below this share of their largest term are rounding, not variation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,39 +40,37 @@ class Pair:
     """The scores of two versions on the same cases.
 
     Attributes:
-        y: (n,) labels 0 or 1.
+        y: (n,) labels 0 or 1; the outcome itself where ``task`` is one of numbers.
         base: (n,) scores of the base version.
         candidate: (n,) scores of the candidate.
         base_threshold: Threshold of the base on its score, or None.
         candidate_threshold: Threshold of the candidate, or None.
         probabilities: Whether both scores are probabilities.
-        patients: (n,) patient codes, or None where rows are independent.
+        task: Task of both versions.
     """
 
-    y: npt.NDArray[np.int8]
+    y: npt.NDArray[np.generic]
     base: Floats
     candidate: Floats
     base_threshold: float | None
     candidate_threshold: float | None
     probabilities: bool
-    patients: npt.NDArray[np.int64] | None
+    task: str = "binary"
 
-    def subset(self, rows: Bools) -> Pair:
-        """Return the pair on some of the rows."""
-        return Pair(
-            y=self.y[rows],
-            base=self.base[rows],
-            candidate=self.candidate[rows],
-            base_threshold=self.base_threshold,
-            candidate_threshold=self.candidate_threshold,
-            probabilities=self.probabilities,
-            patients=None if self.patients is None else self.patients[rows],
-        )
+    @property
+    def numbers(self) -> bool:
+        """Return whether predictions are numbers and not calls."""
+        return self.task in NUMBER_METRICS
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the metrics that this task compares."""
+        return NUMBER_METRICS.get(self.task, METRICS)
 
     @property
     def decisions(self) -> tuple[Bools, Bools] | None:
         """Return what each version decides, or None without thresholds."""
-        if self.base_threshold is None or self.candidate_threshold is None:
+        if self.numbers or self.base_threshold is None or self.candidate_threshold is None:
             return None
         return self.base >= self.base_threshold, self.candidate >= self.candidate_threshold
 
@@ -84,7 +85,10 @@ class PairedDifference:
         high_90: Upper 90 % limit.
         p: Two-sided p of no change, or None with the reason in ``delta``.
         test: Name of the test.
-        influence: (n,) each row's influence on the difference, for difference-in-differences.
+        did: The group's change minus everybody else's.
+        se: Standard error of ``delta`` by influence function, or None.
+        ratio_90: 90 % limits of candidate over base, for ``oe_ratio``.
+        nearer: By how much the candidate is nearer to 1 than the base, in logs, for ``oe_ratio``.
     """
 
     delta: Estimate
@@ -92,190 +96,393 @@ class PairedDifference:
     high_90: float | None
     p: float | None
     test: str
-    influence: Floats | None
+    did: Estimate
+    se: float | None
+    ratio_90: tuple[float, float] | None = None
+    nearer: float | None = None
 
 
-def paired_difference(metric: str, pair: Pair) -> PairedDifference:
-    """Compare two versions on one metric.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The changes of every group of one split.
+
+    Attributes:
+        split: The groups.
+        sums: Moments of the features, whose first cells hold the flips.
+        changes: Metric to its change in each group.
+        values: Metric to both versions' values in each group, (2, groups).
+    """
+
+    split: Split
+    sums: Moments
+    changes: dict[str, list[PairedDifference]]
+    values: dict[str, Floats]
+
+
+class PairedComparison:
+    """Measures one output's two versions, split by split, on rows that are read once.
 
     Args:
-        metric: One of :data:`METRICS`.
-        pair: The versions on the group's rows.
-
-    Returns:
-        The difference; ``delta.value`` is None with a reason where either version's metric is
-        undefined. Identical versions give difference 0 with p = 1.
+        pair: Both versions.
+        layout: Groups and patients of the same rows.
 
     Raises:
-        ValueError: If the metric is not one that can be compared.
+        ValueError: If the pair and the layout have not the same rows.
     """
-    if metric not in METRICS:
-        raise ValueError(metric)
-    values = _influences(metric, pair)
-    if isinstance(values, str):
-        return _undefined(values, pair)
-    (base, phi_base), (candidate, phi_candidate) = values
-    if math.isnan(base) or math.isnan(candidate):
-        return _undefined("no case in the denominator", pair)
-    phi = phi_candidate - phi_base
-    if metric in RATES:
-        return _rate_difference(metric, pair, candidate - base, phi)
-    return _influence_difference(candidate - base, phi, pair)
 
-
-_Two = tuple[tuple[float, Floats], tuple[float, Floats]]
-
-
-def _influences(metric: str, pair: Pair) -> _Two | str:
-    if len(pair.y) == 0:
-        return "no case in the group"
-    if metric == "auroc":
-        return auroc_influence(pair.y, pair.base), auroc_influence(pair.y, pair.candidate)
-    if metric in {"brier", "net_benefit"} and not pair.probabilities:
-        return "scores are not probabilities"
-    if metric == "brier":
-        return brier_influence(pair.y, pair.base), brier_influence(pair.y, pair.candidate)
-    return _decision_influences(metric, pair)
-
-
-def _decision_influences(metric: str, pair: Pair) -> _Two | str:
-    decisions, thresholds = pair.decisions, (pair.base_threshold, pair.candidate_threshold)
-    if decisions is None or thresholds[0] is None or thresholds[1] is None:
-        return "no threshold is declared"
-    if metric != "net_benefit":
-        return rate_influence(metric, pair.y, decisions[0]), rate_influence(
-            metric, pair.y, decisions[1]
+    def __init__(self, pair: Pair, layout: Layout) -> None:
+        if layout.n != len(pair.y):
+            raise ValueError(f"{layout.n} rows in groups, {len(pair.y)} in scores")
+        self.pair, self.layout = pair, layout
+        self.positive = np.zeros(layout.n, bool) if pair.numbers else np.asarray(pair.y) == 1
+        calls = pair.decisions or (np.zeros(layout.n, bool),) * 2
+        self.cells = cells_of(self.positive, *calls)
+        self.features = _features(pair)
+        self.versions = tuple(
+            Version(place=place, threshold=threshold)
+            for place, threshold in enumerate((pair.base_threshold, pair.candidate_threshold))
         )
-    if max(thresholds[0], thresholds[1]) >= 1:
-        return "net benefit needs a threshold below 1"
-    return (
-        net_benefit_influence(pair.y, decisions[0], thresholds[0]),
-        net_benefit_influence(pair.y, decisions[1], thresholds[1]),
-    )
+        every = layout.everybody
+        self._whole = None
+        if layout.clustered:
+            by_pair = pair_sums(every, self.cells, self.features)
+            self._whole = np.empty_like(by_pair)
+            self._whole[every.pair_patient] = by_pair
+        self._all = moments(every, self.cells, self.features, self._whole)
+        self._ranked: tuple[Ranked, Ranked] | None = None
+        if not pair.numbers:
+            self._ranked = rank_scores(pair.base), rank_scores(pair.candidate)
+            self._area = area_change(every, self.positive, self._ranked)
+
+    def measure(self, split: Split) -> Measured:
+        """Return every metric's change in every group of a split."""
+        everybody = split is self.layout.everybody
+        found = self._all
+        if not everybody:
+            found = moments(split, self.cells, self.features, self._whole)
+        changes: dict[str, list[PairedDifference]] = {}
+        values: dict[str, Floats] = {}
+        for metric in self.pair.metrics:
+            reason = self._undefined(metric)
+            if reason is not None:
+                changes[metric] = [_undefined(reason, int(n)) for n in split.counts]
+                continue
+            if metric == "auroc":
+                changes[metric], values[metric] = self._areas(split)
+            elif metric == "calibration_slope":
+                changes[metric], values[metric] = self._slopes(split)
+            else:
+                changes[metric], values[metric] = self._ratio(metric, split, found)
+        return Measured(split=split, sums=found, changes=changes, values=values)
+
+    def _undefined(self, metric: str) -> str | None:
+        pair = self.pair
+        if pair.numbers:
+            return None
+        if metric in PROBABLE and not pair.probabilities:
+            return "scores are not probabilities"
+        if metric in {*RATES, *RATIOS, "net_benefit"} and pair.decisions is None:
+            return "no threshold is declared"
+        thresholds = [pair.base_threshold or 0.0, pair.candidate_threshold or 0.0]
+        if metric == "net_benefit" and not 0 < min(thresholds) <= max(thresholds) < 1:
+            return "net benefit needs thresholds between 0 and 1"
+        return None
+
+    def _ratio(
+        self, metric: str, split: Split, found: Moments
+    ) -> tuple[list[PairedDifference], Floats]:
+        grade = METRIC_OF[self.pair.numbers]
+        both = [grade(metric, found.sums, version) for version in self.versions]
+        outside = [grade(metric, self._all.sums - found.sums, version) for version in self.versions]
+        delta, gradient = both[1][0] - both[0][0], both[1][1] - both[0][1]
+        spread = _Spread(
+            delta=delta,
+            variance=_quadratic(gradient, found.own, gradient),
+            rest=outside[1][0] - outside[0][0],
+            apart=self._apart(gradient, outside[1][1] - outside[0][1], found),
+        )
+        values = np.stack([both[0][0], both[1][0]])
+        if metric in RATES:
+            return self._rates(metric, split, found, spread), values
+        active = None
+        if metric in RATIOS:
+            either = np.sum([rate_weights(metric, one)[1] for one in self.versions], axis=0) > 0
+            active = np.minimum(found.sums[:, :CELLS] @ either, np.diff(split.bounds))
+        changes = self._from_influence(split, metric, spread, active=active)
+        if metric == "oe_ratio":
+            changes = _as_ratios(changes, both, found)
+        return changes, values
+
+    def _apart(self, own: Floats, rest: Floats, found: Moments) -> Floats:
+        """Return the variance of each group's change minus everybody else's."""
+        total = self._all.own[0]
+        both_t = np.swapaxes(found.both, 1, 2)
+        outside = total - found.both - both_t + found.own
+        return np.asarray(
+            _quadratic(own, found.own, own)
+            + _quadratic(rest, outside, rest)
+            - 2 * _quadratic(own, found.both - found.own, rest)
+        )
+
+    def _rates(
+        self, metric: str, split: Split, found: Moments, spread: _Spread
+    ) -> list[PairedDifference]:
+        numerators = [rate_weights(metric, version)[0] for version in self.versions]
+        _, denominator = rate_weights(metric, self.versions[0])
+        change = numerators[1] - numerators[0]
+        counts = found.sums[:, :CELLS]
+        n = counts @ denominator
+        gained, lost = counts @ (change > 0), counts @ (change < 0)
+        whose = {"tpr": 1, "fnr": 1, "fpr": 2, "tnr": 2}.get(metric, 0)
+        deff = self._design_effect(found, spread.variance, gained, lost, denominator)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = tango_interval(
+                gained / deff, lost / deff, n / deff, level=np.array([[0.95], [0.90]])
+            )
+        p = self._flip_p(metric, split, found, gained, lost)
+        alone = split.starts is None
+        out = []
+        for group in range(split.size):
+            if n[group] == 0:
+                out.append(_undefined("no case in the denominator", int(split.counts[group])))
+                continue
+            patients = found.patients[whose][group]
+            delta = Estimate(
+                value=float(spread.delta[group]),
+                low=float(low[0, group]),
+                high=float(high[0, group]),
+                n=int(n[group]),
+                n_patients=int(patients) if self.layout.named else None,
+                deff=float(deff[group]),
+                method="tango" if deff[group] == 1.0 else "tango on effective counts",
+            )
+            out.append(
+                PairedDifference(
+                    delta=delta,
+                    low_90=float(low[1, group]),
+                    high_90=float(high[1, group]),
+                    p=p[group],
+                    test="exact mcnemar" if alone else "exact sign flip by patient",
+                    did=self._did(split, spread, group),
+                    se=_root(spread.variance[group]),
+                )
+            )
+        return out
+
+    def _design_effect(
+        self, found: Moments, variance: Floats, gained: Floats, lost: Floats, denominator: Floats
+    ) -> Floats:
+        """Return how much repeating patients inflate the variance of a difference, at least 1.
+
+        Where nothing or nearly nothing is discordant the ratio cannot be estimated; the mean
+        number of rows a patient has, weighted by rows, is its largest possible value and is used
+        instead.
+        """
+        if not self.layout.clustered:
+            return np.ones(len(gained))
+        n = found.sums[:, :CELLS] @ denominator
+        own = found.own[:, :CELLS, :CELLS]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            largest = np.nan_to_num((own @ denominator) @ denominator / n, nan=1.0)
+            alone = gained + lost - (gained - lost) ** 2 / n
+            deff = np.clip(variance * n**2 / alone, 1.0, np.maximum(largest, 1.0))
+        few = (gained + lost < 5) | ~(alone > 0)  # noqa: PLR2004 - as for Jeffreys
+        return np.where(few, np.maximum(largest, 1.0), deff)
+
+    def _flip_p(
+        self, metric: str, split: Split, found: Moments, gained: Floats, lost: Floats
+    ) -> list[float]:
+        if found.net.shape[1] == 0:
+            pairs = zip(gained.astype(int).tolist(), lost.astype(int).tolist(), strict=True)
+            return [exact_mcnemar(up, down) for up, down in pairs]
+        up, down = found.net
+        net = {"tpr": up, "fnr": up, "fpr": down, "tnr": down, "accuracy": up - down}.get(
+            metric, up + down
+        )
+        return [sign_flip_p(net[start:end]) for start, end in pairwise(split.bounds.tolist())]
+
+    def _areas(self, split: Split) -> tuple[list[PairedDifference], Floats]:
+        assert self._ranked is not None  # noqa: S101 - calls and risks are always ranked
+        own, rest, apart = self._area, None, None
+        if split is not self.layout.everybody:
+            own = area_change(split, self.positive, self._ranked)
+            left = rest_change(self.layout, split, self.positive, self._ranked, self._area, own)
+            rest, apart = left.delta, left.variance
+        spread = _Spread(
+            delta=own.candidate - own.base, variance=own.variance, rest=rest, apart=apart
+        )
+        found = self._from_influence(split, "auroc", spread, active=own.active)
+        return found, np.stack([own.base, own.candidate])
+
+    def _slopes(self, split: Split) -> tuple[list[PairedDifference], Floats]:
+        change = slope_change(split, self.positive, (self.pair.base, self.pair.candidate))
+        spread = _Spread(
+            delta=change.values[1] - change.values[0],
+            variance=change.variance,
+            rest=None,
+            apart=None,
+        )
+        return self._from_influence(split, "calibration_slope", spread), change.values
+
+    def _from_influence(
+        self, split: Split, metric: str, spread: _Spread, *, active: Floats | None = None
+    ) -> list[PairedDifference]:
+        method = "paired influence function" + (" by patient" if self.layout.named else "")
+        patients = np.diff(split.bounds)
+        return [
+            _influence_difference(
+                metric,
+                delta=float(spread.delta[group]),
+                variance=float(spread.variance[group]),
+                n=int(split.counts[group]),
+                patients=int(patients[group]) if self.layout.named else None,
+                active=float(patients[group] if active is None else active[group]),
+                method=method,
+                did=self._did(split, spread, group),
+            )
+            for group in range(split.size)
+        ]
+
+    def _did(self, split: Split, spread: _Spread, group: int) -> Estimate:
+        """Return the group's change minus the change of everybody else."""
+        if not split.names:
+            return Estimate.undefined("everybody has no rest to compare with")
+        if spread.rest is None or spread.apart is None:
+            return Estimate.undefined("not computed for this measure")
+        value = float(spread.delta[group] - spread.rest[group])
+        variance = float(spread.apart[group])
+        if not np.isfinite(value) or not np.isfinite(variance):
+            return Estimate.undefined("undefined in the group or outside it")
+        se = _root(variance)
+        if not se:
+            return Estimate(value=value, n=self.layout.n, reason="no variation between cases")
+        half = _Z95 * se
+        return Estimate(
+            value=value,
+            low=value - half,
+            high=value + half,
+            n=self.layout.n,
+            method="influence function" + (" by patient" if self.layout.named else ""),
+        )
 
 
-def patient_sums(phi: Floats, patients: npt.NDArray[np.int64] | None) -> Floats:
-    """Sum influences within each patient; rows stay as they are where patients do not repeat."""
-    if patients is None:
-        return phi
-    _, codes = np.unique(patients, return_inverse=True)
-    return np.bincount(codes, weights=phi).astype(np.float64)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    """A change, its variance, everybody else's change and the variance of the two apart."""
+
+    delta: Floats
+    variance: Floats
+    rest: Floats | None
+    apart: Floats | None
 
 
-def clustered_variance(phi: Floats, patients: npt.NDArray[np.int64] | None) -> tuple[float, int]:
-    """Return the variance of a sum of influences and the number of patients that moved it."""
-    sums = patient_sums(phi, patients)
-    active = int(np.count_nonzero(sums))
-    return float(np.sum(sums**2)), active
+def _features(pair: Pair) -> Floats:
+    """Return the rows of features that :mod:`audits.comparison.ratios` reads, (k, n)."""
+    if pair.numbers:
+        outcome = np.asarray(pair.y, dtype=np.float64)
+        rows = []
+        for score in (pair.base, pair.candidate):
+            error = score - outcome
+            rows += [np.abs(error), error, score, score * score, score * outcome]
+        return np.stack([*rows, outcome, outcome * outcome])
+    if not pair.probabilities:
+        return np.empty((0, len(pair.y)))
+    outcome = np.asarray(pair.y, dtype=np.float64)
+    losses = [(score - outcome) ** 2 for score in (pair.base, pair.candidate)]
+    return np.stack([*losses, pair.base, pair.candidate])
 
 
-def _rate_difference(metric: str, pair: Pair, delta: float, phi: Floats) -> PairedDifference:
-    decisions = pair.decisions
-    assert decisions is not None  # noqa: S101 - rates are only reached with thresholds
-    denominator, base_in = rate_parts(metric, pair.y, decisions[0])
-    _, candidate_in = rate_parts(metric, pair.y, decisions[1])
-    change = candidate_in.astype(np.int64) - base_in.astype(np.int64)
-    n = int(denominator.sum())
-    gained, lost = int((change == 1).sum()), int((change == -1).sum())
-    patients = None if pair.patients is None else pair.patients[denominator]
-    within = change[denominator]
-    deff, n_patients = _design_effect(within, patients)
-    scale = 1.0 / deff
-    low, high = tango_interval(gained * scale, lost * scale, n * scale)
-    low_90, high_90 = tango_interval(gained * scale, lost * scale, n * scale, level=0.90)
-    sums = within if patients is None else _integer_sums(within, patients)
-    return PairedDifference(
-        delta=Estimate(
-            value=delta,
-            low=low,
-            high=high,
-            n=n,
-            n_patients=n_patients,
-            deff=deff,
-            method="tango" if deff == 1.0 else "tango on effective counts",
-        ),
-        low_90=low_90,
-        high_90=high_90,
-        p=sign_flip_p(sums),
-        test="exact mcnemar" if deff == 1.0 else "exact sign flip by patient",
-        influence=phi,
-    )
+def _quadratic(left: Floats, middle: Floats, right: Floats) -> Floats:
+    """Return left · middle · right of every group; what is only rounding becomes 0."""
+    a, b = np.nan_to_num(left), np.nan_to_num(right)
+    value = np.einsum("gi,gij,gj->g", a, middle, b)
+    scale = np.einsum("gi,gij,gj->g", np.abs(a), np.abs(middle), np.abs(b))
+    return np.asarray(np.where(np.abs(value) <= RELATIVE * scale, 0.0, value))
 
 
-def _integer_sums(
-    change: npt.NDArray[np.int64], patients: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    _, codes = np.unique(patients, return_inverse=True)
-    return np.rint(np.bincount(codes, weights=change)).astype(np.int64)
+def _root(variance: float) -> float | None:
+    return float(np.sqrt(variance)) if np.isfinite(variance) and variance >= 0 else None
 
 
-def _design_effect(
-    change: npt.NDArray[np.int64], patients: npt.NDArray[np.int64] | None
-) -> tuple[float, int | None]:
-    """Return how much repeating patients inflate the variance of the difference (at least 1).
-
-    Where nothing or nearly nothing is discordant the ratio cannot be estimated; the mean number
-    of rows a patient has, weighted by rows, is its largest possible value and is used instead.
-    """
-    if patients is None:
-        return 1.0, None
-    _, codes, sizes = np.unique(patients, return_inverse=True, return_counts=True)
-    n_patients = len(sizes)
-    if n_patients == len(change):
-        return 1.0, n_patients
-    largest = float(np.sum(sizes.astype(np.float64) ** 2) / np.sum(sizes))
-    centred = change - change.mean()
-    independent = float(np.sum(centred**2))
-    if independent == 0 or int(np.count_nonzero(change)) < 5:  # noqa: PLR2004 - as for Jeffreys
-        return largest, n_patients
-    clustered = float(np.sum(np.bincount(codes, weights=centred) ** 2))
-    return float(min(max(clustered / independent, 1.0), largest)), n_patients
-
-
-def _influence_difference(delta: float, phi: Floats, pair: Pair) -> PairedDifference:
-    variance, active = clustered_variance(phi, pair.patients)
-    n_patients = None if pair.patients is None else len(np.unique(pair.patients))
-    method = "paired influence function" + ("" if pair.patients is None else " by patient")
-    if variance == 0:
-        same = bool(np.all(phi == 0))
+def _influence_difference(  # noqa: PLR0913 - one change and what it takes to trust it
+    metric: str,
+    *,
+    delta: float,
+    variance: float,
+    n: int,
+    patients: int | None,
+    active: float,
+    method: str,
+    did: Estimate,
+) -> PairedDifference:
+    if not np.isfinite(delta):
+        why = "no case of one class" if metric == "auroc" else "no case in the denominator"
+        return _undefined(why if metric != "calibration_slope" else "no slope can be fitted", n)
+    se = _root(variance)
+    known = {"n": n, "n_patients": patients, "method": method}
+    if not se:
+        same = delta == 0
         reason = "both versions agree on every case" if same else "no variation between cases"
-        estimate = Estimate(
-            value=delta, n=len(phi), n_patients=n_patients, method=method, reason=reason
-        )
         return PairedDifference(
-            delta=estimate,
+            delta=Estimate(value=delta, reason=reason, **known),  # type: ignore[arg-type]
             low_90=None,
             high_90=None,
-            p=1.0 if same and delta == 0 else None,
+            p=1.0 if same else None,
             test=method,
-            influence=phi,
+            did=did,
+            se=None,
         )
-    se = math.sqrt(variance)
-    critical = stats.t.ppf([0.95, 0.975], max(active - 1, 1))
-    p = float(2 * stats.norm.sf(abs(delta) / se))
+    half = stdtrit(max(active - 1, 1), np.array([0.95, 0.975])) * se
     return PairedDifference(
         delta=Estimate(
             value=delta,
-            low=delta - float(critical[1]) * se,
-            high=delta + float(critical[1]) * se,
-            n=len(phi),
-            n_patients=n_patients,
-            method=method,
+            low=delta - float(half[1]),
+            high=delta + float(half[1]),
+            **known,  # type: ignore[arg-type]
         ),
-        low_90=delta - float(critical[0]) * se,
-        high_90=delta + float(critical[0]) * se,
-        p=p,
+        low_90=delta - float(half[0]),
+        high_90=delta + float(half[0]),
+        p=float(2 * ndtr(-abs(delta) / se)),
         test=method,
-        influence=phi,
+        did=did,
+        se=se,
     )
 
 
-def _undefined(reason: str, pair: Pair) -> PairedDifference:
+def _as_ratios(
+    changes: list[PairedDifference], both: Sequence[Graded], found: Moments
+) -> list[PairedDifference]:
+    """Test candidate over base on the log scale, where 0.8 is as far from 1 as 1.25."""
+    (base, of_base), (candidate, of_candidate) = both
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(candidate), np.log(base)
+        gradient = of_candidate / candidate[:, None] - of_base / base[:, None]
+    se = np.sqrt(np.maximum(_quadratic(gradient, found.own, gradient), 0.0))
+    out = []
+    for group, change in enumerate(changes):
+        apart = float(logs[0][group] - logs[1][group])
+        if change.se is None or not np.isfinite(apart) or not se[group] > 0:
+            out.append(change)
+            continue
+        half = _Z90 * float(se[group])
+        out.append(
+            replace(
+                change,
+                p=float(2 * ndtr(-abs(apart) / se[group])),
+                ratio_90=(float(np.exp(apart - half)), float(np.exp(apart + half))),
+                nearer=float(abs(logs[1][group]) - abs(logs[0][group])),
+            )
+        )
+    return out
+
+
+def _undefined(reason: str, n: int) -> PairedDifference:
     return PairedDifference(
-        delta=Estimate.undefined(reason, n=len(pair.y)),
+        delta=Estimate.undefined(reason, n=n),
         low_90=None,
         high_90=None,
         p=None,
         test="",
-        influence=None,
+        did=Estimate.undefined(reason),
+        se=None,
     )

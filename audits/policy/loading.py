@@ -148,12 +148,6 @@ def _assemble(
         margins=margins,
         reasons=reasons,
         thresholds=file.thresholds,
-        horizons=file.horizons,
-        task_metrics={
-            **{str(task): names for task, names in default.audit.task_metrics.items()},
-            **{str(task): names for task, names in audit.task_metrics.items()},
-        },
-        custom_metrics=audit.custom_metrics,
         release=file.suppression.release,
         cell=file.suppression.cell,
         gate=file.gate.rule,

@@ -18,10 +18,14 @@ from audits.reporting.suppression import EVERYTHING, OutputPlan
 
 Flags = Mapping[Key, Hide]
 
-_SCORED = ("auroc", "brier")
+_SCORED = ("auroc", "brier", "oe_ratio", "calibration_slope")
 """Metrics of the score alone; all others are made of calls."""
 _FLIPS = {"negative_flips": "missed_positives", "positive_flips": "found_positives"}
 _TESTS = ("p", "q")
+_SHOWN = ("name", "task", "thresholds", "risk_bands")
+_WITHHELD = (
+    "Moves between risk bands and shrunk changes are finer than a restricted release may show."
+)
 
 
 def sides_of(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -113,8 +117,8 @@ def _output(output: Mapping[str, Any], flags: Flags, *, cell: int, floor: int) -
         # Parts of a known sum: what is left of it would show the small one.
         calls_hidden |= {key: True for key in calls_hidden if key}
     return {
-        "name": output["name"],
-        "thresholds": output["thresholds"],
+        **{name: output[name] for name in _SHOWN if name in output},
+        "withheld": _WITHHELD,
         "groups": [
             _group(
                 group,

@@ -12,12 +12,17 @@ import numpy as np
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import CohortTable
 from audits.cohorts.table import ScoreColumn
-from audits.comparison import Comparison, Version, compare_outputs, join_versions
+from audits.comparison import (
+    NUMBER_METRICS,
+    Comparison,
+    Version,
+    compare_outputs,
+    join_versions,
+)
 from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
-from audits.running.predictions import internal_of, open_scores, parts_of
-from audits.running.table_outputs import scored_outputs
+from audits.running.predictions import internal_of, open_scores, parts_of, scored_outputs
 from audits.running.thresholds import paired_thresholds
 from audits.running.writing import content_key, unchanged_run, write_run
 from audits.storage import Run, Store
@@ -28,6 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audits.running.model import ModelPass
+
+
+COMPARED_TASKS = (*BINARY_TASKS, *NUMBER_METRICS)
+"""Tasks whose versions paired statistics compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +57,31 @@ def check_comparable(task: str, where: str) -> None:
     Raises:
         AuditError: Names the task and what can be compared.
     """
-    if task not in BINARY_TASKS:
+    if task not in COMPARED_TASKS:
         raise AuditError(
             f"{where}: versions of the task {task!r} are not compared in this version; audit each "
-            f"on its own, or compare one of {', '.join(BINARY_TASKS)}."
+            f"on its own, or compare one of {', '.join(COMPARED_TASKS)}."
         )
 
 
 def compare_passes(
-    base: ModelPass, candidate: ModelPass, policy: Policy, *, seed: int, progress: Progress = silent
+    base: ModelPass,
+    candidate: ModelPass,
+    policy: Policy,
+    *,
+    audited: Sequence[Mapping[str, Any]],
+    seed: int,
+    progress: Progress = silent,
 ) -> ComparisonResult:
     """Compare two models of one run.
+
+    Args:
+        base: The version in use.
+        candidate: The version that would replace it.
+        policy: Declares what gets a verdict.
+        audited: ``outputs`` of the run's audit, whose estimates are taken.
+        seed: Seed of the run.
+        progress: Told how far it is.
 
     Raises:
         AuditError: If they share no output or no case.
@@ -73,7 +96,9 @@ def compare_passes(
         )
         for one in (base, candidate)
     ]
-    return _compared(versions[0], versions[1], policy, seed=seed, progress=progress)
+    return _compared(
+        versions[0], versions[1], policy, audited=audited, seed=seed, progress=progress
+    )
 
 
 def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but the table by keyword
@@ -86,6 +111,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
     intersections: Sequence[Sequence[str]] = (),
     patient: str | None = None,
     threshold: float | Sequence[float] | None = None,
+    candidate_threshold: float | Sequence[float] | None = None,
     policy: Path | str | Mapping[str, Any] | None = None,
     seed: int = 0,
     **options: Any,
@@ -101,6 +127,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         intersections: Lists of column names.
         patient: Column that says which rows are the same patient.
         threshold: Predicted positive means score >= threshold; one for all labels or one each.
+        candidate_threshold: The candidate's, where it decides at another one.
         policy: Policy file or the same as data; None for the default policy.
         seed: Seed of everything random.
         options: As for ``audit_predictions``.
@@ -120,8 +147,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         >>> result.to_dict()["outputs"][0]["groups"][0]["positive_flips"]["k"]
         1
     """
-    given = [] if threshold is None else threshold
-    thresholds = [given] if isinstance(given, (int, float)) else list(given)
+    thresholds = _several(threshold), _several(candidate_threshold)
     opened, declared = _open(
         table,
         label,
@@ -143,6 +169,7 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
     candidate_scores: Sequence[str],
     policy: Path | str | Mapping[str, Any] | None = None,
     thresholds: Sequence[float] = (),
+    candidate_thresholds: Sequence[float] = (),
     threshold_chosen_on: str | None = None,
     seed: int = 0,
     store: Path | str | None = None,
@@ -172,20 +199,22 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
         policy=declared.sha256,
         seed=seed,
         scores=[list(base_scores), list(candidate_scores)],
-        thresholds=list(thresholds),
+        thresholds=[list(thresholds), list(candidate_thresholds)],
         chosen_on=threshold_chosen_on,
         options={name: value for name, value in options.items() if value is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
         return same
-    outputs, findings = _scored(table, declared, thresholds, threshold_chosen_on, options)
+    both = thresholds, candidate_thresholds
+    outputs, findings = _scored(table, declared, both, threshold_chosen_on, options)
     stop_if(cancel)
     audited = audit_fairness(outputs, declared, seed=seed, progress=part_of(progress, 0.1, 0.5))
     stop_if(cancel)
     compared = _compared(
         *_versions(table, outputs),
         declared,
+        audited=audited.to_dict(),
         seed=seed,
         progress=part_of(progress, 0.5, 0.9),
     )
@@ -234,25 +263,33 @@ def _open(
 def _scored(
     table: CohortTable,
     policy: Policy,
-    thresholds: Sequence[float],
+    thresholds: tuple[Sequence[float], Sequence[float]],
     chosen_on: str | None,
     options: Mapping[str, Any],
 ) -> tuple[list[ScoredOutput], list[Finding]]:
-    """Score both versions; each threshold serves the base and the candidate of its output.
+    """Score both versions; each threshold serves both of its output unless the candidate has own.
 
     ``model`` carries the score column, which is all the name a version of a table has.
     """
     half = len(table.scores) // 2
-    given = paired_thresholds(thresholds, [score.name for score in table.scores[:half]])
+    names = [score.name for score in table.scores[:half]]
+    given = paired_thresholds(thresholds[0], names)
+    changed = paired_thresholds(thresholds[1] or thresholds[0], names)
     task = str(options.get("task", "binary"))
     outputs, findings = scored_outputs(
-        table, policy, [*given, *given], chosen_on=chosen_on, task=task
+        table, policy, [*given, *changed], chosen_on=chosen_on, task=task
     )
     named = [
         replace(output, model=score.column)
         for output, score in zip(outputs, table.scores, strict=True)
     ]
     return named, findings
+
+
+def _several(given: float | Sequence[float] | None) -> list[float]:
+    if given is None:
+        return []
+    return [given] if isinstance(given, (int, float)) else list(given)
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:
@@ -291,11 +328,18 @@ def _compared(
     candidate: Version,
     policy: Policy,
     *,
+    audited: Sequence[Mapping[str, Any]] = (),
     seed: int,
     progress: Progress = silent,
 ) -> ComparisonResult:
     pairs, findings = join_versions(base, candidate)
     comparison = compare_outputs(
-        pairs, policy, base=base.key, candidate=candidate.key, seed=seed, progress=progress
+        pairs,
+        policy,
+        base=base.key,
+        candidate=candidate.key,
+        audited=audited,
+        seed=seed,
+        progress=progress,
     )
     return ComparisonResult(comparison=comparison, findings=findings)

@@ -175,7 +175,9 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         prior_runs=registry.prior_runs(plan.study.sha256, weights),
     )
     if compare:
-        compared = compare_passes(passes[0], passes[1], plan.policy, seed=seed)
+        compared = compare_passes(
+            passes[0], passes[1], plan.policy, audited=parts.outputs, seed=seed
+        )
         parts = replace(
             parts,
             comparison=compared.to_dict(),
@@ -269,6 +271,7 @@ def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) 
         predictions={p.key: p.predictions for p in passes},
         maps={p.key: p.maps for p in passes if p.maps},
         explanations={p.key: p.explanations for p in passes if p.explanations},
+        effects={p.key: p.effects for p in passes if p.effects is not None},
     )
 
 

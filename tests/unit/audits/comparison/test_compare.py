@@ -52,6 +52,8 @@ def verdicts(result, metric: str) -> dict[str, str]:
 def test_swapping_versions_patient_by_patient_raises_few_differences():
     raised = 0
     runs = 60
+    # The estimates of each version are not in question here, so none are made.
+    known = {"model": None, "name": "died", "overall": {"n": 900, "metrics": {}}, "groups": []}
     for seed in range(runs):
         rng, patients, y, sex, base, candidate = cohort(seed)
         swap = (rng.random(patients.max() + 1) < 0.5)[patients]
@@ -61,7 +63,7 @@ def test_swapping_versions_patient_by_patient_raises_few_differences():
             scored(first, y, sex, patients=patients),
             scored(second, y, sex, patients=patients),
         )
-        result = compare_outputs([pair], POLICY, base="a", candidate="b")
+        result = compare_outputs([pair], POLICY, base="a", candidate="b", audited=[known])
         found = [verdicts(result, metric) for metric in ("tpr", "fpr", "auroc")]
         raised += any(v in {"better", "worse"} for one in found for v in one.values())
     # 99 % limit of Bin(60, .05)

@@ -1,0 +1,142 @@
+"""Sums of row features by group, and their second moments by patient.
+
+Every compared metric but the AUROC and the calibration slope is a smooth function of sums of row
+features: which of eight cells (label, base's call, candidate's call) a row lies in, its losses,
+its risks. Its sampling variance follows from one matrix a group: the sum over patients of the
+outer product of the patient's own sums. So the rows are read once, whatever is asked of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from audits.comparison.layout import Bools, Floats, Ints, Split
+
+CELLS = 8
+"""Cells of label × base's call × candidate's call; cell 4 y + 2 base + candidate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """First and second moments of the features in each group of a split.
+
+    Attributes:
+        sums: Sums over rows, (groups, features).
+        own: Σ over the group's patients of u uᵀ, u their sums within the group,
+            (groups, features, features).
+        both: Σ of u wᵀ, w the patient's sums over the whole cohort; ``own`` where no patient
+            has rows elsewhere.
+        patients: Patients with any row, with a positive and with a negative one, (3, groups).
+        net: Each pair's net number of calls gained among positives and negatives, (2, pairs).
+    """
+
+    sums: Floats
+    own: Floats
+    both: Floats
+    patients: Floats
+    net: Ints
+
+
+def cells_of(positive: Bools, base: Bools, candidate: Bools) -> npt.NDArray[np.uint8]:
+    """Return each row's cell, 0 to 7."""
+    out = positive.astype(np.uint8)
+    out <<= 1
+    out |= base
+    out <<= 1
+    out |= candidate
+    return out
+
+
+def moments(
+    split: Split, cells: npt.NDArray[np.uint8], features: Floats, whole: Floats | None
+) -> Moments:
+    """Return the moments of cells and further features.
+
+    Args:
+        split: The groups.
+        cells: (n,) cell of each row.
+        features: (k, n) further features.
+        whole: (patients, 8 + k) sums of each patient over the cohort; needed where patients are
+            shared between groups.
+    """
+    if split.starts is None and not split.shared:
+        return _independent(split, cells, features)
+    pairs = pair_sums(split, cells, features)
+    own = _outer(pairs, pairs, split.bounds)
+    both = own
+    if split.shared and whole is not None:
+        both = _outer(pairs, whole[split.pair_patient], split.bounds)
+    positives, negatives = pairs[:, 4:CELLS].sum(axis=1), pairs[:, :4].sum(axis=1)
+    return Moments(
+        sums=np.stack([split.over_groups(column) for column in pairs.T], axis=1),
+        own=own,
+        both=both,
+        patients=np.stack(
+            [
+                np.diff(split.bounds).astype(np.float64),
+                split.over_groups(positives > 0),
+                split.over_groups(negatives > 0),
+            ]
+        ),
+        net=np.rint(np.stack([pairs[:, 5] - pairs[:, 6], pairs[:, 1] - pairs[:, 2]])).astype(
+            np.int64
+        ),
+    )
+
+
+def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> Floats:
+    """Return the features of each (group, patient) pair, (pairs, 8 + k)."""
+    count = len(split.pair_patient)
+    pair_of_row = np.arange(count, dtype=np.int64)
+    if split.starts is not None:
+        ends = np.append(split.starts[1:], len(split.rows))
+        pair_of_row = np.repeat(pair_of_row, ends - split.starts)
+    table = np.bincount(pair_of_row * CELLS + cells[split.rows], minlength=CELLS * count)
+    out = np.empty((count, CELLS + len(features)))
+    out[:, :CELLS] = table.reshape(count, CELLS)
+    for at, feature in enumerate(features):
+        out[:, CELLS + at] = split.to_pairs(feature)
+    return out
+
+
+def _independent(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> Moments:
+    """Return the moments where every row is a patient of its own: cells never meet."""
+    size, k = split.size, len(features)
+    key = split.code * CELLS + cells
+    counts = _by_cell(key, size, None)
+    own = np.zeros((size, CELLS + k, CELLS + k))
+    diagonal = np.arange(CELLS)
+    own[:, diagonal, diagonal] = counts
+    sums = np.empty((size, CELLS + k))
+    sums[:, :CELLS] = counts
+    for at, feature in enumerate(features):
+        meets = _by_cell(key, size, feature)
+        own[:, :CELLS, CELLS + at] = own[:, CELLS + at, :CELLS] = meets
+        sums[:, CELLS + at] = meets.sum(axis=1)
+    ordered = np.ascontiguousarray(features[:, split.rows].T)
+    own[:, CELLS:, CELLS:] = _outer(ordered, ordered, split.row_bounds)
+    positives, negatives = counts[:, 4:].sum(axis=1), counts[:, :4].sum(axis=1)
+    return Moments(
+        sums=sums,
+        own=own,
+        both=own,
+        patients=np.stack([positives + negatives, positives, negatives]),
+        net=np.zeros((2, 0), dtype=np.int64),
+    )
+
+
+def _by_cell(key: Ints, size: int, weights: Floats | None) -> Floats:
+    table = np.bincount(key, weights, CELLS * (size + 1))[: CELLS * size]
+    return np.asarray(table.reshape(size, CELLS), dtype=np.float64)
+
+
+def _outer(left: Floats, right: Floats, bounds: Ints) -> Floats:
+    """Return leftᵀ right within each group's stretch of rows."""
+    out = np.empty((len(bounds) - 1, left.shape[1], right.shape[1]))
+    for group, (start, end) in enumerate(pairwise(bounds.tolist())):
+        out[group] = left[start:end].T @ right[start:end]
+    return out

@@ -1,0 +1,131 @@
+"""The change of the calibration slope in every group.
+
+Each version's slope b is that of logit P(y = 1) = a + b · logit(p) (Cox, Biometrika 45 (1958)
+562-565); its influence on a row is the row's score times the inverse information. The fit is made
+on score bins and finished by one step on the rows themselves, which squares what the bins left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import expit, logit
+
+from audits.comparison.layout import Bools, Floats, Split
+
+CLIP = 1e-15
+BINS = 1_024
+_ITERATIONS = 40
+_STEP = 2.0
+_CLOSE = 1e-11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlopeChange:
+    """Both versions' slopes, (2, groups), and the variance of their difference, (groups,)."""
+
+    values: Floats
+    variance: Floats
+
+
+def slope_change(split: Split, positive: Bools, scores: tuple[Floats, Floats]) -> SlopeChange:
+    """Return both versions' calibration slopes in every group.
+
+    Args:
+        split: The groups.
+        positive: (n,) labels.
+        scores: (n,) probabilities of base and candidate.
+
+    Returns:
+        NaN where a group's slope does not exist: one class only, scores that part the classes or
+        do not vary.
+    """
+    y = positive[split.rows].astype(np.float64)
+    flows, values = [], []
+    for score in scores:
+        x = logit(np.clip(score[split.rows], CLIP, 1 - CLIP))
+        flow = np.empty(len(x))
+        slope = np.empty(split.size)
+        for group, (start, end) in enumerate(pairwise(split.row_bounds.tolist())):
+            part = slice(start, end)
+            slope[group], flow[part] = _fit(x[part], y[part])
+        flows.append(flow)
+        values.append(slope)
+    change = np.nan_to_num(flows[1] - flows[0])
+    if split.starts is not None:
+        change = np.add.reduceat(change, split.starts)
+    squares = split.over_groups(change * change)
+    patients = np.diff(split.bounds)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return SlopeChange(values=np.stack(values), variance=patients / (patients - 1) * squares)
+
+
+def _fit(x: Floats, y: Floats) -> tuple[float, Floats]:
+    """Return the slope and each row's influence on it."""
+    none = np.zeros(len(x))
+    if not _exists(x, y):
+        return float("nan"), none
+    at, counts, events = _binned(x, y)
+    start = _newton(at, counts, events)
+    if start is None:
+        return float("nan"), none
+    intercept, slope = start
+    residual, weight = _residual(x, y, intercept, slope)
+    inverse = _inverse(x, weight)
+    step = inverse @ np.array([residual.sum(), residual @ x])
+    # The residuals stay those of the bins' fit, which is nearer than any standard error can tell.
+    flow = residual * (inverse[1, 0] + inverse[1, 1] * x)
+    return slope + float(step[1]), flow - flow.mean()
+
+
+def _exists(x: Floats, y: Floats) -> bool:
+    """Return whether a largest likelihood exists (Albert & Anderson, Biometrika 71 (1984))."""
+    up, down = x[y == 1], x[y == 0]
+    if len(up) == 0 or len(down) == 0 or x.max() - x.min() < _CLOSE:
+        return False
+    return bool(up.min() < down.max() and down.min() < up.max())
+
+
+def _binned(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return mean score, rows and events of bins; the rows themselves where they are few."""
+    if len(x) <= BINS:
+        return x, np.ones(len(x)), y
+    low, high = float(x.min()), float(x.max())
+    place = ((x - low) * (BINS / (high - low))).astype(np.int64)
+    np.minimum(place, BINS - 1, out=place)
+    counts = np.bincount(place, minlength=BINS).astype(np.float64)
+    used = counts > 0
+    at = np.bincount(place, x, BINS)[used] / counts[used]
+    events = np.asarray(np.bincount(place, y, BINS)[used], dtype=np.float64)
+    return at, counts[used], events
+
+
+def _newton(x: Floats, counts: Floats, events: Floats) -> tuple[float, float] | None:
+    point = np.array([0.0, 1.0])
+    for _ in range(_ITERATIONS):
+        mean = expit(point[0] + point[1] * x)
+        gap, weight = events - counts * mean, counts * mean * (1 - mean)
+        step = _inverse(x, weight) @ np.array([gap.sum(), gap @ x])
+        size = float(np.abs(step).max())
+        if not np.isfinite(size):
+            return None
+        point += step * min(1.0, _STEP / size) if size else step
+        if size < _CLOSE * (1 + abs(point[1])):
+            return float(point[0]), float(point[1])
+    return None
+
+
+def _residual(x: Floats, y: Floats, intercept: float, slope: float) -> tuple[Floats, Floats]:
+    mean = expit(intercept + slope * x)
+    return np.asarray(y - mean), np.asarray(mean * (1 - mean))
+
+
+def _inverse(x: Floats, weight: Floats) -> Floats:
+    """Return the inverse information of intercept and slope; NaN where it has none."""
+    s0, s1, s2 = weight.sum(), weight @ x, weight @ (x * x)
+    determinant = s0 * s2 - s1 * s1
+    if not determinant > 0:
+        return np.full((2, 2), np.nan)
+    return np.asarray(np.array([[s2, -s1], [-s1, s0]]) / determinant)
