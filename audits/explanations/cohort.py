@@ -16,7 +16,7 @@ from audits.explanations.checks.sample import with_checks
 from audits.explanations.result import CaseExplanation, Method
 from audits.explanations.sample import Sample, open_sample
 from audits.explanations.segmentation.explain import with_region
-from audits.explanations.shapley import FieldsGame, ShapleyEstimate, shapley_values
+from audits.explanations.shapley import FieldsGame, ShapleyEstimate, Stop, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
 from audits.types import Finding, Progress, silent
@@ -90,7 +90,7 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     summary = summarise(
         explained_cases,
         adapter,
-        patients=_patient_codes(study, sample.case_ids),
+        patients=patient_codes(study, sample.case_ids),
         skipped=sample.skipped,
         seed=seed,
     )
@@ -151,7 +151,12 @@ def sample_game(sample: Sample, background: Background) -> FieldsGame:
 
 
 def sample_estimate(
-    sample: Sample, game: FieldsGame, background: Background, method: str
+    sample: Sample,
+    game: FieldsGame,
+    background: Background,
+    method: str,
+    *,
+    stop: Stop | None = None,
 ) -> tuple[ShapleyEstimate, Method, tuple[Finding, ...]]:
     """Return effects of a whole sample, the method that gave them, and what to say of it.
 
@@ -160,6 +165,7 @@ def sample_estimate(
         game: Its game.
         background: What they are measured against.
         method: ``shapley``, ``tree_interventional`` or ``linear``.
+        stop: When sampled effects stop; default :class:`~audits.explanations.shapley.Stop`.
     """
     if method == "tree_interventional":
         from audits.explanations.tree_models import fallback_findings, interventional_estimate
@@ -172,9 +178,9 @@ def sample_estimate(
     if method == "linear":
         from audits.explanations.linear_models import linear_estimate, linear_findings
 
-        estimate, additive = linear_estimate(game, seed=sample.seed)
+        estimate, additive = linear_estimate(game, seed=sample.seed, stop=stop)
         return (estimate, "linear", ()) if additive else (estimate, "shapley", linear_findings())
-    return shapley_values(game, seed=sample.seed), "shapley", ()
+    return shapley_values(game, seed=sample.seed, stop=stop), "shapley", ()
 
 
 def _explain_images(
@@ -227,7 +233,8 @@ def _explain_one_by_one(
     return out
 
 
-def _patient_codes(study: CaseSource, case_ids: Sequence[str]) -> npt.NDArray[np.int64] | None:
+def patient_codes(study: CaseSource, case_ids: Sequence[str]) -> npt.NDArray[np.int64] | None:
+    """Return the patient of each case, or None where the study names none."""
     codes = getattr(study, "patients", None)
     if codes is None:
         return None

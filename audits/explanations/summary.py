@@ -9,15 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.checks.summary import summarise_checks
+from audits.explanations.cluster_means import cluster_means
 from audits.explanations.result import CaseExplanation
-from audits.types import Estimate, Skipped
+from audits.types import Skipped
 
 if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
-
-RESAMPLES = 1000
-INTERVAL = (0.025, 0.975)
-FEWEST = 2
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -125,31 +122,6 @@ def _importance(
             "mean_effect": signed[place].to_dict(),
         }
         for place in order
-    ]
-
-
-def cluster_means(values: Floats, clusters: Ints, seed: int) -> list[Estimate]:
-    """Return the mean of each column with a percentile interval, resampling whole patients."""
-    codes, membership = np.unique(clusters, return_inverse=True)
-    sums = np.zeros((len(codes), values.shape[1]))
-    np.add.at(sums, membership, values)
-    sizes = np.bincount(membership).astype(float)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(codes), np.full(len(codes), 1 / len(codes)), size=RESAMPLES)
-    means = (drawn @ sums) / (drawn @ sizes)[:, None]
-    enough = len(codes) >= FEWEST
-    low, high = np.quantile(means, INTERVAL, axis=0)
-    return [
-        Estimate(
-            value=float(values[:, column].mean()),
-            low=float(low[column]) if enough else None,
-            high=float(high[column]) if enough else None,
-            n=len(values),
-            n_patients=len(codes),
-            method="percentile bootstrap by patient",
-            reason=None if enough else "one patient gives no interval",
-        )
-        for column in range(values.shape[1])
     ]
 
 

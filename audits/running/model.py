@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from audits.explanations.shortcuts import MeasuredSuspect
 
 _SPATIAL = ("image", "signal")
+IMPORTANCE_PER_EXPLAINED = 10
+"""Random cases behind the global importance, for every case that is explained one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class ModelPass:
         maps: Low-resolution maps, if any.
         explanations: Explained cases.
         summary: Summary of the explanations, empty where none were asked for.
+        effects: Effects of randomly drawn cases, long; None for models without one table.
         suspects: Measured effects of what the model should not read, where the study has masks.
         skipped: Cases without a score.
         findings: What the reader must know.
@@ -55,6 +58,7 @@ class ModelPass:
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     explanations: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
+    effects: pd.DataFrame | None = None
     suspects: tuple[MeasuredSuspect, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -109,6 +113,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     outputs = _outputs(study, adapter, predictions, policy, taken)
     explained: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = {}
+    effects: pd.DataFrame | None = None
     suspects: tuple[MeasuredSuspect, ...] = ()
     if explain_cases:
         rows = _sample(study, adapter, predictions, outputs, taken, count=explain_cases, seed=seed)
@@ -119,9 +124,18 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
             rows,
             seed=seed,
             check_cases=check_cases,
-            progress=part_of(progress, 0.6, 0.85),
+            progress=part_of(progress, 0.6, 0.75),
             cancel=cancel,
         )
+        globally, effects = _globally(
+            study,
+            adapter,
+            explain_cases * IMPORTANCE_PER_EXPLAINED,
+            seed=seed,
+            progress=part_of(progress, 0.75, 0.85),
+            cancel=cancel,
+        )
+        summary = {**summary, **globally}
         suspects = _suspects(study, adapter, seed, part_of(progress, 0.85, 1.0), cancel)
     progress(1.0, f"{predictions.key} is scored and explained")
     return ModelPass(
@@ -132,6 +146,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         maps=_maps(predictions),
         explanations=explained,
         summary=summary,
+        effects=effects,
         suspects=suspects,
         skipped=predictions.skipped,
         findings=predictions.findings,
@@ -289,6 +304,37 @@ def _explain(  # noqa: PLR0913 - passes the run's options on
         progress=progress,
         cancel=cancel,
     )
+
+
+def _globally(
+    study: Study,
+    adapter: ModelAdapter,
+    count: int,
+    *,
+    seed: int,
+    progress: Progress,
+    cancel: Cancel,
+) -> tuple[Mapping[str, Any], pd.DataFrame | None]:
+    """Return importance over random cases and the protected-basis inventory, and all effects."""
+    from audits.explanations.global_effects import global_effects
+    from audits.explanations.importance import global_summary
+    from audits.explanations.protected_basis import no_inventory, protected_inventory
+
+    found = global_effects(study, adapter, count, seed=seed, progress=progress, cancel=cancel)
+    if found is None:
+        taken = ", ".join(sorted({one.modality for one in adapter.inputs})) or "scores only"
+        reason = (
+            f"{adapter.card.key} takes {taken} and no single table of clinical variables, so no "
+            "share of attribution belongs to a variable."
+        )
+        return {"protected_basis": no_inventory(reason)}, None
+    rows = np.array([study.row(case) for case in found.case_ids], dtype=np.intp)
+    attributes = [attribute.take(rows) for attribute in study.attributes()]
+    summary = {
+        "global": global_summary(found, attributes, seed=seed),
+        "protected_basis": protected_inventory(found, attributes, seed=seed),
+    }
+    return summary, found.frame()
 
 
 def _frame(predictions: CohortPredictions) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from audits.explanations.cluster_means import cluster_means
 from audits.explanations.localisation.metrics import Localisation, localise
 from audits.explanations.result import CaseExplanation
-from audits.explanations.summary import cluster_means
 
 if TYPE_CHECKING:
     from audits.cohorts import Attribute, Study
