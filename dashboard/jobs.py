@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from audits.jobs import Job
+from dashboard import identity
 from dashboard.queries import audits
 from dashboard.queries.runs import RunCard
 from dashboard.settings import Settings, read_settings
@@ -15,6 +17,23 @@ WATCHED = "watched_jobs"
 def audit_panel(settings: Settings, cards: list[RunCard]) -> None:
     """Show running audits and the form for a new one."""
     st.header("Audits", anchor=False)
+    running_part(settings)
+    if not st.session_state.get(WATCHED):
+        st.caption("No audit is running.")
+    person = identity.current()
+    if person is None or not person.may("start_audits"):
+        st.caption("Audits are started by compliance reviewers and model owners.")
+        return
+    opened = st.expander(
+        "Start an audit", icon=":material/play_arrow:", key="start_audit", on_change="rerun"
+    )
+    if opened.open:
+        with opened:
+            _form(settings, cards)
+
+
+def running_part(settings: Settings) -> None:
+    """Show the audits that run, whoever started them, with their progress."""
     for job in audits.current_jobs(settings):
         _watch(job.key)
     problem = st.session_state.pop("job_problem", None)
@@ -22,10 +41,12 @@ def audit_panel(settings: Settings, cards: list[RunCard]) -> None:
         states.problem("An audit ended early", problem)
     if st.session_state.get(WATCHED):
         _follow()
-    else:
-        st.caption("No audit is running.")
-    with st.expander("Start an audit", icon=":material/play_arrow:"):
-        _form(settings, cards)
+
+
+def follow(job: Job) -> None:
+    """Watch an audit that was just started, from the next run of the page on."""
+    _watch(job.key)
+    st.rerun()
 
 
 def _watch(key: str) -> None:
@@ -54,12 +75,14 @@ def _follow() -> None:
         else:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.progress(min(max(job.share, 0.0), 1.0), text=f"{job.out.name}: {job.message}")
-                st.button(
-                    "Cancel",
-                    key=f"cancel_{key}",
-                    on_click=audits.runner(settings).cancel,
-                    args=(key,),
-                )
+                person = identity.current()
+                if person is not None and person.may("start_audits"):
+                    st.button(
+                        "Cancel",
+                        key=f"cancel_{key}",
+                        on_click=audits.runner(settings).cancel,
+                        args=(key,),
+                    )
     if finished:
         st.rerun()
 
@@ -95,6 +118,4 @@ def _form(settings: Settings, cards: list[RunCard]) -> None:
     st.caption("The audit goes on when this tab is closed, and shows up here when it is done.")
     if st.button("Start the audit", disabled=not (study and models)):
         with states.guarded("The audit cannot start"):
-            job = audits.start(settings, study or "", models, policy)
-            _watch(job.key)
-            st.rerun()
+            follow(audits.start(settings, study or "", models, policy))

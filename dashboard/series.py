@@ -205,6 +205,26 @@ def size_frame(output: Entry) -> pd.DataFrame:
     )
 
 
+def size_rows(output: Entry) -> list[dict[str, str]]:
+    """Return the same as printed text, where a suppressed count says that it is suppressed."""
+    groups = sorted(output.get("groups", []), key=is_intersection)
+    total = output["overall"].get("n")
+    rows = []
+    for group in ({"attributes": {}, **output["overall"]}, *groups):
+        hidden = bool(group.get("suppressed"))
+        n = group.get("n")
+        rows.append(
+            {
+                "Group": group_label(group["attributes"]),
+                "Cases": numbers.count(n, suppressed=hidden),
+                "Share": numbers.number(n / total, "percent") if n and total else "–",
+                "Patients": numbers.count(group.get("patients"), suppressed=hidden),
+                "With the condition": numbers.count(group.get("positives"), suppressed=hidden),
+            }
+        )
+    return rows
+
+
 def group_count(output: Entry, comparison: Entry) -> str:
     """Return the group's count in a comparison: ``140 of 311``, or n where nothing is counted."""
     if comparison.get("group_n") is not None:

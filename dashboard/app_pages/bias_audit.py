@@ -17,17 +17,29 @@ from dashboard.views.audit_parts import (
     verdict_part,
 )
 from dashboard.views.context import Context
+from dashboard.views.declare import declare_part
 from dashboard.views.elements import provenance
 from dashboard.views.pickers import pick_metric
 from dashboard.views.sections import section
+from dashboard.views.why_parts import (
+    causes_part,
+    decision_part,
+    mitigation_part,
+    underdiagnosis_part,
+)
 
 SECTIONS = {
     "verdicts": "Verdicts",
     "groups": "Group by group",
     "why": "Why groups differ",
+    "underdiagnosis": "Who is missed",
+    "slices": "Slices",
     "shortcuts": "Shortcuts",
     "calibration": "Calibration",
+    "decision": "Decision curves",
     "threshold": "Another threshold",
+    "mitigation": "Corrections",
+    "declare": "Declare anew",
 }
 
 
@@ -39,7 +51,7 @@ def _groups(chosen: Context) -> None:
         map_part(chosen, metric)
 
 
-def _why(chosen: Context) -> None:
+def _slices(chosen: Context) -> None:
     with states.guarded("The slices cannot be shown"):
         slice_part(chosen)
     with states.guarded("The explanations cannot be summed up"):
@@ -49,10 +61,15 @@ def _why(chosen: Context) -> None:
 PARTS = {
     "verdicts": verdict_part,
     "groups": _groups,
-    "why": _why,
+    "why": causes_part,
+    "underdiagnosis": underdiagnosis_part,
+    "slices": _slices,
     "shortcuts": shortcut_part,
     "calibration": calibration_part,
+    "decision": decision_part,
     "threshold": threshold_part,
+    "mitigation": mitigation_part,
+    "declare": declare_part,
 }
 
 chosen = context.pick(

@@ -8,11 +8,11 @@ from dashboard import state
 from dashboard.evidence import find_output, output_keys
 from dashboard.jobs import audit_panel
 from dashboard.queries import runs
-from dashboard.series import size_frame
+from dashboard.series import size_rows
 from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
-from dashboard.views.elements import provenance, show_frame, size_columns
+from dashboard.views.elements import provenance, show_table
 from dashboard.views.entrance import who_part
 from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
@@ -54,17 +54,17 @@ else:
             )
             entry = find_output(evidence, outputs[name].model, name)
             if entry:
-                show_frame(
-                    size_frame(entry),
-                    key="overview_sizes",
-                    alt=f"Cases, patients and positives of every group for {humanised(name)}",
-                    height=420,
-                    column_config=size_columns(),
-                )
+                with st.container(height=420, border=False):
+                    show_table(
+                        size_rows(entry),
+                        alt=f"Cases, patients and positives of every group for {humanised(name)}",
+                    )
         provenance(evidence)
         state.write_address()
     if len(cards) > len(newest):
-        with st.expander(f"All runs ({len(cards)})"):
-            run_history(cards)
+        history = st.expander(f"All runs ({len(cards)})", key="all_runs", on_change="rerun")
+        if history.open:
+            with history:
+                run_history(cards)
 
 audit_panel(settings, cards)

@@ -5,6 +5,7 @@ when a figure is drawn, so that the first page does not wait for it.
 """
 
 from dashboard.charts.agreement import Agreement, CasePair
+from dashboard.charts.decision import Curve, DecisionCurves
 from dashboard.charts.forest import Forest, ForestRow
 from dashboard.charts.heatmap import Cell, GroupMap
 from dashboard.charts.paired import PairedForest, PairedRow
@@ -17,6 +18,8 @@ __all__ = [
     "CasePair",
     "Cell",
     "Chart",
+    "Curve",
+    "DecisionCurves",
     "Effect",
     "Forest",
     "ForestRow",

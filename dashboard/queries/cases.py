@@ -90,7 +90,8 @@ def scored_cases(ref: RunRef, model: str | None, output: str) -> pd.DataFrame:
     frame = pd.DataFrame({"case_id": ids, "label": found.label, "risk": found.risk})
     frame["label"] = frame["label"].astype("Float64").mask(found.label == columns.MISSING)
     for name, levels in found.groups.items():
-        frame[f"group__{name}"] = pd.Categorical.from_codes(levels.codes, list(levels.names))
+        kind = pd.CategoricalDtype(list(levels.names))
+        frame[f"group__{name}"] = pd.Categorical.from_codes(levels.codes, dtype=kind)
     return frame
 
 

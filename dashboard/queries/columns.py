@@ -120,7 +120,7 @@ def score_at(ref: RunRef, model: str | None, output: str, row: int) -> float | N
     if not names:
         return None
     (value,) = _cells(file, names[0], [row])
-    return None if value is None or value != value else float(value)  # noqa: PLR0124 - NaN
+    return float(value) if isinstance(value, float | int) and value == value else None  # noqa: PLR0124 - NaN
 
 
 def cases_file(ref: RunRef) -> Path:

@@ -147,7 +147,8 @@ def _apart(values: pd.Series, own: Any) -> npt.NDArray[np.float64]:
     import pandas as pd
 
     if not pd.api.types.is_numeric_dtype(values):
-        return (values.astype(str) != str(own)).to_numpy(dtype=np.float64)
+        other = values.astype(str) != str(own)
+        return np.asarray(other.to_numpy(), dtype=np.float64)
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     missing = np.isnan(numbers)
     if pd.isna(own):
@@ -172,4 +173,5 @@ def _others(ref: RunRef, rows: npt.NDArray[np.int32], place: int) -> npt.NDArray
     patients = columns.patients(ref)
     if patients is None:
         return np.arange(len(rows)) != place
-    return np.asarray(patients[rows] != patients[rows[place]])
+    others: npt.NDArray[np.bool_] = patients[rows] != patients[rows[place]]
+    return others

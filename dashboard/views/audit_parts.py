@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import numbers, series, state
 from dashboard.evidence import by_concern, comparisons, is_intersection, verdict_counts
 from dashboard.views.context import Context
+from dashboard.views.declare import declare_button
 from dashboard.views.elements import (
     csv_button,
     show_chart,
@@ -23,6 +24,7 @@ from dashboard.words import humanised, inside, label, notice, word
 
 SETTLED_ROWS = 12
 """Verdicts read at once; the whole list stays one click away."""
+SIZES = "Cases, patients and positives of every group"
 
 
 def declaration_part(chosen: Context) -> None:
@@ -53,6 +55,7 @@ def declaration_part(chosen: Context) -> None:
             with st.popover("Margins and their reasons", icon=":material/rule:"):
                 show_table(_margin_rows(policy), alt="Declared margins and their reasons")
                 st.code(f"policy sha256 {declared.get('policy_sha256')}", language=None)
+            declare_button("Declare a new audit", key="declare_anew")
 
 
 def size_part(chosen: Context) -> None:
@@ -65,13 +68,17 @@ def size_part(chosen: Context) -> None:
         st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
         share = overall["metrics"].get("prevalence") or {}
         st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
-    show_frame(
-        series.size_frame(chosen.entry),
-        key="audit_sizes",
-        alt="Cases, patients and positives of every group",
-        height=280,
-        column_config=size_columns(),
-    )
+    if chosen.evidence["release"] == "restricted":
+        with st.container(height=280, border=True):
+            show_table(series.size_rows(chosen.entry), alt=SIZES)
+    else:
+        show_frame(
+            series.size_frame(chosen.entry),
+            key="audit_sizes",
+            alt=SIZES,
+            height=280,
+            column_config=size_columns(),
+        )
     absent = [
         requirement
         for requirement in chosen.evidence.get("requirements", [])

@@ -13,6 +13,7 @@ from dashboard.queries import thresholds
 from dashboard.queries.cases import has_risk
 from dashboard.queries.thresholds import ExploredGroup
 from dashboard.views.context import Context
+from dashboard.views.declare import declare_button
 from dashboard.views.elements import show_chart, show_table
 from dashboard.words import label, notice, word
 
@@ -51,6 +52,7 @@ def threshold_explorer(chosen: Context) -> None:
     state.mark_exploring(chosen.subject, value if exploring else None)
     if exploring:
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
+        declare_button(f"Declare {value:.3f} for a new audit", key="declare_explored")
     groups = thresholds.explored(chosen.ref, chosen.model, chosen.output.name, value)
     metric = st.segmented_control(
         "Measure at this threshold",

@@ -16,6 +16,7 @@ def page_with_model(own_run, open_app, run_fixture, monkeypatch):
     app = open_app(own_run / "store")
     monkeypatch.setenv("AUSCULT_DASHBOARD_STUDIES", str(own_run / "study"))
     monkeypatch.setenv("AUSCULT_DASHBOARD_MODELS", str(model))
+    app.session_state["start_audit"] = True  # the form is drawn only while it is open
     return app.run(), model
 
 
