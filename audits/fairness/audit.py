@@ -10,6 +10,7 @@ import numpy as np
 
 from audits.fairness.applicable import metric_findings
 from audits.fairness.between import SECTIONS
+from audits.fairness.cells import score_cells
 from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
 from audits.fairness.measures import Measured, make_subject, measure_family
 from audits.fairness.ratios import REST
@@ -86,7 +87,8 @@ def audit_fairness(
 def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> _Pending:
     frame = build_frame(output)
     whole = everybody(frame)
-    subject = make_subject(index, frame, whole, output.threshold, policy, seed)
+    cells = score_cells(frame, whole.by_score, whole.code, 1)
+    subject = make_subject(index, frame, cells, output.threshold, policy, seed)
     families, findings = families_of(frame, output, policy)
     crossed = {name for names in policy.intersections for name in names}
     measured = []

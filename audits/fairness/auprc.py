@@ -6,22 +6,21 @@ import numpy as np
 from scipy.special import stdtrit
 
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family, Frame
+from audits.fairness.frame import Frame
 from audits.fairness.intervals import logit_limits
-from audits.fairness.means import linear
+from audits.fairness.means import Linear
 from audits.fairness.types import FloatArray
 from audits.types import Estimate
 
 METHOD = "influence function on the logit scale"
 
 
-def auprc_estimates(
-    frame: Frame, family: Family, cells: ScoreCells, *, level: float = 0.95
-) -> list[Estimate]:
-    """Return average precision (as scikit-learn defines it) with a clustered logit interval.
+def average_precision(cells: ScoreCells) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return average precision (as scikit-learn defines it), and each row's influence by cell.
 
     The influence of a row is its own precision plus its effect on the precision at every lower
-    score, which one cumulated sum over the group's cells gives.
+    score, which one cumulated sum over the group's cells gives; first of positives, then of
+    negatives.
     """
     positives, negatives = cells.positives.astype(float), cells.negatives.astype(float)
     true = (positives[cells.group] - cells.pos_below).astype(np.float64)
@@ -32,12 +31,24 @@ def auprc_estimates(
         value = np.where(positives > 0, cells.sum_cells(cells.pos * precision) / positives, np.nan)
     gain = _through(cells, cells.pos * false / called**2)
     loss = _through(cells, cells.pos * true / called**2)
-    centre = value[cells.group]
+    scale = positives[cells.group]
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = positives[cells.group]
-        per_pos = cells.to_rows((precision - centre + gain) / scale, frame.n)
-        per_neg = cells.to_rows(-loss / scale, frame.n)
-    measured = linear(family, value, np.where(frame.positive, per_pos, per_neg))
+        return value, (precision - value[cells.group] + gain) / scale, -loss / scale
+
+
+def auprc_estimates(
+    frame: Frame, measured: Linear, cells: ScoreCells, *, level: float = 0.95
+) -> list[Estimate]:
+    """Return average precision with a clustered interval on the logit scale.
+
+    Args:
+        frame: The rows, for what is known of patients.
+        measured: Average precision and the error its influence implies.
+        cells: Counts of every group by score.
+        level: Confidence level.
+    """
+    value = measured.value
+    positives, negatives = cells.positives.astype(float), cells.negatives.astype(float)
     events = np.maximum(np.minimum(measured.df, positives - 1), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         se = measured.se / (value * (1 - value))

@@ -8,12 +8,13 @@ one row. Areas are ratios of whole numbers, so they are exact to the last digit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
 
-from audits.fairness.cells import ScoreCells
+from audits.fairness.cells import ScoreCells, cell_table, look_up
 from audits.fairness.frame import Family, Frame
 from audits.fairness.intervals import SMALL_CLASS, logit_limits, newcombe_auroc
 from audits.fairness.rates import Z95
@@ -83,98 +84,151 @@ def satterthwaite(*parts: tuple[FloatArray, FloatArray]) -> FloatArray:
         return np.where(weight > 0, np.maximum(total**2 / weight, 1.0), 1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placements:
-    """What the areas of a family were computed from.
-
-    Attributes:
-        twice: Twice the number of the other class that each row outranks, whole numbers, (n,).
-        wins: Twice the number of concordant pairs in each group, (groups,).
-        influence: Influence of each (group, patient) pair on its group's area, (pairs,).
-    """
-
-    twice: IntArray
-    wins: FloatArray
-    influence: FloatArray
+def measure_areas(frame: Frame, family: Family, cells: ScoreCells) -> tuple[Areas, FloatArray]:
+    """Return the area of every group with its clustered variance, and each pair's influence."""
+    area = area_values(cells)
+    table = cell_table(cells, [placement_values(cells)])
+    (value,) = look_up(table, frame.positive, cells.of_row)
+    sums, influence = area_sums(frame, family, cells, value, area)
+    return areas_from(sums, family, cells, area, clustered=frame.clustered), influence
 
 
-def measure_areas(frame: Frame, family: Family, cells: ScoreCells) -> tuple[Areas, Placements]:
-    """Return the area of every group of a family with its clustered variance."""
-    twice, wins = twice_outranked(cells, frame)
-    pos, neg = cells.positives.astype(np.float64), cells.negatives.astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        area = np.where(pos * neg > 0, wins / (2 * pos * neg), np.nan)
-        other = np.where(frame.positive, _of_row(neg, family), _of_row(pos, family))
-        value = np.where(other > 0, twice / (2 * other), 0.0)
-    is_pos = frame.positive.astype(np.float64)
-    is_neg = 1 - is_pos
-    sum_pos, sum_neg = family.sum_to_pairs(value * is_pos), family.sum_to_pairs(value * is_neg)
-    m_pos, m_neg = family.sum_to_pairs(is_pos), family.sum_to_pairs(is_neg)
-    centre = area[family.pair_group]
-    a, b = sum_pos - m_pos * centre, sum_neg - m_neg * centre
-    c_pos, c_neg = family.sum_pairs(m_pos > 0), family.sum_pairs(m_neg > 0)
-    patients = family.sum_pairs(np.ones(len(m_pos)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        v_pos = c_pos / (c_pos - 1) * family.sum_pairs(a * a) / pos**2
-        v_neg = c_neg / (c_neg - 1) * family.sum_pairs(b * b) / neg**2
-        cross = 2 * patients / (patients - 1) * family.sum_pairs(a * b) / (pos * neg)
-        influence = a / pos[family.pair_group] + b / neg[family.pair_group]
-    defined = (c_pos > 1) & (c_neg > 1)
-    areas = Areas(
-        area=area,
-        positives=pos,
-        negatives=neg,
-        patients=patients,
-        v_pos=np.where(defined, v_pos, np.nan),
-        v_neg=np.where(defined, v_neg, np.nan),
-        cross=np.where(defined & frame.clustered, cross, 0.0),
-        c_pos=c_pos,
-        c_neg=c_neg,
-        deff_pos=_deff(frame, family, value * is_pos, sum_pos, m_pos),
-        deff_neg=_deff(frame, family, value * is_neg, sum_neg, m_neg),
-    )
-    return areas, Placements(twice=twice, wins=wins, influence=np.nan_to_num(influence))
-
-
-def _of_row(values: FloatArray, family: Family) -> FloatArray:
-    """Return a per-group value for each row; 0 for rows in no group."""
-    return np.append(values, 0.0)[family.code]
-
-
-def twice_outranked(cells: ScoreCells, frame: Frame) -> tuple[IntArray, FloatArray]:
-    """Return twice the number of the other class each row outranks, and twice the wins.
+def outranked(cells: ScoreCells) -> tuple[IntArray, IntArray]:
+    """Return twice the number of the other class that a row of each cell outranks, by label.
 
     A positive outranks the negatives below it, a negative is outranked by (and counts) the
     positives above it; ties count once of two.
     """
     for_pos = 2 * cells.neg_below + cells.neg
     for_neg = 2 * (cells.positives[cells.group] - cells.pos_below) - cells.pos
-    twice = np.zeros(frame.n, dtype=np.int64)
-    twice[cells.rows] = np.where(
-        frame.positive[cells.rows], for_pos[cells.cell_of], for_neg[cells.cell_of]
+    return for_pos, for_neg
+
+
+def twice_the_wins(cells: ScoreCells) -> FloatArray:
+    """Return twice the number of concordant pairs of each group, whole numbers."""
+    return cells.sum_cells(cells.pos.astype(np.float64) * outranked(cells)[0])
+
+
+def area_values(cells: ScoreCells) -> FloatArray:
+    """Return the area of every group, NaN where a class is empty."""
+    pairs = cells.positives.astype(np.float64) * cells.negatives
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(pairs > 0, twice_the_wins(cells) / (2 * pairs), np.nan)
+
+
+def placement_values(cells: ScoreCells) -> tuple[FloatArray, FloatArray]:
+    """Return the placement value of a positive and of a negative of each cell."""
+    pos, neg = cells.positives.astype(np.float64), cells.negatives.astype(np.float64)
+    for_pos, for_neg = outranked(cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (
+            np.where(neg[cells.group] > 0, for_pos / (2 * neg[cells.group]), 0.0),
+            np.where(pos[cells.group] > 0, for_neg / (2 * pos[cells.group]), 0.0),
+        )
+
+
+def area_sums(
+    frame: Frame, family: Family, cells: ScoreCells, value: FloatArray, area: FloatArray
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return the sums over patients behind the variance of each area, and each pair's influence.
+
+    The sums add up over parts of the rows that never split a patient.
+
+    Args:
+        frame: Some or all of the rows.
+        family: Their groups.
+        cells: Counts of all rows.
+        value: Placement value of each row of the frame; 0 for rows in no group.
+        area: Areas over all rows.
+    """
+    pos, neg = cells.positives.astype(np.float64), cells.negatives.astype(np.float64)
+    is_pos = frame.positive.astype(np.float64)
+    is_neg = 1 - is_pos
+    own_pos, own_neg = value * is_pos, value * is_neg
+    sum_pos, sum_neg = family.sum_to_pairs(own_pos), family.sum_to_pairs(own_neg)
+    m_pos, m_neg = family.sum_to_pairs(is_pos), family.sum_to_pairs(is_neg)
+    centre = area[family.pair_group]
+    a, b = sum_pos - m_pos * centre, sum_neg - m_neg * centre
+    with np.errstate(divide="ignore", invalid="ignore"):
+        influence = a / pos[family.pair_group] + b / neg[family.pair_group]
+    sums = {
+        "aa": family.sum_pairs(a * a),
+        "bb": family.sum_pairs(b * b),
+        "ab": family.sum_pairs(a * b),
+        **_deff_sums(frame, family, "pos", own_pos, sum_pos, m_pos),
+        **_deff_sums(frame, family, "neg", own_neg, sum_neg, m_neg),
+    }
+    return sums, np.nan_to_num(influence)
+
+
+def areas_from(
+    sums: Mapping[str, FloatArray],
+    family: Family,
+    cells: ScoreCells,
+    area: FloatArray,
+    *,
+    clustered: bool,
+) -> Areas:
+    """Return areas with the variance that the sums of :func:`area_sums` imply."""
+    pos, neg = cells.positives.astype(np.float64), cells.negatives.astype(np.float64)
+    c_pos, c_neg, patients = sums["pos clusters"], sums["neg clusters"], family.patients
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v_pos = c_pos / (c_pos - 1) * sums["aa"] / pos**2
+        v_neg = c_neg / (c_neg - 1) * sums["bb"] / neg**2
+        cross = 2 * patients / (patients - 1) * sums["ab"] / (pos * neg)
+    defined = (c_pos > 1) & (c_neg > 1)
+    return Areas(
+        area=area,
+        positives=pos,
+        negatives=neg,
+        patients=patients,
+        v_pos=np.where(defined, v_pos, np.nan),
+        v_neg=np.where(defined, v_neg, np.nan),
+        cross=np.where(defined & clustered, cross, 0.0),
+        c_pos=c_pos,
+        c_neg=c_neg,
+        deff_pos=_deff(sums, "pos", clustered=clustered),
+        deff_neg=_deff(sums, "neg", clustered=clustered),
     )
-    return twice, cells.sum_cells(cells.pos.astype(np.float64) * for_pos)
 
 
-def _deff(
-    frame: Frame, family: Family, value: FloatArray, total: FloatArray, m: FloatArray
-) -> FloatArray:
+def _deff_sums(
+    frame: Frame,
+    family: Family,
+    which: str,
+    value: FloatArray,
+    total: FloatArray,
+    m: FloatArray,
+) -> dict[str, FloatArray]:
+    sums = {"clusters": family.sum_pairs(m > 0)}
+    if frame.clustered:
+        inside = value[family.pair_of_row < len(m)]
+        sums |= {
+            "n": family.sum_pairs(m),
+            "mm": family.sum_pairs(m * m),
+            "sums": family.sum_pairs(total),
+            "own": np.asarray((total * total / np.where(m > 0, m, 1)).sum()),
+            "rows": np.asarray(inside @ inside),
+        }
+    return {f"{which} {name}": part for name, part in sums.items()}
+
+
+def _deff(sums: Mapping[str, FloatArray], which: str, *, clustered: bool) -> FloatArray:
     """Return the design effect of placement values, with one pooled ANOVA correlation."""
-    if not frame.clustered:
-        return np.ones(family.size)
-    n, mm, sums = family.sum_pairs(m), family.sum_pairs(m * m), family.sum_pairs(total)
-    clusters = family.sum_pairs(m > 0)
+    clusters = sums[f"{which} clusters"]
+    if not clustered:
+        return np.ones(len(clusters))
+    n, mm, totals = (sums[f"{which} {name}"] for name in ("n", "mm", "sums"))
+    own, rows = float(sums[f"{which} own"]), float(sums[f"{which} rows"])
     used = n > 0
     between_df = float(clusters[used].sum() - used.sum())
     within_df = float(n[used].sum() - clusters[used].sum())
     if within_df <= 0:
-        return np.ones(family.size)
+        return np.ones(len(clusters))
     if between_df <= 0:  # one patient a group tells nothing of the correlation: take all of it
         return np.where(n > 0, mm / np.maximum(n, 1), 1.0)
-    own = float((total * total / np.where(m > 0, m, 1)).sum())
-    between = (own - float((sums[used] ** 2 / n[used]).sum())) / between_df
-    inside = value[family.pair_of_row < len(m)]
-    within = (float(inside @ inside) - own) / within_df
+    between = (own - float((totals[used] ** 2 / n[used]).sum())) / between_df
+    within = (rows - own) / within_df
     size = (float(n[used].sum()) - float((mm[used] / n[used]).sum())) / between_df
     whole = between + (size - 1) * within
     rho = float(np.clip((between - within) / whole, 0, 1)) if whole > 0 else 0.0

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc, ndtri
 
-from audits.fairness.auroc import Areas, Placements
+from audits.fairness.auroc import Areas
 from audits.fairness.frame import Family
 from audits.fairness.heterogeneity import between_variance
 from audits.fairness.interactions import additive_fit
 from audits.fairness.intervals import logit_limits, wilson
-from audits.fairness.rates import PairCounts
 from audits.fairness.ratios import Ratio
 from audits.fairness.types import BoolArray, FloatArray
 
@@ -37,7 +36,8 @@ class Spread:
         value: Estimates on the metric's own scale, (groups,).
         variance: Their variances; of a rate under the pooled rate, so never nothing.
         effective: Effective sizes, for rates; None for areas.
-        influence: Influence of each (group, patient) pair, for the correlation of estimates.
+        products: Σ over patients of their influence on two groups, (groups, groups), for the
+            correlation of estimates; None where no patient is in two groups.
     """
 
     metric: str
@@ -45,7 +45,7 @@ class Spread:
     value: FloatArray
     variance: FloatArray
     effective: FloatArray | None
-    influence: FloatArray
+    products: FloatArray | None
 
     @property
     def used(self) -> BoolArray:
@@ -55,28 +55,25 @@ class Spread:
         )
 
 
-def rate_spread(metric: str, family: Family, ratio: Ratio, counts: PairCounts) -> Spread:
+def rate_spread(metric: str, family: Family, ratio: Ratio, products: FloatArray | None) -> Spread:
     """Return a rate's spread: variances of the pooled rate on effective counts."""
     own = ratio.group
     effective = own.n / own.deff(ratio.rho)
     total = float(own.n.sum())
     pooled = float(own.k.sum()) / total if total else 0.0
-    x, m = counts.of(metric)
-    value = own.value
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.where(effective > 0, pooled * (1 - pooled) / effective, np.nan)
-        flow = (x - value[family.pair_group] * m) / own.n[family.pair_group]
     return Spread(
         metric=metric,
         family=family,
-        value=value,
+        value=own.value,
         variance=variance,
         effective=effective,
-        influence=np.nan_to_num(flow),
+        products=products,
     )
 
 
-def area_spread(family: Family, areas: Areas, placements: Placements) -> Spread:
+def area_spread(family: Family, areas: Areas, products: FloatArray | None) -> Spread:
     """Return the AUROC's spread."""
     return Spread(
         metric="auroc",
@@ -84,8 +81,33 @@ def area_spread(family: Family, areas: Areas, placements: Placements) -> Spread:
         value=areas.area,
         variance=areas.variance,
         effective=None,
-        influence=placements.influence,
+        products=products,
     )
+
+
+def cross_products(family: Family, influence: FloatArray) -> FloatArray:
+    """Return Σ over patients of their influence on two groups, (groups, groups).
+
+    It adds up over parts of the rows that never split a patient.
+
+    Args:
+        family: The groups.
+        influence: Influence of each (group, patient) pair on its group's estimate.
+    """
+    dense = np.zeros((family.size, family.size))
+    order = np.argsort(family.pair_patient, kind="stable")
+    whose, group = family.pair_patient[order], family.pair_group[order]
+    flow = influence[order]
+    # Pairs of the same patient lie side by side: pair each with its next, second next, … neighbour.
+    np.add.at(dense, (group, group), flow * flow)
+    for step in range(1, family.size):
+        same = whose[step:] == whose[:-step]
+        if not same.any():
+            break
+        product = flow[step:][same] * flow[:-step][same]
+        np.add.at(dense, (group[step:][same], group[:-step][same]), product)
+        np.add.at(dense, (group[:-step][same], group[step:][same]), product)
+    return dense
 
 
 def between_groups(spread: Spread, seed: int) -> dict[str, dict[str, Any]]:
@@ -133,8 +155,8 @@ def _bands(spread: Spread, rng: np.random.Generator) -> dict[str, Any]:
     used = spread.used
     size = int(used.sum())
     c = float(ndtri((1 + LEVEL ** (1 / size)) / 2))
-    if spread.family.shared:
-        root = _correlation_root(spread, used)
+    if spread.products is not None:
+        root = _correlation_root(spread.products, used)
         drawn = np.abs(rng.normal(size=(DRAWS * 10, root.shape[1])) @ root.T).max(axis=1)
         c = float(np.quantile(drawn, LEVEL))
     if spread.effective is not None:
@@ -150,23 +172,9 @@ def _bands(spread: Spread, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _correlation_root(spread: Spread, used: BoolArray) -> FloatArray:
+def _correlation_root(products: FloatArray, used: BoolArray) -> FloatArray:
     """Return R with R Rᵀ the correlation of the groups' estimates."""
-    family = spread.family
-    dense = np.zeros((family.size, family.size))
-    order = np.argsort(family.pair_patient, kind="stable")
-    whose, group = family.pair_patient[order], family.pair_group[order]
-    flow = spread.influence[order]
-    # Pairs of the same patient lie side by side: pair each with its next, second next, … neighbour.
-    np.add.at(dense, (group, group), flow * flow)
-    for step in range(1, family.size):
-        same = whose[step:] == whose[:-step]
-        if not same.any():
-            break
-        product = flow[step:][same] * flow[:-step][same]
-        np.add.at(dense, (group[step:][same], group[:-step][same]), product)
-        np.add.at(dense, (group[:-step][same], group[step:][same]), product)
-    kept = dense[np.ix_(used, used)]
+    kept = products[np.ix_(used, used)]
     scale = np.sqrt(np.diag(kept))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(kept / np.outer(scale, scale))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from audits.fairness.frame import Frame
-from audits.fairness.types import FloatArray, IntArray
+from audits.fairness.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +16,7 @@ class ScoreCells:
     """Counts of positives and negatives per group and distinct score.
 
     Attributes:
-        rows: Rows ordered by (group, score).
-        cell_of: Cell of each of ``rows``.
+        of_row: Cell of each row of the frame; the number of cells where a row is in no group.
         group: Group of each cell, ascending.
         rank: Rank of each cell's score, ascending within a group.
         pos: Positives in each cell.
@@ -27,8 +27,7 @@ class ScoreCells:
         negatives: Negatives of each group.
     """
 
-    rows: IntArray
-    cell_of: IntArray
+    of_row: IntArray
     group: IntArray
     rank: IntArray
     pos: IntArray
@@ -47,11 +46,43 @@ class ScoreCells:
         """Return the sum of per-cell values in each group."""
         return np.asarray(np.bincount(self.group, values, self.size), dtype=np.float64)
 
-    def to_rows(self, values: FloatArray, n: int) -> FloatArray:
-        """Return a per-cell value for each row; 0 for rows in no group."""
-        out = np.zeros(n)
-        out[self.rows] = values[self.cell_of]
-        return out
+    def key(self, distinct: int) -> IntArray:
+        """Return group and rank of each cell as one ascending number."""
+        return self.group * max(distinct, 1) + self.rank
+
+    def locate(self, group: IntArray, rank: IntArray, distinct: int) -> IntArray:
+        """Return the cell of each row from its group and the rank of its score.
+
+        Args:
+            group: Group of each row; ``size`` for none.
+            rank: Rank of each row's score among the distinct ones.
+            distinct: Number of distinct scores.
+        """
+        at = np.searchsorted(self.key(distinct), group * max(distinct, 1) + rank)
+        return np.where(group < self.size, at, len(self.group))
+
+
+def cell_table(cells: ScoreCells, columns: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Return values of a positive and of a negative of each cell, several statistics side by side.
+
+    Side by side because looking up a row's cell is what costs: it is done once for all of them.
+
+    Args:
+        cells: The cells.
+        columns: Of each statistic the values of positives and of negatives, (cells,) each.
+
+    Returns:
+        (2 · cells + 2, statistics); row ``2 · cell + label``, the last two for rows in no group.
+    """
+    table = np.zeros((len(cells.group) + 1, 2, len(columns)))
+    for index, (for_pos, for_neg) in enumerate(columns):
+        table[:-1, 0, index], table[:-1, 1, index] = for_neg, for_pos
+    return np.asarray(table.reshape(-1, len(columns)))
+
+
+def look_up(table: FloatArray, positive: BoolArray, of_row: IntArray) -> FloatArray:
+    """Return the values of each row's cell and label, (statistics, n), from a cell table."""
+    return np.ascontiguousarray(np.take(table, 2 * of_row + positive, axis=0).T)
 
 
 def score_cells(frame: Frame, rows: IntArray, code: IntArray, size: int) -> ScoreCells:
@@ -81,9 +112,10 @@ def score_cells(frame: Frame, rows: IntArray, code: IntArray, size: int) -> Scor
     total[occupied] = last_row - first_row
     pos = before[end] - before[start]
     pos_below = before[start] - base_pos[cell_group]
+    of_row = np.full(frame.n, len(start), dtype=np.int64)
+    of_row[rows] = np.cumsum(new_cell) - 1
     return ScoreCells(
-        rows=rows,
-        cell_of=np.cumsum(new_cell) - 1,
+        of_row=of_row,
         group=cell_group,
         rank=rank[start],
         pos=pos,
@@ -92,4 +124,24 @@ def score_cells(frame: Frame, rows: IntArray, code: IntArray, size: int) -> Scor
         neg_below=(start - base_row[cell_group]) - pos_below,
         positives=positives,
         negatives=total - positives,
+    )
+
+
+def cells_of(
+    group: IntArray, rank: IntArray, pos: IntArray, neg: IntArray, size: int
+) -> ScoreCells:
+    """Return cells from counts that are ordered by (group, rank); rows are not placed."""
+    positives = np.bincount(group, pos, size).astype(np.int64)
+    negatives = np.bincount(group, neg, size).astype(np.int64)
+    base_pos, base_neg = np.cumsum(positives) - positives, np.cumsum(negatives) - negatives
+    return ScoreCells(
+        of_row=np.zeros(0, dtype=np.int64),
+        group=group,
+        rank=rank,
+        pos=pos,
+        neg=neg,
+        pos_below=np.cumsum(pos) - pos - base_pos[group],
+        neg_below=np.cumsum(neg) - neg - base_neg[group],
+        positives=positives,
+        negatives=negatives,
     )

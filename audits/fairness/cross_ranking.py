@@ -11,35 +11,38 @@ from typing import Any
 
 import numpy as np
 
-from audits.fairness.auroc import Areas, Placements
-from audits.fairness.frame import Family, Frame
+from audits.fairness.auroc import Areas, twice_the_wins
+from audits.fairness.cells import ScoreCells
+from audits.fairness.frame import Family
 from audits.fairness.intervals import newcombe_auroc
 from audits.fairness.rates import Z95
-from audits.fairness.types import FloatArray, IntArray
+from audits.fairness.reference_areas import outranked_by_all
+from audits.fairness.types import FloatArray
 from audits.types import Estimate
 
 METHOD = "newcombe 5 on effective counts"
 
 
 def cross_areas(
-    frame: Frame, family: Family, areas: Areas, placements: Placements, whole: IntArray
+    family: Family, cells: ScoreCells, areas: Areas, *, distinct: int, clustered: bool
 ) -> list[dict[str, Any]]:
     """Return both cross areas of every group; exact values, from whole-number wins.
 
     Args:
-        frame: The rows.
         family: The groups; every row in one of them.
+        cells: Their counts by score.
         areas: Areas within the groups.
-        placements: What they were computed from.
-        whole: Twice the number of the other class each row outranks among all rows.
+        distinct: Number of distinct scores.
+        clustered: Whether any patient has more than one row.
     """
-    positive = frame.positive.astype(np.float64)
-    wins_pos = family.sum_rows(whole * positive) - placements.wins
-    wins_neg = family.sum_rows(whole * (1 - positive)) - placements.wins
+    within = twice_the_wins(cells)
+    for_pos, for_neg = outranked_by_all(cells, distinct)
+    wins_pos = cells.sum_cells(cells.pos * for_pos) - within
+    wins_neg = cells.sum_cells(cells.neg * for_neg) - within
     m, n = areas.positives, areas.negatives
     rest_m, rest_n = m.sum() - m, n.sum() - n
-    ups = _estimates(frame, wins_pos, m, rest_n, areas.deff_pos, _mean(areas.deff_neg, n))
-    downs = _estimates(frame, wins_neg, rest_m, n, _mean(areas.deff_pos, m), areas.deff_neg)
+    ups = _estimates(wins_pos, m, rest_n, (areas.deff_pos, _mean(areas.deff_neg, n)), clustered)
+    downs = _estimates(wins_neg, rest_m, n, (_mean(areas.deff_pos, m), areas.deff_neg), clustered)
     return [
         {
             "attributes": dict(label),
@@ -56,13 +59,13 @@ def _mean(deff: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _estimates(
-    frame: Frame,
     wins: FloatArray,
     m: FloatArray,
     n: FloatArray,
-    deff_m: FloatArray,
-    deff_n: FloatArray,
+    deffs: tuple[FloatArray, FloatArray],
+    clustered: bool,  # noqa: FBT001 - one flag of a private function
 ) -> list[Estimate]:
+    deff_m, deff_n = deffs
     with np.errstate(divide="ignore", invalid="ignore"):
         area = np.where(m * n > 0, wins / (2 * m * n), np.nan)
     low, high = newcombe_auroc(area, m / deff_m, n / deff_n, Z95)
@@ -79,7 +82,7 @@ def _estimates(
                 low=float(low[index]),
                 high=float(high[index]),
                 n=rows,
-                deff=float(max(deff_m[index], deff_n[index])) if frame.clustered else 1.0,
+                deff=float(max(deff_m[index], deff_n[index])) if clustered else 1.0,
                 method=METHOD,
             )
         )

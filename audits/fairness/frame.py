@@ -92,6 +92,8 @@ class Family:
         starts: First pair of each group that has any.
         occupied: The groups that have any pair.
         cells: Level of each group in each attribute, (groups, attributes).
+        patients: Patients with rows in each group, (groups,).
+        cohort: Patients with rows in any group.
     """
 
     names: tuple[str, ...]
@@ -107,6 +109,8 @@ class Family:
     starts: IntArray
     occupied: IntArray
     cells: IntArray
+    patients: FloatArray
+    cohort: int
 
     @property
     def size(self) -> int:
@@ -385,4 +389,6 @@ def _family(  # noqa: PLR0913 - the one place where a family is put together
         starts=starts,
         occupied=pair_group[starts],
         cells=cells,
+        patients=np.bincount(pair_group, minlength=size).astype(np.float64),
+        cohort=int(seen),
     )

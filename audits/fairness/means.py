@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,25 @@ class Linear:
 
 def linear(family: Family, value: FloatArray, influence: FloatArray) -> Linear:
     """Return a statistic with the error its per-row influence (n,) implies, by patient."""
+    return linear_from(family, value, linear_sums(family, influence), family.sum_rows())
+
+
+def linear_sums(family: Family, influence: FloatArray) -> dict[str, FloatArray]:
+    """Return the squared influence by patient and by row, (groups,); they add up over parts."""
     inside = family.code < family.size
     flow = np.where(inside & np.isfinite(influence), influence, 0.0)
     pairs = family.sum_to_pairs(flow)
-    patients = family.sum_pairs(np.ones(len(pairs)))
-    n = family.sum_rows()
-    squares = family.sum_pairs(pairs * pairs)
+    return {"patients": family.sum_pairs(pairs * pairs), "rows": family.sum_rows(flow * flow)}
+
+
+def linear_from(
+    family: Family, value: FloatArray, sums: Mapping[str, FloatArray], n: FloatArray
+) -> Linear:
+    """Return a statistic with the error that the sums of :func:`linear_sums` imply."""
+    patients = family.patients
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(patients > 1, patients / (patients - 1) * squares, np.nan)
-        plain = n / (n - 1) * family.sum_rows(flow * flow)
+        variance = np.where(patients > 1, patients / (patients - 1) * sums["patients"], np.nan)
+        plain = n / (n - 1) * sums["rows"]
         deff = np.where((plain > 0) & (patients > 1), variance / plain, 1.0)
     return Linear(
         value=value,

@@ -9,22 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from audits.fairness.auprc import auprc_estimates
-from audits.fairness.auroc import (
-    Areas,
-    Placements,
-    area_estimates,
-    measure_areas,
-    twice_outranked,
-)
+from audits.fairness.auprc import auprc_estimates, average_precision
+from audits.fairness.auroc import Areas, area_estimates, area_values, areas_from, placement_values
 from audits.fairness.between import area_spread, between_groups, rate_spread
-from audits.fairness.calibration import (
-    brier_estimates,
-    ece_estimates,
-    net_benefit_estimates,
-    slope_and_intercept,
-)
-from audits.fairness.cells import ScoreCells, score_cells
+from audits.fairness.calibration import LogisticFits, binned_error
+from audits.fairness.cells import ScoreCells, cell_table, score_cells
 from audits.fairness.contrasts import (
     Contrast,
     NullMoments,
@@ -34,29 +23,32 @@ from audits.fairness.contrasts import (
 )
 from audits.fairness.cross_ranking import cross_areas
 from audits.fairness.frame import Family, Frame
+from audits.fairness.gathering import (
+    FirstSweep,
+    OnePart,
+    Rows,
+    SecondSweep,
+    Totals,
+    rates_of,
+    ratio_of,
+    total,
+)
 from audits.fairness.heterogeneity import estimate_heterogeneity, rate_heterogeneity
 from audits.fairness.interactions import empirical_logits
-from audits.fairness.means import Linear, linear_estimates, mean_of
+from audits.fairness.means import Linear, linear_estimates, linear_from, mean_of
 from audits.fairness.number_errors import (
     ERROR_BOUNDS,
     contrast_means,
     mean_ratio,
     number_errors,
 )
-from audits.fairness.rates import (
-    DENOMINATORS,
-    NEEDS_NO_THRESHOLD,
-    measure_rates,
-    pair_counts,
-    predicted_positive,
-    rate_estimates,
-)
-from audits.fairness.ratios import REST, Ratio, group_sums, reference_sums
-from audits.fairness.reference_areas import reference_areas
+from audits.fairness.rates import DENOMINATORS, NEEDS_NO_THRESHOLD, rate_estimates
+from audits.fairness.ratios import REST, Ratio
+from audits.fairness.reference_areas import References, reference_areas, references_of
 from audits.fairness.statistics.measure import Task, measure_task
 from audits.fairness.tasks import statistics_of, task_of, verdicts_of
-from audits.fairness.types import BoolArray, FloatArray, GroupResult, Heterogeneity, IntArray
-from audits.fairness.utility import decision_curves, shared_threshold_regret
+from audits.fairness.types import FloatArray, GroupResult, Heterogeneity, IntArray
+from audits.fairness.utility import OwnCuts, decision_curves, own_cuts, shared_threshold_regret
 from audits.fairness.verdicts import Draft
 from audits.policy import Policy
 from audits.types import Estimate
@@ -84,10 +76,9 @@ class Subject:
     index: int
     frame: Frame
     threshold: float | None
-    predicted: BoolArray
+    rows: int
     policy: Policy
     moments: NullMoments
-    whole: tuple[IntArray, FloatArray]
     seed: int
 
 
@@ -103,18 +94,30 @@ class Measured:
 
 
 def make_subject(
-    index: int, frame: Frame, everybody: Family, threshold: float | None, policy: Policy, seed: int
+    index: int,
+    frame: Frame,
+    cells: ScoreCells,
+    threshold: float | None,
+    policy: Policy,
+    seed: int,
 ) -> Subject:
-    """Prepare what all families of an output share."""
-    cells = score_cells(frame, everybody.by_score, everybody.code, 1)
+    """Prepare what all families of an output share.
+
+    Args:
+        index: Which output of the run it is.
+        frame: The rows, or only what is known of all of them.
+        cells: Everybody's counts by score, as one group.
+        threshold: Predicted positive means score >= threshold.
+        policy: The declaration.
+        seed: Of everything random.
+    """
     return Subject(
         index=index,
         frame=frame,
         threshold=threshold,
-        predicted=predicted_positive(frame, threshold),
+        rows=int(cells.positives[0] + cells.negatives[0]),
         policy=policy,
         moments=_null_moments(cells),
-        whole=twice_outranked(cells, frame),
         seed=seed,
     )
 
@@ -146,7 +149,12 @@ def compared_groups(family: Family, reference: int) -> IntArray:
 
 
 def measure_family(
-    subject: Subject, family: Family, *, reference: int = REST, crossed: bool = False
+    subject: Subject,
+    family: Family,
+    *,
+    reference: int = REST,
+    crossed: bool = False,
+    rows: Rows | None = None,
 ) -> Measured:
     """Measure every group of a family and compare each with its reference.
 
@@ -155,43 +163,47 @@ def measure_family(
         family: The groups.
         reference: Index of the reference group, or ``REST``.
         crossed: Whether a declared intersection splits these groups further.
+        rows: The rows in parts; None where the subject's frame holds them all.
     """
     if task_of(subject.frame) is not None:
         return _measure_task(subject, family, reference, crossed=crossed)
     if subject.frame.regression:
         return _measure_numbers(subject, family, reference)
+    return _measure_counts(subject, family, reference, crossed=crossed, rows=rows)
+
+
+def _measure_counts(
+    subject: Subject, family: Family, reference: int, *, crossed: bool, rows: Rows | None
+) -> Measured:
+    """Measure what is there or not, from counts by score and sums over patients."""
     frame, policy = subject.frame, subject.policy
     wanted = compared_groups(family, reference)
     verdict_metrics = policy.verdict_metrics if len(wanted) else ()
     if subject.threshold is None:
         verdict_metrics = tuple(m for m in verdict_metrics if m not in _thresholded())
-    counts = pair_counts(frame, family, subject.predicted)
-    rates = measure_rates(
-        frame,
-        family,
-        counts,
-        compared={metric: reference for metric in verdict_metrics if metric in DENOMINATORS},
-    )
-    cells = score_cells(frame, family.by_score, family.code, family.size)
-    areas, placements = measure_areas(frame, family, cells)
-    observed = _observed_expected(frame, family, reference, compare="oe_ratio" in verdict_metrics)
-    estimates = _estimates(subject, family, cells, rates, areas, observed)
+    if rows is None:
+        cells = score_cells(frame, family.by_score, family.code, family.size)
+        rows = OnePart(frame=frame, family=family, cells=cells)
+    swept = _sweep(subject, family, rows, reference, wanted, verdict_metrics)
+    rates, areas, observed = swept.rates, swept.areas, swept.observed
+    estimates = _estimates(subject, family, swept)
     between: list[Mapping[str, Mapping[str, Any]]] = []
-    maker = _Contrasts(subject, family, reference, wanted, crossed=crossed)
+    maker = _Contrasts(subject, family, reference, wanted, crossed=crossed, swept=swept)
     drafts: list[Draft] = []
     heterogeneity: list[Heterogeneity] = []
     for metric in verdict_metrics:
+        products = swept.second.get(f"products {metric}")
         if metric in rates:
             drafts += maker.rates(metric, rates[metric])
             heterogeneity += maker.rate_spread(metric, rates[metric])
             if family.declared:
-                spread = rate_spread(metric, family, rates[metric], counts)
+                spread = rate_spread(metric, family, rates[metric], products)
                 between.append(between_groups(spread, subject.seed))
         elif metric == "auroc":
-            drafts += maker.areas(areas, placements)
+            drafts += maker.areas(areas)
             heterogeneity += maker.spread(metric, areas.area, areas.variance)
             if family.declared:
-                area = area_spread(family, areas, placements)
+                area = area_spread(family, areas, products)
                 between.append(between_groups(area, subject.seed))
         elif metric == "oe_ratio" and observed is not None:
             drafts += maker.observed(observed)
@@ -201,33 +213,135 @@ def measure_family(
                 logs = np.where(value > 0, np.log(value), np.nan)
             heterogeneity += maker.spread(metric, logs, of_logs)
     return Measured(
-        groups=_group_results(subject, family, cells, estimates),
+        groups=_group_results(subject, family, swept.cells, estimates),
         drafts=tuple(drafts),
         heterogeneity=tuple(heterogeneity),
         between=tuple(between),
-        sections=_sections(subject, family, cells, areas, placements, estimates),
+        sections=_sections(subject, family, swept, estimates),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Swept:
+    """What both sweeps over the rows of a family found."""
+
+    cells: ScoreCells
+    n: FloatArray
+    rates: Mapping[str, Ratio]
+    areas: Areas
+    against: References | None
+    observed: _Observed | None
+    values: Mapping[str, FloatArray]
+    fits: LogisticFits | None
+    cuts: OwnCuts | None
+    first: Totals
+    second: Totals
+
+    def linear(self, family: Family, name: str) -> Linear:
+        """Return a statistic with the error its influence implies."""
+        sums = {kind: self.second[f"{name} {kind}"] for kind in ("patients", "rows")}
+        return linear_from(family, self.values[name], sums, self.n)
+
+
+def _sweep(
+    subject: Subject,
+    family: Family,
+    rows: Rows,
+    reference: int,
+    wanted: IntArray,
+    metrics: tuple[str, ...],
+) -> _Swept:
+    frame, threshold, cells = subject.frame, subject.threshold, rows.cells
+    n = (cells.positives + cells.negatives).astype(np.float64)
+    inner = frame.probabilities and threshold is not None and 0 < threshold < 1
+    cuts = own_cuts(cells, frame.distinct, threshold) if inner and threshold else None
+    first = total(
+        rows,
+        FirstSweep(
+            threshold=threshold,
+            compared=tuple(metric for metric in metrics if metric in DENOMINATORS),
+            reference=reference,
+            observed=frame.probabilities,
+            compare_observed="oe_ratio" in metrics,
+            cuts=cuts,
+        ),
+    )
+    rates = rates_of(first, clustered=frame.clustered)
+    ratio = ratio_of(first, "oe_ratio", pooled=False) if frame.probabilities else None
+    error = binned_error(cells, frame.distinct) if frame.probabilities else None
+    fits = LogisticFits(cells, frame.distinct) if frame.probabilities else None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = {
+            name.removeprefix("mean "): np.where(n > 0, value / n, np.nan)
+            for name, value in first.items()
+            if name.startswith("mean ")
+        }
+    against = None
+    if "auroc" in metrics:
+        against = references_of(cells, len(frame.distinct), reference=reference, wanted=wanted)
+    area = area_values(cells)
+    precision, *per_label = average_precision(cells)
+    flows = {"auprc": (per_label[0], per_label[1]), **(fits.influence() if fits else {})}
+    gap = np.zeros(len(cells.group)) if error is None else error.gap
+    table = cell_table(cells, [placement_values(cells), (gap, gap), *flows.values()])
+    second = total(
+        rows,
+        SecondSweep(
+            threshold=threshold,
+            cells=cells,
+            n=n,
+            area=area,
+            against=against,
+            rates={metric: rates[metric] for metric in metrics if metric in rates},
+            observed=None if ratio is None else ratio.group.value,
+            error=error,
+            table=table,
+            names=tuple(flows),
+            cuts=cuts,
+            means=means,
+        ),
+    )
+    sums = {name.removeprefix("area "): v for name, v in second.items() if name[:5] == "area "}
+    values = {**means, "auprc": precision}
+    if error is not None and fits is not None:
+        values |= {
+            "ece_debiased": error.value,
+            "calibration_slope": fits.slope,
+            "calibration_intercept": fits.intercept,
+        }
+    return _Swept(
+        cells=cells,
+        n=n,
+        rates=rates,
+        areas=areas_from(sums, family, cells, area, clustered=frame.clustered),
+        against=against,
+        observed=None if ratio is None else _observed(ratio, second, clustered=frame.clustered),
+        values=values,
+        fits=fits,
+        cuts=cuts,
+        first=first,
+        second=second,
     )
 
 
 def _sections(
-    subject: Subject,
-    family: Family,
-    cells: ScoreCells,
-    areas: Areas,
-    placements: Placements,
-    estimates: Mapping[str, list[Estimate]],
+    subject: Subject, family: Family, swept: _Swept, estimates: Mapping[str, list[Estimate]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return decision curves, regret and cross areas of everybody or of an attribute's groups."""
-    frame, threshold = subject.frame, subject.threshold
+    frame, cells = subject.frame, swept.cells
     out: dict[str, list[dict[str, Any]]] = {}
     if family.tier != "marginal" or not family.declared:
         return out
-    if family.names and bool((family.code < family.size).all()):
-        out["cross_auroc"] = cross_areas(frame, family, areas, placements, subject.whole[0])
-    if frame.probabilities and threshold is not None and 0 < threshold < 1 and frame.n:
+    if family.names and int(swept.n.sum()) == subject.rows:
+        out["cross_auroc"] = cross_areas(
+            family, cells, swept.areas, distinct=len(frame.distinct), clustered=frame.clustered
+        )
+    if swept.cuts is not None and subject.rows:
         deff = np.asarray([item.deff or 1.0 for item in estimates["net_benefit"]])
         out["decision_curve"] = decision_curves(frame, family, cells, deff)
-        out["regret"] = shared_threshold_regret(frame, family, cells, subject.predicted, threshold)
+        out["regret"] = shared_threshold_regret(
+            frame, family, swept.cuts, swept.linear(family, "regret")
+        )
     return out
 
 
@@ -243,54 +357,48 @@ class _Observed:
     deff: float
 
 
-def _observed_expected(
-    frame: Frame, family: Family, reference: int, *, compare: bool
-) -> _Observed | None:
-    if not frame.probabilities:
-        return None
-    x, m = family.sum_to_pairs(frame.y), family.sum_to_pairs(frame.score)
-    sums = group_sums(family, x, m)
-    ref, shared = reference_sums(family, frame, x, m, sums, reference) if compare else (None, None)
-    residual = frame.y - np.append(np.nan_to_num(sums.value), 0.0)[family.code] * frame.score
-    inside = residual[family.code < family.size]
-    by_pair = family.sum_to_pairs(residual)
-    plain = float(inside @ inside)
-    deff = max(1.0, float(by_pair @ by_pair) / plain) if plain > 0 and frame.clustered else 1.0
-    return _Observed(ratio=Ratio(group=sums, rho=0.0, reference=ref, shared=shared), deff=deff)
+def _observed(ratio: Ratio, sums: Totals, *, clustered: bool) -> _Observed:
+    plain, patients = float(sums["residual rows"]), float(sums["residual patients"])
+    deff = max(1.0, patients / plain) if plain > 0 and clustered else 1.0
+    return _Observed(ratio=ratio, deff=deff)
 
 
-def _estimates(
-    subject: Subject,
-    family: Family,
-    cells: ScoreCells,
-    rates: Mapping[str, Ratio],
-    areas: Areas,
-    observed: _Observed | None,
-) -> dict[str, list[Estimate]]:
-    frame, threshold = subject.frame, subject.threshold
+def _estimates(subject: Subject, family: Family, swept: _Swept) -> dict[str, list[Estimate]]:
+    frame, threshold, rows = subject.frame, subject.threshold, swept.n
+    named = frame.named_patients
     out: dict[str, list[Estimate]] = {}
-    rows = family.sum_rows()
     for metric in DENOMINATORS:
         if threshold is None and metric not in NEEDS_NO_THRESHOLD:
             out[metric] = _all_undefined(NO_THRESHOLD, rows)
         else:
-            out[metric] = rate_estimates(metric, rates[metric], named_patients=frame.named_patients)
-    out["auroc"] = area_estimates(areas, named_patients=frame.named_patients)
-    out["auprc"] = auprc_estimates(frame, family, cells)
-    if observed is None:
+            out[metric] = rate_estimates(metric, swept.rates[metric], named_patients=named)
+    out["auroc"] = area_estimates(swept.areas, named_patients=named)
+    out["auprc"] = auprc_estimates(frame, swept.linear(family, "auprc"), swept.cells)
+    if swept.observed is None or swept.fits is None:
         for metric in PROBABILITY_METRICS:
             out[metric] = _all_undefined(NO_PROBABILITY, rows)
         return out
-    out["brier"] = brier_estimates(frame, family)
-    out["ece_debiased"] = ece_estimates(frame, family, cells)
-    slope, intercept = slope_and_intercept(frame, family, cells)
-    out["calibration_slope"], out["calibration_intercept"] = slope, intercept
-    out["oe_ratio"] = _oe_estimates(frame, family, observed)
-    if threshold is None or not 0 < threshold < 1:
+    out["brier"] = linear_estimates(
+        frame, swept.linear(family, "brier"), undefined=lambda _: "no cases", bounds=(0.0, 1.0)
+    )
+    out["ece_debiased"] = linear_estimates(
+        frame,
+        swept.linear(family, "ece_debiased"),
+        undefined=lambda _: "fewer than two cases",
+    )
+    for metric in ("calibration_slope", "calibration_intercept"):
+        out[metric] = swept.fits.estimates(frame, swept.linear(family, metric))
+    out["oe_ratio"] = _oe_estimates(frame, family, swept.observed, rows)
+    if threshold is None or swept.cuts is None:
         reason = NO_THRESHOLD if threshold is None else "the threshold lies outside (0, 1)"
         out["net_benefit"] = _all_undefined(reason, rows)
     else:
-        out["net_benefit"] = net_benefit_estimates(frame, family, subject.predicted, threshold)
+        out["net_benefit"] = linear_estimates(
+            frame,
+            swept.linear(family, "net_benefit"),
+            undefined=lambda _: "no cases",
+            bounds=(-threshold / (1 - threshold), 1.0),
+        )
     return out
 
 
@@ -298,7 +406,9 @@ def _all_undefined(reason: str, rows: FloatArray) -> list[Estimate]:
     return [Estimate.undefined(reason, n=int(n)) for n in rows]
 
 
-def _oe_estimates(frame: Frame, family: Family, observed: _Observed) -> list[Estimate]:
+def _oe_estimates(
+    frame: Frame, family: Family, observed: _Observed, rows: FloatArray
+) -> list[Estimate]:
     sums = observed.ratio.group
     value = np.where((sums.k > 0) & (sums.n > 0), sums.value, np.nan)
     measured = Linear(
@@ -306,8 +416,8 @@ def _oe_estimates(frame: Frame, family: Family, observed: _Observed) -> list[Est
         se=np.sqrt(sums.variance),
         df=np.maximum(np.minimum(sums.patients, sums.k) - 1, 1),
         deff=np.full(family.size, observed.deff),
-        n=family.sum_rows(),
-        patients=family.sum_pairs(np.ones(len(family.pair_group))),
+        n=rows,
+        patients=family.patients,
     )
 
     def undefined(index: int) -> str:
@@ -323,13 +433,12 @@ def _oe_estimates(frame: Frame, family: Family, observed: _Observed) -> list[Est
 def _group_results(
     subject: Subject, family: Family, cells: ScoreCells, estimates: Mapping[str, list[Estimate]]
 ) -> tuple[GroupResult, ...]:
-    patients = family.sum_pairs(np.ones(len(family.pair_group)))
     names = tuple(estimates)
     return tuple(
         GroupResult(
             attributes=label,
             n=int(cells.positives[index] + cells.negatives[index]),
-            patients=int(patients[index]) if subject.frame.named_patients else None,
+            patients=int(family.patients[index]) if subject.frame.named_patients else None,
             positives=int(cells.positives[index]),
             metrics={name: estimates[name][index] for name in names},
             declared=family.declared,
@@ -342,15 +451,22 @@ class _Contrasts:
     """Makes the drafts and the heterogeneity of one family."""
 
     def __init__(
-        self, subject: Subject, family: Family, reference: int, wanted: IntArray, *, crossed: bool
+        self,
+        subject: Subject,
+        family: Family,
+        reference: int,
+        wanted: IntArray,
+        *,
+        crossed: bool,
+        swept: _Swept | None = None,
     ) -> None:
         self.subject, self.family, self.crossed = subject, family, crossed
+        self.swept = swept
         self.reference, self.wanted = reference, wanted
         self.reference_name = (
             "rest" if reference == REST else next(iter(family.labels[reference].values()))
         )
-        self.patients = family.sum_pairs(np.ones(len(family.pair_group)))
-        self.cohort = int(np.count_nonzero(np.bincount(family.pair_patient)))
+        self.patients = family.patients
 
     def _drafts(  # noqa: PLR0913, PLR0917 - what differs between metrics
         self,
@@ -389,13 +505,11 @@ class _Contrasts:
         """Return the patients behind a difference: those of the group and of its reference."""
         own, family = float(patients[index]), self.family
         if self.reference != REST:
-            if not family.shared:
-                return int(own + patients[self.reference])
-            sides = (family.pair_group == index) | (family.pair_group == self.reference)
-            return len(np.unique(family.pair_patient[sides]))
-        if not family.shared:
-            return int(patients.sum())
-        return self.cohort
+            both = 0.0
+            if family.shared and self.swept is not None:
+                both = float(self.swept.first["together"][index])
+            return int(own + patients[self.reference] - both)
+        return family.cohort if family.shared else int(patients.sum())
 
     def rates(self, metric: str, ratio: Ratio) -> list[Draft]:
         """Return the drafts of a rate."""
@@ -417,17 +531,18 @@ class _Contrasts:
             (own.k, own.n, ref.k, ref.n),
         )
 
-    def areas(self, areas: Areas, placements: Placements) -> list[Draft]:
+    def areas(self, areas: Areas) -> list[Draft]:
         """Return the drafts of the AUROC."""
-        frame, policy = self.subject.frame, self.subject.policy
+        frame, policy, swept = self.subject.frame, self.subject.policy, self.swept
+        if swept is None or swept.against is None:
+            return []
+        prefix = "reference "
         ref, covariance = reference_areas(
-            frame,
+            {k.removeprefix(prefix): v for k, v in swept.second.items() if k.startswith(prefix)},
             self.family,
             areas,
-            placements,
-            whole=self.subject.whole,
-            reference=self.reference,
-            wanted=self.wanted,
+            swept.against,
+            clustered=frame.clustered,
         )
         contrast = contrast_areas(
             areas,
@@ -457,9 +572,10 @@ class _Contrasts:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.where(own.k > 0, own.value, np.nan)
             scale = np.log(value), own.variance / value**2
-        rows = np.full(self.family.size, self.family.sum_rows().sum())
+        own_rows = np.zeros(self.family.size) if self.swept is None else self.swept.n
+        rows = np.full(self.family.size, own_rows.sum())
         if self.reference != REST:
-            rows = self.family.sum_rows() + self.family.sum_rows()[self.reference]
+            rows = own_rows + own_rows[self.reference]
         return self._drafts(
             "oe_ratio", contrast, scale, "log ratio, influence function", rows, self.patients
         )
@@ -497,9 +613,7 @@ class _Contrasts:
         return [estimate_heterogeneity(metric, self.family.name, values, variances)]
 
 
-def _measure_task(
-    subject: Subject, family: Family, reference: int, *, crossed: bool
-) -> Measured:
+def _measure_task(subject: Subject, family: Family, reference: int, *, crossed: bool) -> Measured:
     """Measure what counts alone do not carry, by statistics with influence functions."""
     found = statistics_of(subject.frame, subject.threshold)
     task = Task(

@@ -113,8 +113,12 @@ def pooled_icc(x: FloatArray, m: FloatArray, sums: Sums) -> float:
     between groups is not taken for a likeness of a patient's rows. Clipped to [0, 1]; 1 where
     patients repeat and the data cannot tell.
     """
-    own = float((x * x / np.where(m > 0, m, 1)).sum())
-    return icc_from_sums(own, sums)
+    return icc_from_sums(own_squares(x, m), sums)
+
+
+def own_squares(x: FloatArray, m: FloatArray) -> float:
+    """Return Σ x²/m over all pairs, which the intra-class correlation is estimated from."""
+    return float((x * x / np.where(m > 0, m, 1)).sum())
 
 
 def icc_from_sums(own: float, sums: Sums) -> float:

@@ -7,6 +7,7 @@ is optimistic, and never a reason to set thresholds by group without a check on 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.special import stdtrit
 
 from audits.fairness.cells import ScoreCells
 from audits.fairness.frame import Family, Frame
-from audits.fairness.means import linear_estimates, mean_of
+from audits.fairness.means import Linear, linear_estimates
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.96, 0.05), 2).tolist())
@@ -35,10 +36,9 @@ def decision_curves(
     """
     n = (cells.positives + cells.negatives).astype(np.float64)
     width = max(len(frame.distinct), 1)
-    key = cells.group * width + cells.rank
+    key = cells.key(width)
     curves: dict[str, list[FloatArray]] = {"net_benefit": [], "low": [], "high": [], "all": []}
-    patients = family.sum_pairs(np.ones(len(family.pair_group)))
-    quantile = stdtrit(np.maximum(patients - 1, 1), 0.975)
+    quantile = stdtrit(np.maximum(family.patients - 1, 1), 0.975)
     for threshold in THRESHOLDS:
         odds = threshold / (1 - threshold)
         tp, fp = _called(cells, key, width, int(np.searchsorted(frame.distinct, threshold)))
@@ -81,22 +81,56 @@ def _called(
     )
 
 
-def shared_threshold_regret(
-    frame: Frame, family: Family, cells: ScoreCells, predicted: BoolArray, threshold: float
-) -> list[dict[str, Any]]:
-    """Return each group's own best cut and what it would add to the net benefit there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCuts:
+    """The cut that would serve each group best at the exchange odds of the shared threshold.
+
+    Attributes:
+        threshold: The score, infinite where to call nobody is best, (groups,).
+        rank: Its rank among the distinct scores.
+        odds: t/(1 - t) of the shared threshold.
+    """
+
+    threshold: FloatArray
+    rank: IntArray
+    odds: float
+
+    def gain(self, frame: Frame, family: Family, predicted: BoolArray) -> FloatArray:
+        """Return what each row adds to the net benefit by the group's own cut."""
+        rank = np.append(self.rank, np.iinfo(np.int64).max)
+        own = frame.rank >= rank[family.code]
+        worth = np.where(frame.positive, 1.0, -self.odds)
+        return np.asarray(worth * (own.astype(np.float64) - predicted))
+
+
+def own_cuts(cells: ScoreCells, distinct: FloatArray, threshold: float) -> OwnCuts:
+    """Return each group's best cut on these very cases."""
     odds = threshold / (1 - threshold)
     gain = (cells.positives[cells.group] - cells.pos_below).astype(np.float64)
     gain -= odds * (cells.negatives[cells.group] - cells.neg_below)
-    best = np.full(cells.size + 1, np.inf)
+    best = np.full(cells.size, np.inf)
+    rank = np.full(cells.size, np.iinfo(np.int64).max)
     top = np.zeros(cells.size)
     np.maximum.at(top, cells.group, gain)
     hit = np.flatnonzero((gain == top[cells.group]) & (top[cells.group] > 0))
-    best[cells.group[hit]] = frame.distinct[cells.rank[hit]]
-    own = frame.score >= best[family.code]
-    worth = np.where(frame.positive, 1.0, -odds)
-    measured = mean_of(family, worth * (own.astype(np.float64) - predicted))
+    best[cells.group[hit]] = distinct[cells.rank[hit]]
+    rank[cells.group[hit]] = cells.rank[hit]
+    return OwnCuts(threshold=best, rank=rank, odds=odds)
+
+
+def shared_threshold_regret(
+    frame: Frame, family: Family, cuts: OwnCuts, measured: Linear
+) -> list[dict[str, Any]]:
+    """Return each group's own best cut and what it would add to the net benefit there.
+
+    Args:
+        frame: The rows, for the method's name.
+        family: The groups.
+        cuts: Their own cuts.
+        measured: Mean gain of each group with its error.
+    """
     estimates = linear_estimates(frame, measured, undefined=lambda _: "no cases")
+    best = cuts.threshold
     return [
         {
             "attributes": dict(label),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audits.fairness.auroc import measure_areas, twice_outranked
+from audits.fairness.auroc import measure_areas
 from audits.fairness.cells import score_cells
 from audits.fairness.frame import build_frame, crossing, everybody, marginal
 from audits.fairness.ratios import REST
-from audits.fairness.reference_areas import reference_areas
+from audits.fairness.reference_areas import (
+    reference_areas,
+    reference_sums_of_areas,
+    references_of,
+)
 
 
 def kernel(positives, negatives):
@@ -86,18 +90,13 @@ def test_the_rest_is_measured_as_if_it_were_alone(make_output, shared, clustered
     frame = build_frame(output)
     patients = frame.patient
     for family in list(families(frame, output))[1:]:
-        areas, placements = measured(frame, family)
-        whole = everybody(frame)
-        cells = score_cells(frame, whole.by_score, whole.code, 1)
-        rest, covariance = reference_areas(
-            frame,
-            family,
-            areas,
-            placements,
-            whole=twice_outranked(cells, frame),
-            reference=REST,
-            wanted=np.arange(family.size),
+        cells = score_cells(frame, family.by_score, family.code, family.size)
+        areas, influence = measure_areas(frame, family, cells)
+        against = references_of(
+            cells, len(frame.distinct), reference=REST, wanted=np.arange(family.size)
         )
+        sums = reference_sums_of_areas(frame, family, against, influence)
+        rest, covariance = reference_areas(sums, family, areas, against, clustered=frame.clustered)
         for group in range(family.size):
             own, other = family.code == group, family.code != group
             area, variance, flow = brute_obuchowski(

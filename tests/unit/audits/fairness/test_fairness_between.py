@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from audits.fairness import ScoredOutput, audit_fairness
-from audits.fairness.between import SECTIONS, area_spread, between_groups
+from audits.fairness.auroc import measure_areas
+from audits.fairness.between import SECTIONS, area_spread, between_groups, cross_products
 from audits.fairness.cells import score_cells
 from audits.fairness.frame import build_frame, marginal
 from audits.fairness.heterogeneity import between_variance
-from audits.fairness.measures import measure_areas
 from audits.policy import load_policy
 
 POLICY = load_policy(
@@ -98,7 +98,8 @@ def test_shared_patients_need_a_smaller_multiplier(make_output):
     frame = build_frame(output)
     family = marginal(frame, output.attributes[1], declared=True)
     cells = score_cells(frame, family.by_score, family.code, family.size)
-    spread = area_spread(family, *measure_areas(frame, family, cells))
+    areas, influence = measure_areas(frame, family, cells)
+    spread = area_spread(family, areas, cross_products(family, influence))
     shared = between_groups(spread, 0)["max_t_bands"]["multiplier"]
     assert 1.96 < shared <= 2.52
 
