@@ -13,6 +13,7 @@ from audits.cli.model import model
 from audits.cli.report import report
 from audits.cli.reviews import reviews
 from audits.cli.runs import runs
+from audits.cli.signoff import signoff
 from audits.cli.verify import verify
 
 
@@ -28,5 +29,8 @@ def auscult() -> None:
     """  # noqa: D301 - \b keeps click from rewrapping the example
 
 
-for _command in (audit, explain, compare, gate, report, verify, model, dashboard, runs, reviews):
+for _command in (
+    *(audit, explain, compare, gate, report, signoff),
+    *(verify, model, dashboard, runs, reviews),
+):
     auscult.add_command(_command)

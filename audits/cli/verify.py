@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from audits.reporting.signoff import Signature
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-def verify(path: Path) -> int:
-    """Check a run folder or an exported PDF: exit 0 intact, 1 altered, naming what.
+@click.option(
+    "--public-key",
+    "trusted",
+    type=click.Path(path_type=Path),
+    help="The site's public Ed25519 key: signatures must be made with it.",
+)
+def verify(path: Path, trusted: Path | None) -> int:
+    """Check a run folder or an exported file: exit 0 intact, 1 altered, naming what.
 
     \b
     Example:
       auscult verify runs/chest_xray
-      auscult verify chest_xray.pdf
+      auscult verify chest_xray.pdf --public-key site.key.pub
     """  # noqa: D301 - \b keeps click from rewrapping the example
     from audits.storage import verify_run
 
     if path.is_file():
-        from audits.reporting.pdf import verify_pdf
-
-        result = verify_pdf(path)
+        result = _verify_file(path)
+        signatures = dict(_file_signature(path, trusted))
     else:
         result = verify_run(path)
+        signatures = dict(_run_signatures(path, trusted)) if result.intact else {}
     for word, names in (
         ("altered", result.altered),
         ("missing", result.missing),
@@ -32,6 +43,50 @@ def verify(path: Path) -> int:
     ):
         for name in names:
             click.echo(f"{word}: {name}")
-    if result.intact:
+    for name, found in signatures.items():
+        click.echo(_told(name, found))
+    signed = all(f.valid and f.trusted is not False for f in signatures.values())
+    if trusted is not None and not signatures:
+        signed = False
+        click.echo(f"unsigned: {path.name}")
+    if result.intact and signed:
         click.echo(f"{path}: intact, {result.files} {'file' if result.files == 1 else 'files'}.")
-    return 0 if result.intact else 1
+    return 0 if result.intact and signed else 1
+
+
+def _verify_file(path: Path) -> Any:
+    from audits.reporting.pdf import verify_pdf
+    from audits.storage import Verification
+
+    # Other formats carry no digest of their own; their signature alone vouches for them.
+    if path.with_name(f"{path.name}.sig").is_file() and not path.read_bytes().startswith(b"%PDF-"):
+        return Verification(files=1)
+    return verify_pdf(path)
+
+
+def _file_signature(path: Path, trusted: Path | None) -> Iterator[tuple[str, Signature]]:
+    from audits.reporting.signoff.keys import check_file
+
+    found = check_file(path, trusted)
+    if found is not None:
+        yield path.name, found
+
+
+def _run_signatures(path: Path, trusted: Path | None) -> Iterator[tuple[str, Signature]]:
+    from audits.reporting.signoff import check_signature
+    from audits.reporting.signoff.finalise import filed_reports
+
+    for record in filed_reports(path):
+        if record.get("signature"):
+            said: Mapping[str, Any] = {k: v for k, v in record.items() if k != "signature"}
+            found = check_signature(said, record["signature"], trusted)
+            yield f"edition {record['edition']}", found
+
+
+def _told(name: str, found: Signature) -> str:
+    if not found.valid:
+        return f"altered: the signature of {name} does not hold"
+    if found.trusted is False:
+        return f"altered: {name} is signed with another key ({found.fingerprint})"
+    known = "the site's key" if found.trusted else "check it with --public-key"
+    return f"signed: {name}, Ed25519 key {found.fingerprint} ({known})"

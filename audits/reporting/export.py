@@ -1,53 +1,66 @@
-"""One export of a run as a file."""
+"""One export of a run, or of one case of it, as a file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import MappingProxyType
 from typing import Any
 
 from audits.errors import AuditError, StoreError
+from audits.reporting.case.question import CaseQuestion
+from audits.reporting.signoff.filing import DRAFT, Filing, filing_of
+from audits.reporting.signoff.keys import write_signature
 from audits.reporting.tables import tables_zip
 from audits.storage import Run, canonical_json
 
+Evidence = Mapping[str, Any]
 
-def _pdf(evidence: Mapping[str, Any]) -> bytes:
+
+def _json(evidence: Evidence, filing: Filing = DRAFT) -> bytes:  # noqa: ARG001 - one signature
+    return canonical_json(evidence)
+
+
+def _tables(evidence: Evidence, filing: Filing = DRAFT) -> bytes:  # noqa: ARG001 - one signature
+    return tables_zip(evidence)
+
+
+def _pdf(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     from audits.reporting.pdf import report_pdf
 
-    return report_pdf(evidence)
+    return report_pdf(evidence, filing)
 
 
-def _html(evidence: Mapping[str, Any]) -> bytes:
+def _html(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     from audits.reporting.html import report_html
 
-    return report_html(evidence)
+    return report_html(evidence, filing)
 
 
-def _card(evidence: Mapping[str, Any]) -> bytes:
+def _card(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     from audits.reporting.cards import model_card
 
-    return model_card(evidence)
+    return model_card(evidence, filing)
 
 
-def _chai(evidence: Mapping[str, Any]) -> bytes:
+def _chai(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     from audits.reporting.cards import chai_card
 
-    return chai_card(evidence)
+    return chai_card(evidence, filing)
 
 
-def _workbook(evidence: Mapping[str, Any]) -> bytes:
+def _workbook(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     from audits.reporting.workbook import workbook
 
-    return workbook(evidence)
+    return workbook(evidence, filing)
 
 
-FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[Evidence, Filing], bytes]] = MappingProxyType(
     {
-        "json": canonical_json,
-        "csv": tables_zip,
+        "json": _json,
+        "csv": _tables,
         "pdf": _pdf,
         "html": _html,
         "md": _card,
@@ -55,32 +68,101 @@ FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = MappingProxyType(
         "xml": _chai,
     }
 )
-"""Format name to the function that makes its bytes from the evidence alone."""
+"""Format name to the function that makes its bytes from the evidence and its sign-off."""
+
+CASE_FORMATS = ("pdf", "fhir", "dicom")
+"""Formats that tell about one case; ``dicom`` is a folder of objects."""
 
 
-def export_run(run: Run, form: str, out: Path | str) -> Path:
+def export_run(
+    run: Run,
+    form: str,
+    out: Path | str,
+    *,
+    profiles: Sequence[str] = (),
+    key: Path | None = None,
+) -> Path:
     """Write one export of a run, whole or not at all.
 
     Args:
         run: The run.
         form: One of :data:`FORMATS`.
         out: File to write; it must not exist.
+        profiles: Ids of the laws and guidelines that it answers; none for all of the run.
+        key: Private Ed25519 key of the site; ``<out>.sig`` is written beside the file.
 
     Raises:
-        AuditError: The format is not known.
+        AuditError: The format or a profile is not known.
         StoreError: ``out`` exists or cannot be written.
     """
     make = FORMATS.get(form)
     if make is None:
-        known = ", ".join(sorted(FORMATS))
+        if form in CASE_FORMATS:
+            raise AuditError(f"report: format {form!r} tells about one case; name it with --case.")
+        known = ", ".join(sorted({*FORMATS, *CASE_FORMATS}))
+        raise AuditError(f"report: there is no format {form!r}; use one of {known}.")
+    target = _new(out)
+    _written(target, make(run.evidence, filing_of(run, profiles)), key)
+    return target
+
+
+def export_case(
+    run: Run,
+    form: str,
+    out: Path | str,
+    about: CaseQuestion,
+    *,
+    key: Path | None = None,
+) -> Path:
+    """Write one export about a single case, whole or not at all.
+
+    Args:
+        run: The run; it must explain or hold the case.
+        form: One of :data:`CASE_FORMATS`.
+        out: File to write (``dicom``: folder); it must not exist.
+        about: Which case, model and output, and whether the image is shown.
+        key: Private Ed25519 key of the site; signs files, not folders.
+
+    Raises:
+        AuditError: The format, the case, the model or the output is not known.
+        StoreError: ``out`` exists or cannot be written.
+    """
+    from audits.reporting.case import case_of_run
+
+    if form not in CASE_FORMATS:
         raise AuditError(
-            f"report: format {form!r} is not available in this version; use one of {known}."
+            f"report: format {form!r} tells about a whole run; leave --case out, or use one of "
+            f"{', '.join(CASE_FORMATS)}."
         )
+    target = _new(out)
+    told = case_of_run(run, about)
+    if form == "dicom":
+        from audits.reporting.dicom import write_dicom
+
+        return write_dicom(run, told, target)
+    if form == "fhir":
+        from audits.reporting.fhir import case_bundle
+
+        data = canonical_json(case_bundle(told))
+    else:
+        from audits.reporting.case.page import case_pdf
+
+        data = case_pdf(run, told, with_image=about.with_image)
+    _written(target, data, key)
+    return target
+
+
+def _new(out: Path | str) -> Path:
     target = Path(out).absolute()
     if target.exists():
         raise StoreError(f"{target}: already exists; choose another --out or remove it first.")
-    write_whole(target, make(run.evidence))
     return target
+
+
+def _written(target: Path, data: bytes, key: Path | None) -> None:
+    write_whole(target, data)
+    if key is not None:
+        write_whole(target.with_name(f"{target.name}.sig"), write_signature(data, key))
 
 
 def write_whole(target: Path, data: bytes) -> None:

@@ -215,3 +215,14 @@ def plural(number_: int, one: str, many: str | None = None) -> str:
         ('1 audit', '1,200 cases')
     """
     return f"{number_:,} {one if number_ == 1 else many or one + 's'}"
+
+
+def ordinal(number_: int) -> str:
+    """Return an ordinal in digits.
+
+    Example:
+        >>> ordinal(1), ordinal(3), ordinal(12), ordinal(22)
+        ('1st', '3rd', '12th', '22nd')
+    """
+    teens = number_ % 100 in (11, 12, 13)
+    return f"{number_:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number_ % 10, 'th')}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from audits.reporting.document import build_document
+from audits.reporting.document.blocks import Fact
+from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
 from audits.reporting.tables import Table, evidence_tables
 
 Evidence = Mapping[str, Any]
@@ -20,7 +22,7 @@ _REQUIREMENT_COLUMNS = (
 )
 
 
-def workbook(evidence: Evidence) -> bytes:
+def workbook(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     """Return an XLSX with a cover, every table and the requirements.
 
     Numbers are numbers, to the sixteen digits that a workbook keeps; a masked or undefined one is
@@ -28,6 +30,7 @@ def workbook(evidence: Evidence) -> bytes:
 
     Args:
         evidence: ``evidence.json`` at any release.
+        filing: What people signed of the run, and which profiles the report answers.
     """
     import xlsxwriter
 
@@ -37,19 +40,18 @@ def workbook(evidence: Evidence) -> bytes:
         {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
     )
     created = datetime.fromisoformat(evidence["run"]["created"]).astimezone(UTC)
-    title = build_document(evidence).subtitle
+    document = build_document(evidence, filing)
     book.set_properties(
-        {"title": title, "author": "Auscult", "created": created.replace(tzinfo=None)}
+        {"title": document.subtitle, "author": "Auscult", "created": created.replace(tzinfo=None)}
     )
     head = book.add_format({"bold": True, "font_color": "#0E5A6B", "bottom": 1, "text_wrap": True})
-    for name, table in _sheets(evidence):
+    for name, table in _sheets(with_signoff(evidence, filing), document.cover):
         _write(book.add_worksheet(name), table, head)
     book.close()
     return stream.getvalue()
 
 
-def _sheets(evidence: Evidence) -> Iterator[tuple[str, Table]]:
-    cover = build_document(evidence).cover
+def _sheets(evidence: Evidence, cover: Sequence[Fact]) -> Iterator[tuple[str, Table]]:
     yield (
         "Cover",
         Table(

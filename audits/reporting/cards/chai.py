@@ -18,6 +18,7 @@ from audits.reporting.document.results import OTHER_TASKS, OVERALL
 from audits.reporting.order import in_order
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.requirements.facts import why_not
+from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
 from audits.reporting.summary import verdict_counts
 from audits.reporting.words import (
     count,
@@ -36,14 +37,15 @@ _DIGITS = 12
 _UNPRINTABLE = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def chai_card(evidence: Evidence) -> bytes:
+def chai_card(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     """Return the card as UTF-8 XML; equal evidence gives equal bytes.
 
     Args:
         evidence: ``evidence.json`` at any release; masked numbers are left out.
+        filing: What people signed of the run, and which profiles the card answers.
     """
     card = ET.Element("AppliedModelCard", {"xmlns": NAMESPACE})
-    for name, part in _parts(in_order(evidence)):
+    for name, part in _parts(with_signoff(in_order(evidence), filing)):
         _add(card, name, part)
     ET.indent(card)
     return bytes(ET.tostring(card, encoding="utf-8", xml_declaration=True)) + b"\n"

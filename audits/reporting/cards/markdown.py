@@ -17,6 +17,7 @@ from audits.reporting.document.front import STANCE
 from audits.reporting.document.results import measures
 from audits.reporting.order import in_order
 from audits.reporting.requirements import card_field, declared_field
+from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
 from audits.reporting.summary import verdict_counts
 from audits.reporting.words import (
     count,
@@ -42,13 +43,14 @@ _DECLARED: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def model_card(evidence: Evidence) -> bytes:
+def model_card(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     """Return the card as UTF-8 Markdown.
 
     Args:
         evidence: ``evidence.json`` at any release; what is masked there is said to be suppressed.
+        filing: What people signed of the run, and which profiles the card answers.
     """
-    ordered = in_order(evidence)
+    ordered = with_signoff(in_order(evidence), filing)
     lines = [*_front_matter(ordered), *_body(ordered)]
     return ("\n".join(lines).rstrip() + "\n").encode()
 

@@ -18,6 +18,7 @@ from audits.reporting.document import (
 from audits.reporting.document.blocks import Block, Document, Section
 from audits.reporting.order import in_order
 from audits.reporting.sections import SECTIONS
+from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
 from audits.reporting.words import model_label
 from audits.storage.canonical import sha256_of
 
@@ -50,15 +51,17 @@ _BLOCKS: Mapping[str, Callable[[Evidence], Iterator[Block]]] = MappingProxyType(
 )
 
 
-def build_document(evidence: Evidence) -> Document:
+def build_document(evidence: Evidence, filing: Filing = DRAFT) -> Document:
     """Return the report of a run; every number in it stands in the evidence.
 
     Args:
         evidence: ``evidence.json`` at any release. What is masked there is said to be
             suppressed; nothing is computed anew.
+        filing: What people signed of the run, and which profiles the report answers.
     """
     evidence = in_order(evidence)
     digest = sha256_of(evidence)
+    evidence = with_signoff(evidence, filing)
     cited = _evidence_for(evidence)
     return Document(
         title="Model bias and explainability audit",

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audits.reporting.document.blocks import (
     Block,
-    Cell,
     Column,
     Fact,
     Facts,
     Grid,
     Heading,
-    Missing,
     Row,
     Text,
 )
-from audits.reporting.document.findings import disadvantaged, disparities, output_label
+from audits.reporting.document.findings import output_label
 from audits.reporting.document.front import RELEASE_WORDS
 from audits.reporting.document.model_parts import declared
+from audits.reporting.document.signed import (
+    later_limits,
+    mitigation_record,
+    register,
+    signatures,
+)
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import profiles
 from audits.reporting.words import (
@@ -28,43 +31,15 @@ from audits.reporting.words import (
     count,
     day,
     glossary,
-    group_label,
-    word,
 )
 
 Evidence = Mapping[str, Any]
-ROLES = ("Prepared by", "Clinical review", "Compliance review", "Model owner")
 
 
 def risks(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 12: every disparity as a risk that waits for an owner."""
-    found = disparities(evidence["outputs"])
-    if found:
-        yield Grid(
-            caption="Register: each disparity, and who acts on it",
-            columns=(
-                Column(label="Output", share=1.8),
-                Column(label="Group", share=1.8),
-                Column(label="Measure", share=1.2),
-                Column(label="Worse off", share=1.5),
-                Column(label="Strength"),
-                Column(label="Owner", share=1.1),
-                Column(label="Due", share=1.1),
-            ),
-            rows=tuple(
-                cells(
-                    output_label(output),
-                    group_label(one["group"]),
-                    word("metric", one["metric"]),
-                    disadvantaged(one),
-                    one.get("strength") or "–",
-                    *(MISSING, MISSING),
-                )
-                for output, one in found
-            ),
-        )
-    else:
-        yield Text(text="No disparity was found that would have to be entered.")
+    """Yield section 12: every disparity as a risk, who acts on it, and what was done."""
+    yield from register(evidence)
+    yield from mitigation_record(evidence)
     if any((o.get("mitigation") or {}).get("attributes") for o in evidence["outputs"]):
         yield Text(
             text="What other decision rules would change is previewed in appendix C; nothing of "
@@ -196,24 +171,9 @@ def cited(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def attestations(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 17: the empty block of signatures."""
-    attested = Counter(r["state"] for r in evidence["requirements"])["attested"]
-    if not attested:
-        yield Missing(text="Nobody has signed this report. It is a draft until these are filled.")
-    yield Grid(
-        caption="Signatures",
-        columns=(
-            Column(label="Role", share=1.4),
-            Column(label="Name", share=1.6),
-            Column(label="Date"),
-            Column(label="Decision", share=1.4),
-            Column(label="Signature", share=1.6),
-        ),
-        rows=tuple(
-            Row(cells=(Cell(text=role), *(Cell(text="not signed", tone="muted"),) * 4))
-            for role in ROLES
-        ),
-    )
+    """Yield section 17: who signed, and what was declared only after the run."""
+    yield from signatures(evidence)
+    yield from later_limits(evidence)
     yield Text(
         text=f"Limits that were declared after {day(evidence['declaration']['time'])} are "
         "exploratory and carry no verdict.",

@@ -25,6 +25,8 @@ from audits.reporting.document.findings import (
     disparities,
     told,
 )
+from audits.reporting.document.signed import actions_text, later_limits, state_text
+from audits.reporting.requirements import card_field
 from audits.reporting.summary import verdict_counts, version_counts
 from audits.reporting.words import (
     count,
@@ -33,6 +35,7 @@ from audits.reporting.words import (
     humanised,
     margin_text,
     model_label,
+    ordinal,
     plural,
     word,
 )
@@ -45,6 +48,8 @@ STANCE = (
     "This report is evidence for a decision that people take. It describes the model on these "
     "data; it does not say that the model is fair, safe or meets a law."
 )
+FILING = ("department", "record_number", "distribution")
+"""Fields of the filing block that the filing office declares."""
 RETENTION = "10 years (design default: the longest of the retention rules that it may fall under)"
 
 
@@ -78,7 +83,14 @@ def _cover(evidence: Evidence, evidence_sha256: str) -> Iterator[Fact]:
     yield Fact(label="Release", value=RELEASE_WORDS[evidence["release"]])
     yield Fact(label="Law and guidance", value=f"as of {checked_on(evidence)}")
     yield Fact(label="Retention class", value=RETENTION)
-    yield Fact(label="State", value="Draft: nobody has signed it")
+    yield Fact(label="State", value=state_text(evidence["signoff"]))
+    for name in FILING:
+        said = evidence["signoff"].fields.get(name)
+        if said:
+            yield Fact(
+                label=card_field(name).label,
+                value=said["text"] or f"not available: {said['reason']}",
+            )
     yield Fact(label="evidence.json, sha256", value=evidence_sha256, code=True)
 
 
@@ -118,9 +130,10 @@ def executive(evidence: Evidence) -> Iterator[Block]:
     yield from _versions(evidence)
     yield Heading(text="Who set the margins")
     yield from _margins(evidence)
+    yield from later_limits(evidence)
     yield Heading(text="Earlier audits and open actions")
     yield from _earlier(evidence)
-    yield from _actions(found)
+    yield from actions_text(evidence)
 
 
 def _headline(counts: Mapping[str, int], confirmed: int) -> str:
@@ -243,11 +256,15 @@ def _earlier(evidence: Evidence) -> Iterator[Block]:
         return
     now = evidence["declaration"]["policy_sha256"]
     changed = sum(run.get("policy_sha256") != now for run in earlier)
-    text = f"This store knows {plural(len(earlier), 'earlier audit')} (section 14)"
+    told = [f"{ordinal(len(earlier) + 1)} audit of these data or models in this store"]
+    told += margins_moved(evidence)
+    text = f"{'; '.join(told)}."
     if changed:
-        text += f", {changed:,} of them under another policy"
-    moved = margins_moved(evidence)
-    yield Text(text=f"{text}{'; ' + '; '.join(moved) if moved else ''}.")
+        text += (
+            f" {changed:,} of the {plural(len(earlier), 'earlier one')} ran under another policy"
+        )
+        text += " (section 14)."
+    yield Text(text=text)
 
 
 def margins_moved(evidence: Evidence) -> list[str]:
@@ -261,16 +278,6 @@ def margins_moved(evidence: Evidence) -> list[str]:
         for metric in evidence["policy"].get("audit", {}).get("verdict_metrics", ())
         if metric in before and metric in now and before[metric] != now[metric]
     ]
-
-
-def _actions(found: list[Any]) -> Iterator[Block]:
-    if not found:
-        yield Text(text="No disparity asks for an action.")
-        return
-    waits = plural(len(found), "disparity waits", "disparities wait")
-    yield Missing(
-        text=f"{waits} for a decision (section 12); nobody has named an owner or a due date."
-    )
 
 
 def facts_block(*facts: Fact) -> Facts:

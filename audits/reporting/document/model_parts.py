@@ -17,12 +17,14 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
+from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.words import (
     MISSING,
     SUPPRESSED,
     count,
+    day,
     estimate_text,
     group_label,
     humanised,
@@ -50,25 +52,38 @@ def model_key(model: Mapping[str, Any]) -> str:
 
 
 def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
-    """Yield what each model's card declares, and one line on what it does not."""
-    if not evidence["models"]:
-        yield Missing(text="No model was handed over, so no model card declares anything.")
-        return
-    several = len(evidence["models"]) > 1
+    """Yield what model cards and people at sign-off declare, and one line on what they do not."""
+    later = signoff_of(evidence).fields
     silent: dict[str, list[str]] = {}
+    several = len(evidence["models"]) > 1
+    own = dict(_own_fields(evidence, names))
+    if own:
+        yield Facts(facts=tuple(Fact(label=card_field(n).label, value=t) for n, t in own.items()))
     for model in evidence["models"]:
-        found = [(name, text) for name in names if (text := declared_field(model, name))]
+        found = [(n, t) for n in names if n not in own and (t := declared_field(model, n))]
         if found:
             if several:
                 yield Heading(text=model_key(model))
             facts = [Fact(label=card_field(name).label, value=text) for name, text in found]
             yield Facts(facts=tuple(facts))
-        absent = ", ".join(card_field(n).label.lower() for n in names if n not in dict(found))
+        known = {*dict(found), *own, *(n for n in names if n in later)}
+        absent = ", ".join(card_field(n).label.lower() for n in names if n not in known)
         silent.setdefault(absent, []).append(model_key(model))
+    if not evidence["models"] and len(own) < len(names):
+        yield Missing(text="No model was handed over, so no model card declares anything.")
     for absent, models in silent.items():
         if absent:
             whose = "The card of " + " and ".join(models) if several else "The model card"
             yield Missing(text=f"{whose} does not declare: {absent}.")
+
+
+def _own_fields(evidence: Evidence, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the fields that were declared at sign-off, saying who did so after the run."""
+    for name in names:
+        said = signoff_of(evidence).fields.get(name)
+        if said:
+            text = said["text"] or f"Not available: {said['reason']}"
+            yield name, f"{text} ({said['by']}, {day(said['time'])}, after the run)"
 
 
 def use(evidence: Evidence) -> Iterator[Block]:

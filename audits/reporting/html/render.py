@@ -8,6 +8,7 @@ from typing import Any
 
 from audits.reporting.document import build_document
 from audits.reporting.figures import BLUE, GREY, INK, ORANGE, QUIET, RULE, chart_svg
+from audits.reporting.signoff.filing import DRAFT, Filing
 from audits.reporting.words import day, word
 
 _VARIABLES = {
@@ -23,11 +24,12 @@ _VARIABLES = {
 """Colours of the figures as the page's variables, so that they follow its theme."""
 
 
-def report_html(evidence: Mapping[str, Any]) -> bytes:
+def report_html(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
     """Return the report as one HTML file; equal evidence gives equal bytes.
 
     Args:
         evidence: ``evidence.json`` at any release.
+        filing: What people signed of the run, and which profiles the report answers.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -39,7 +41,7 @@ def report_html(evidence: Mapping[str, Any]) -> bytes:
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(
-        document=build_document(evidence),
+        document=build_document(evidence, filing),
         style=_read("report.css"),
         script=_read("report.js"),
         logo=_themed(files("audits.reporting").joinpath("logo.svg").read_text(encoding="utf-8")),

@@ -15,11 +15,12 @@ from audits.reporting.document import Document, build_document
 from audits.reporting.document.blocks import Block, Figure
 from audits.reporting.figures import chart_svg
 from audits.reporting.pdf.digest import PLACEHOLDER, with_digest
+from audits.reporting.signoff.filing import DRAFT, Filing
 from audits.reporting.tables import evidence_tables
 from audits.storage.canonical import canonical_json
 
 
-def report_pdf(evidence: Mapping[str, Any]) -> bytes:
+def report_pdf(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
     """Return the report as PDF/A-3a and PDF/UA-1.
 
     ``evidence.json`` and its tables are attached; the keywords hold the file's own digest
@@ -27,13 +28,14 @@ def report_pdf(evidence: Mapping[str, Any]) -> bytes:
 
     Args:
         evidence: ``evidence.json`` at any release.
+        filing: What people signed of the run, and which profiles the report answers.
 
     Raises:
         AuditError: typst refuses the document.
     """
     import typst
 
-    document = build_document(evidence)
+    document = build_document(evidence, filing)
     template = files("audits.reporting.pdf").joinpath("report.typ").read_bytes()
     logo = files("audits.reporting").joinpath("logo.svg").read_text(encoding="utf-8")
     try:
@@ -45,7 +47,7 @@ def report_pdf(evidence: Mapping[str, Any]) -> bytes:
             timestamp=_seconds(document.created),
             sys_inputs={
                 "document": json.dumps(document_data(document), ensure_ascii=False),
-                "files": json.dumps(_attachments(evidence), ensure_ascii=False),
+                "files": json.dumps(_attachments(evidence, filing), ensure_ascii=False),
                 "digest": PLACEHOLDER,
                 "logo": logo,
             },
@@ -76,7 +78,7 @@ def _block(block: Block) -> dict[str, Any]:
     return asdict(block)
 
 
-def _attachments(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
+def _attachments(evidence: Mapping[str, Any], filing: Filing) -> list[dict[str, str]]:
     found = [
         {
             "name": "evidence.json",
@@ -89,12 +91,22 @@ def _attachments(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
     found.append(
         {
             "name": "chai-model-card.xml",
-            "text": chai_card(evidence).decode(),
+            "text": chai_card(evidence, filing).decode(),
             "mime": "application/xml",
             "relationship": "supplement",
             "description": "CHAI Applied Model Card, schema v0.2.",
         }
     )
+    if filing.signoff.records:
+        found.append(
+            {
+                "name": "signoff.json",
+                "text": filing.signoff.to_bytes().decode(),
+                "mime": "application/json",
+                "relationship": "supplement",
+                "description": "What people declared, decided and signed of the run.",
+            }
+        )
     found += [
         {
             "name": f"{table.name}.csv",

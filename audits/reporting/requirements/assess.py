@@ -11,6 +11,7 @@ from audits.reporting.requirements.facts import holds, why_not
 from audits.reporting.sections import section
 
 Evidence = Mapping[str, Any]
+UNSIGNED = "Nobody has signed the report of this run."
 
 
 def assess_requirements(
@@ -65,6 +66,8 @@ def _state(item: Item, evidence: Evidence) -> tuple[str, str]:
         return "declared", f"The model card declares it: {labels}."
     if item.declared:
         absent.append(_undeclared(silent, evidence))
+    if item.attested and not absent:
+        absent.append(UNSIGNED)
     return "not_available", " ".join(dict.fromkeys(absent))
 
 

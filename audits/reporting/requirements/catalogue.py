@@ -33,6 +33,7 @@ class Item:
         section: Id of the report's section that holds the evidence.
         computed: Facts of a run that together are the evidence.
         declared: Fields of a model's card that together declare it.
+        attested: Roles whose signatures together attest it, whatever else is known.
         verified: Whether the short name was checked against the source.
     """
 
@@ -42,6 +43,7 @@ class Item:
     section: str
     computed: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
+    attested: tuple[str, ...] = ()
     verified: bool = True
 
 
@@ -94,6 +96,7 @@ def _item(profile: str, raw: dict[str, Any], *, verified: bool) -> Item:
         section=raw["section"],
         computed=tuple(raw.get("computed", ())),
         declared=tuple(raw.get("declared", ())),
+        attested=tuple(raw.get("attested", ())),
         verified=raw.get("verified", verified),
     )
 

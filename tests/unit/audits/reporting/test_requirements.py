@@ -11,6 +11,7 @@ from audits.reporting.requirements import assess_requirements, declared_field, p
 from audits.reporting.requirements.cards import card_fields
 from audits.reporting.requirements.facts import FACTS
 from audits.reporting.sections import SECTIONS, section
+from audits.reporting.signoff.state import ROLES
 
 ITEMS = [item for profile in profiles() for item in profile.items]
 
@@ -68,7 +69,8 @@ def test_every_item_names_a_section_facts_and_fields_that_exist(item):
     assert section(item.section) in SECTIONS
     assert set(item.computed) <= set(FACTS)
     assert set(item.declared) <= set(card_fields())
-    assert item.computed or item.declared
+    assert set(item.attested) <= set(ROLES)
+    assert item.computed or item.declared or item.attested
 
 
 def test_every_profile_says_when_it_was_checked():

@@ -95,7 +95,7 @@ def test_json_is_the_evidence(run, tmp_path):
 
 
 def test_an_unknown_format_is_one_sentence(run, tmp_path):
-    with pytest.raises(AuditError, match="not available in this version"):
+    with pytest.raises(AuditError, match="there is no format 'docx'; use one of csv, dicom"):
         export_run(run, "docx", tmp_path / "r.pdf")
 
 
