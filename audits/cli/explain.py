@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     metavar="REGION",
     help="Of a segmentation: mask (default), reference, pixel:ROW,COLUMN or box:R,C,R,C.",
 )
+@click.option(
+    "--since",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="HOURS",
+    help="Of measurements over time: tell the change since so long ago (default: a quarter).",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--checks/--no-checks",
@@ -51,6 +57,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
     method: str | None,
     background: str,
     region: str | None,
+    since: float | None,
     out: Path,
     checks: bool,
     device: str,
@@ -76,6 +83,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
         checks=checks,
         background=background,
         region=region,
+        since=since,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -95,6 +103,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
         value = "" if player.value is None else f" = {player.value}"
         click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {player.unit or ''}")
     _print_region(result)
+    _print_parts(result)
     _print_checks(result)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
@@ -113,6 +122,26 @@ def _print_region(result: CaseExplanation) -> None:
         f"the {found.against} {found.removed_dice:.3f} (elsewhere blanked: "
         f"{found.elsewhere_size:.4g}, {found.elsewhere_dice:.3f})"
     )
+
+
+def _print_parts(result: CaseExplanation) -> None:
+    """Print the effect of each input, what changed, and what a note's deletion test says."""
+    for one in result.modalities:
+        click.echo(f"  {one.effect:+.3f}  all of: {one.label}")
+    change = result.timeline.change if result.timeline else None
+    if change is not None:
+        click.echo(
+            f"  since {change.hours:g} h ago: {change.before:+.3f} then, {change.now:+.3f} now"
+        )
+        for new in sorted(change.players, key=lambda p: -abs(p.effect)):
+            click.echo(f"    {new.effect:+.3f}  {new.label}, {new.measured} new")
+    deletion = result.note.deletion if result.note else None
+    if deletion is not None:
+        others = "" if deletion.others is None else f", others {deletion.others:+.3f}"
+        click.echo(
+            f"  without the {deletion.sentences} leading sentences: {deletion.after:+.3f} instead "
+            f"of {deletion.before:+.3f}{others}"
+        )
 
 
 def _print_checks(result: CaseExplanation) -> None:

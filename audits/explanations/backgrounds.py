@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from model_adapters.base import Batch, Field, ModelAdapter
 
 DEFAULT_ROWS = 100
+SEQUENCE_ROWS = 50
 IMAGE_ROWS = 16
 
 
@@ -85,8 +86,8 @@ def audit_background(
     Args:
         study: The study.
         adapter: The model that prepares the rows.
-        rows: How many; default 100 for tables, 16 for models with an image. A study with fewer
-            usable cases gives all of them, and the name says so.
+        rows: How many; default 100 for tables, 50 for measurements over time, 16 for models with
+            an image. A study with fewer usable cases gives all of them, and the name says so.
         seed: Seed of the draw.
         cohort: Name of the cohort, see :mod:`~audits.explanations.reference_cohorts`.
         case: The patient that is compared, for cohorts of those who are alike.
@@ -94,8 +95,7 @@ def audit_background(
     Raises:
         ExplanationError: If there is no such cohort, or none of its cases can be used.
     """
-    spatial = any(field.modality in {"image", "signal"} for field in adapter.inputs)
-    wanted = rows or (IMAGE_ROWS if spatial else DEFAULT_ROWS)
+    wanted = rows or default_rows(adapter)
     pool = reference_cohort(study, cohort, case)
     shipped = _shipped(study, adapter, pool.case_ids)
     order = np.random.default_rng(seed).permutation(len(shipped))
@@ -131,6 +131,14 @@ def audit_background(
     return Background(
         id=identity, case_ids=kept, prepared=prepared, raw=_tables(adapter, raws, wanted)
     )
+
+
+def default_rows(adapter: ModelAdapter) -> int:
+    """Return how many rows of background a model is explained against."""
+    modalities = {field.modality for field in adapter.inputs}
+    if modalities & {"image", "signal"}:
+        return IMAGE_ROWS
+    return SEQUENCE_ROWS if "sequence" in modalities else DEFAULT_ROWS
 
 
 def _tables(adapter: ModelAdapter, raws: list[Batch], rows: int) -> dict[str, pd.DataFrame]:

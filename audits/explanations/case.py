@@ -32,6 +32,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
     checks: bool = True,
     background: str = "all",
     region: str | None = None,
+    since: float | None = None,
 ) -> CaseExplanation:
     """Explain one score of one case.
 
@@ -48,6 +49,8 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
             (matched) or ``healthy`` (within reference ranges).
         region: Of a segmentation, which pixels: ``mask`` (what the model segments, the default),
             ``reference``, ``pixel:ROW,COLUMN`` or ``box:ROW,COLUMN,ROW,COLUMN``.
+        since: Of measurements over time, how many hours back the prediction lies that the change
+            is told from; default a quarter of the window.
 
     Returns:
         The explanation; ``to_dict()`` is ``explanation.json``.
@@ -76,6 +79,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
         checks=checks,
         background=background,
         region=region,
+        since=since,
     )
 
 
@@ -90,6 +94,7 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
     background: Background | str | None = None,
     checks: bool = False,
     region: str | None = None,
+    since: float | None = None,
 ) -> CaseExplanation:
     """Explain one score of one case with opened objects; see :func:`explain_case`.
 
@@ -103,6 +108,7 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
         background: Cohort for effects, or its name; default drawn from all audited cases.
         checks: Also test the explanation itself.
         region: Of a segmentation, which pixels; see :func:`explain_case`.
+        since: Of a sequence, hours back to the prediction that the change is told from.
     """
     chosen = choose_method(adapter, method)
     request = open_request(
@@ -113,6 +119,7 @@ def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects
         seed=seed,
         background=background,
         region=region,
+        since=since,
     )
     return explain_request(request, chosen, checks=checks)
 
@@ -133,6 +140,11 @@ def explain_unchecked(request: Request, method: str) -> CaseExplanation:
     """Explain an opened request by a method that fits its model; checks follow."""
     chosen = choose_method(request.adapter, method)
     return with_region(request, _explainers()[chosen](request, chosen))
+
+
+def plays_modalities(adapter: ModelAdapter) -> bool:
+    """Return whether a model takes several inputs, which then play first."""
+    return len(adapter.inputs) > 1
 
 
 def choose_method(adapter: ModelAdapter, method: str | None) -> Method:
@@ -161,12 +173,18 @@ def methods_for(adapter: ModelAdapter) -> tuple[Method, ...]:
     """Return the methods that fit a model, its default first.
 
     Images with layers start with Grad-CAM, trees with interventional effects, tables with Shapley
-    values, black boxes over images with occlusion.
+    values, black boxes over images with occlusion. Measurements over time and notes have Shapley
+    values of their parts; models with several inputs those of the inputs first.
     """
     modalities = {field.modality for field in adapter.inputs}
     offered: list[Method] = []
+    if plays_modalities(adapter):
+        maps = _map_methods(adapter) if modalities & {"image", "signal"} else []
+        return ("shapley", *maps)
     if modalities & {"image", "signal"}:
         offered += _map_methods(adapter)
+    if modalities & {"sequence", "text"}:
+        offered.append("shapley")
     if "table" in modalities:
         if "linear" in adapter.caps and len(adapter.inputs) == 1:
             offered.append("linear")
@@ -174,6 +192,26 @@ def methods_for(adapter: ModelAdapter) -> tuple[Method, ...]:
             offered += ["tree_interventional", "tree_path"]
         offered.append("shapley")
     return tuple(offered)
+
+
+def _shapley_of(request: Request, method: Method) -> CaseExplanation:
+    """Explain by Shapley values of the players that a model's inputs have."""
+    modalities = [field.modality for field in request.adapter.inputs]
+    if plays_modalities(request.adapter):
+        from audits.explanations.parts.fusion import explain_by_modalities
+
+        return explain_by_modalities(request, method)
+    if modalities == ["sequence"]:
+        from audits.explanations.parts.sequences import explain_by_sequence
+
+        return explain_by_sequence(request, method)
+    if modalities == ["text"]:
+        from audits.explanations.parts.notes import explain_by_note
+
+        return explain_by_note(request, method)
+    from audits.explanations.variables import explain_by_shapley
+
+    return explain_by_shapley(request, method)
 
 
 def _map_methods(adapter: ModelAdapter) -> list[Method]:
@@ -190,7 +228,7 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
 
 def _explainers() -> Mapping[Method, Explain]:
     """Return the function behind each method; imported on use, as some need torch."""
-    from audits.explanations import linear_models, maps, tree_models, variables
+    from audits.explanations import linear_models, maps, tree_models
     from audits.explanations.pixels import explain as pixels
     from audits.explanations.pixels import residual
 
@@ -208,7 +246,7 @@ def _explainers() -> Mapping[Method, Explain]:
         "region_shapley": pixels.explain_by_regions,
         "rise": pixels.explain_by_rise,
         "residual": residual.explain_by_residual,
-        "shapley": variables.explain_by_shapley,
+        "shapley": _shapley_of,
         "linear": linear_models.explain_by_closed_form,
         "tree_interventional": tree_models.explain_by_interventional_trees,
         "tree_path": tree_models.explain_by_tree_paths,

@@ -106,7 +106,7 @@ def _explain_tables(
     from audits.explanations.measurement import measurement_effects
     from audits.explanations.variables import explanation_of_row, table_field
 
-    if sample.has_other_inputs or sample.background is None:
+    if not sample.is_one_table or sample.background is None:
         return _explain_one_by_one(sample, method, progress, cancel)
     stop_if(cancel)
     progress(0.1, f"Computing effects for {len(sample.case_ids)} cases")

@@ -39,6 +39,8 @@ class Request:
         given_background: Background chosen by the caller, or None for one that is drawn.
         cohort: Name of the cohort it is drawn from.
         region: What is asked of a segmentation; None for every other model.
+        since: Hours back to the earlier prediction that a change is told from; None for a
+            quarter of the window.
     """
 
     study: CaseSource
@@ -52,6 +54,7 @@ class Request:
     given_background: Background | None = None
     cohort: str = "all"
     region: Region | None = None
+    since: float | None = None
 
     @property
     def output(self) -> str:
@@ -101,6 +104,7 @@ def open_request(  # noqa: PLR0913 - what is asked of one case
     seed: int = 0,
     background: Background | str | None = None,
     region: str | None = None,
+    since: float | None = None,
 ) -> Request:
     """Open a case and predict it.
 
@@ -112,6 +116,7 @@ def open_request(  # noqa: PLR0913 - what is asked of one case
         seed: Seed of everything drawn.
         background: Cohort for effects, or the name of one; default drawn from all audited cases.
         region: Which pixels of a segmentation; default what the model segments.
+        since: Hours back to the prediction that a change is told from.
 
     Raises:
         ExplanationError: If the case or the output does not exist, its inputs cannot be used, or
@@ -147,6 +152,7 @@ def open_request(  # noqa: PLR0913 - what is asked of one case
         given_background=None if isinstance(background, str) else background,
         cohort=background if isinstance(background, str) else "all",
         region=asked,
+        since=since,
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from audits.types import Finding
 
 if TYPE_CHECKING:
+    from audits.explanations.parts.evidence import NoteEvidence, Timeline
     from audits.explanations.segmentation.facts import RegionFacts
     from audits.explanations.sensitivity import BackgroundView
     from model_adapters.base import SignalValue
@@ -194,21 +195,24 @@ class Check:
         value: The statistic, or None where it was not computed.
         null: What the statistic is compared with.
         verdict: ``not_checked`` until it was computed.
+        detail: Further numbers in words, or empty.
     """
 
     name: str
     value: float | None
     null: float | None
     verdict: Verdict
+    detail: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
+        """Return plain data; ``detail`` only where there is one."""
+        out: dict[str, Any] = {
             "name": self.name,
             "value": self.value,
             "null": self.null,
             "verdict": self.verdict,
         }
+        return {**out, "detail": self.detail} if self.detail else out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +233,9 @@ class CaseExplanation:
         players: Effects, in the order of the model's inputs; empty for maps.
         map: The spatial map, or None.
         region: What is explained of a segmentation, and its size; None for every other model.
+        timeline: Effects over time, for models that read measurements over time.
+        note: Effects of sections, sentences and words, for models that read a note.
+        modalities: Effects of whole inputs, for models with several; players add up to them.
         checks: Tests of this explanation.
         sensitivity: The same effects against the other cohorts that the study can form.
         findings: What the reader must know, for example a fallback.
@@ -247,6 +254,9 @@ class CaseExplanation:
     players: tuple[PlayerEffect, ...] = ()
     map: SpatialMap | None = None
     region: RegionFacts | None = None
+    timeline: Timeline | None = None
+    note: NoteEvidence | None = None
+    modalities: tuple[PlayerEffect, ...] = ()
     checks: tuple[Check, ...] = ()
     sensitivity: tuple[BackgroundView, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -277,6 +287,9 @@ class CaseExplanation:
             "players": [player.to_dict() for player in self.players],
             "map": None if self.map is None else self.map.to_dict(),
             "region": None if self.region is None else self.region.to_dict(),
+            "timeline": None if self.timeline is None else self.timeline.to_dict(),
+            "note": None if self.note is None else self.note.to_dict(),
+            "modalities": [one.to_dict() for one in self.modalities],
             "checks": [check.to_dict() for check in self.checks],
             "sensitivity": [view.to_dict() for view in self.sensitivity],
             "findings": [finding.to_dict() for finding in self.findings],

@@ -31,7 +31,7 @@ class Sample:
         prepared: As the model takes them.
         scores: (n, outputs) in ``output.space``.
         seed: Seed of everything drawn.
-        background: Cohort for effects, or None for models without a table.
+        background: Cohort for effects, or None for models without a table or a sequence.
         skipped: Those that could not be opened.
     """
 
@@ -49,6 +49,11 @@ class Sample:
     def has_other_inputs(self) -> bool:
         """Return whether there is more than one input, so that cases cannot share a background."""
         return len(self.adapter.inputs) > 1
+
+    @property
+    def is_one_table(self) -> bool:
+        """Return whether the model takes a table alone, so that cases can be explained at once."""
+        return [field.modality for field in self.adapter.inputs] == ["table"]
 
     def rows(self, rows: Sequence[int]) -> Mapping[str, Any]:
         """Return some prepared rows."""
@@ -98,8 +103,8 @@ def open_sample(
     raw, usable, skipped = study.raw_batch(adapter.inputs, list(case_ids))
     prepared = adapter.prepare(raw) if usable else {}
     scores = adapter.predict(prepared) if usable else np.empty((0, len(adapter.output.names)))
-    needs_table = usable and any(field.modality == "table" for field in adapter.inputs)
-    if background is None and needs_table:
+    needed = usable and any(field.modality in {"table", "sequence"} for field in adapter.inputs)
+    if background is None and needed:
         background = audit_background(study, adapter, seed=seed)
     return Sample(
         study=study,

@@ -66,6 +66,8 @@ def background_views(
     """
     if not explanation.players or explanation.background is None:
         return ()
+    if explanation.background.cohort is None:  # an image's baseline, a note with its text removed
+        return ()
     views = []
     for cohort in COHORTS:
         if cohort == explanation.background.cohort:

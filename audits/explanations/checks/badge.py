@@ -28,6 +28,7 @@ def checked(request: Request, explanation: CaseExplanation, *, run: bool) -> Cas
     waiting = tuple(
         Check(name=name, value=None, null=None, verdict="not_checked")
         for name in (VARIABLE_CHECKS if explanation.map is None else MAP_CHECKS)
+        if name not in {check.name for check in explanation.checks}
     )
     return replace(explanation, checks=(*explanation.checks, *waiting))
 

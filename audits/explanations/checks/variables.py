@@ -17,7 +17,7 @@ import numpy.typing as npt
 from audits.explanations.checks.names import DELETION, FEWEST_PLAYERS, SIGNS
 from audits.explanations.checks.running import rank_check
 from audits.explanations.result import Check, Verdict
-from audits.explanations.shapley import FieldsGame, Stop, shapley_values
+from audits.explanations.shapley import FieldsGame, Game, Stop, shapley_values
 
 if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background
@@ -111,11 +111,11 @@ def orders_of(effects: Floats, seed: int) -> npt.NDArray[np.int64]:
     return np.stack(ranks)
 
 
-def deletion_areas(game: FieldsGame, row: int, output: int, ranks: npt.NDArray[np.int64]) -> Floats:
+def deletion_areas(game: Game, row: int, output: int, ranks: npt.NDArray[np.int64]) -> Floats:
     """Return the mean score while variables are replaced in each order; low is good.
 
     Args:
-        game: The table's game.
+        game: Whose players are replaced.
         row: Which case.
         output: Which output.
         ranks: (orders, players), 0 is replaced first.
@@ -167,7 +167,9 @@ def _replicates(
     shuffled = np.random.default_rng(seed).permutation(background.id.n)
     effects = np.stack(
         [
-            _part_effects(adapter, prepared, _rows_of(background, np.sort(rows)), method, seed)
+            _part_effects(
+                adapter, prepared, rows_of_background(background, np.sort(rows)), method, seed
+            )
             for rows in np.array_split(shuffled, parts)
         ]
     )
@@ -192,7 +194,8 @@ def _part_effects(
     return shapley_values(game, seed=seed, stop=PART_STOP).effects
 
 
-def _rows_of(background: Background, rows: npt.NDArray[np.int64]) -> Background:
+def rows_of_background(background: Background, rows: npt.NDArray[np.int64]) -> Background:
+    """Return a background of some of its rows."""
     from dataclasses import replace
 
     return replace(

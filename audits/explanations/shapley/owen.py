@@ -10,6 +10,7 @@ background row, as in :mod:`~audits.explanations.shapley.permutation`.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,8 +64,14 @@ class _Plan:
 
     rule: Stop
     ends: float
-    open_largest: int | None
+    open_largest: int | Sequence[int | None] | None
     seed: int
+
+    def most(self, depth: int) -> int | None:
+        """Return how many groups of the level above ``depth`` are looked into."""
+        if isinstance(self.open_largest, Sequence):
+            return self.open_largest[depth - 1]
+        return self.open_largest
 
 
 def owen_values(
@@ -73,7 +80,7 @@ def owen_values(
     *,
     seed: int = 0,
     stop: Stop | None = None,
-    open_largest: int | None = None,
+    open_largest: int | Sequence[int | None] | None = None,
 ) -> OwenEstimate:
     """Return effects of groups, of the groups inside them, and of the players.
 
@@ -83,7 +90,7 @@ def owen_values(
         seed: Seed of the orders.
         stop: When to stop; its seconds are for all levels together.
         open_largest: How many groups of a level are looked into, by their largest effect over
-            the cases; default all.
+            the cases: one number for all levels, or one for each; None for all.
 
     Raises:
         ExplanationError: If the hierarchy is not over the game's players.
@@ -93,7 +100,7 @@ def owen_values(
             f"hierarchy: expected {game.players} players as in the game, found "
             f"{hierarchy.players}; give the group of every player"
         )
-    if open_largest is None and _is_cheap(game, hierarchy):
+    if not _is_partial(open_largest) and _is_cheap(game, hierarchy):
         return _enumerated(game, hierarchy)
     rule = stop or Stop()
     plan = _Plan(
@@ -104,6 +111,12 @@ def owen_values(
     while len(levels) < len(hierarchy.steps):
         levels.append(_next_level(game, hierarchy, levels, plan))
     return OwenEstimate(hierarchy=hierarchy, levels=tuple(levels))
+
+
+def _is_partial(open_largest: int | Sequence[int | None] | None) -> bool:
+    if isinstance(open_largest, Sequence):
+        return any(most is not None for most in open_largest)
+    return open_largest is not None
 
 
 def _is_cheap(game: Game, hierarchy: Hierarchy) -> bool:
@@ -139,7 +152,7 @@ def _next_level(
     effects, errors = np.full(shape, np.nan), np.full(shape, np.nan)
     scale = np.abs(above[0].effects).max(axis=1)
     evaluations = 0
-    opened = _opened(above[-1].effects, plan.open_largest)
+    opened = _opened(above[-1].effects, plan.most(depth))
     for place, unit in enumerate(opened):
         own, own_error = above[-1].effects[:, unit], above[-1].se[:, unit]
         children = np.unique(child[parent == unit])

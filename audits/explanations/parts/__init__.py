@@ -1,0 +1,1 @@
+"""Explanations whose players are parts of an input: windows of time, sentences, modalities."""
