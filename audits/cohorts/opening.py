@@ -47,9 +47,13 @@ def open_study(folder: Path | str) -> Study:
 
 
 def _named_columns(spec: StudySpec) -> Iterator[str]:
-    for name in (spec.cases.patient, spec.cases.time, spec.cases.split):
+    cases, stays = spec.cases, spec.stays
+    for name in (cases.patient, cases.time, cases.split, cases.weight):
         if name:
             yield name
+    yield from (label.time for label in spec.labels.values() if label.time)
+    if stays is not None:
+        yield from (stays.stay, stays.at, stays.event)
     for section in spec.inputs.values():
         if section.column:
             yield section.column

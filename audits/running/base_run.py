@@ -13,6 +13,7 @@ from audits.cohorts import Attribute, Study
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
 from audits.running.model import ModelPass
+from audits.running.study_tasks import study_weights
 from audits.storage import Run, open_run
 from audits.types import Finding
 
@@ -77,6 +78,7 @@ def base_pass(base: BaseRun, study: Study, attributes: Sequence[Attribute]) -> M
     predictions = base.run.predictions(base.key)
     rows = np.array([study.row(case) for case in predictions["case_id"]], dtype=np.int64)
     audited = [one for one in base.run.exact["outputs"] if one["model"] == base.key]
+    weights, _ = study_weights(study)
     outputs = []
     for one in audited:
         name, label = one["name"], study.labels[one["name"]]
@@ -98,6 +100,7 @@ def base_pass(base: BaseRun, study: Study, attributes: Sequence[Attribute]) -> M
                 patients=None if study.patients is None else study.patients[rows],
                 attributes=tuple(attribute.take(rows) for attribute in attributes),
                 scope=study.scope,
+                weights=None if weights is None else weights[rows],
                 compared=tuple(attribute.name for attribute in attributes),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,12 @@ from audits.policy import Policy
 from audits.predictions import CohortPredictions, join_outputs, predict_cohort
 from audits.running.frames import predictions_frame
 from audits.running.selection import Judged, choose_cases
+from audits.running.study_tasks import (
+    segmented_frame,
+    segmented_outputs,
+    study_survival,
+    study_weights,
+)
 from audits.running.thresholds import Threshold, threshold_of
 from audits.types import Finding, Progress, Skipped
 from model_adapters import ModelAdapter, load_adapter
@@ -99,6 +105,8 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     """
     progress(0.0, f"Loading {folder.name}")
     adapter = load_adapter(folder, device=device)
+    if adapter.output.task == "segmentation":
+        return _segmented(study, adapter, attributes, progress=progress, cancel=cancel)
     engine = _engine(adapter) if explain_cases else None
     predictions = predict_cohort(
         study,
@@ -111,6 +119,11 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     stop_if(cancel)
     taken = [a.take(predictions.rows) for a in attributes]
     outputs = _outputs(study, adapter, predictions, policy, taken)
+    findings = list(predictions.findings)
+    if adapter.output.task == "survival":
+        timed = [_survival(study, one, predictions.rows, policy) for one in outputs]
+        outputs = [one for one, _ in timed]
+        findings += [f for _, more in timed for f in more]
     explained: Sequence[CaseExplanation] = ()
     summary: Mapping[str, Any] = {}
     effects: pd.DataFrame | None = None
@@ -149,7 +162,32 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         effects=effects,
         suspects=suspects,
         skipped=predictions.skipped,
-        findings=predictions.findings,
+        findings=tuple(findings),
+    )
+
+
+def _segmented(
+    study: Study,
+    adapter: ModelAdapter,
+    attributes: Sequence[Attribute],
+    *,
+    progress: Progress,
+    cancel: Cancel,
+) -> ModelPass:
+    """Measure what a segmentation model draws; single cases are explained where one asks."""
+    from audits.predictions.segmentation import segment_cohort
+
+    cohort = segment_cohort(study, adapter, progress=progress, cancel=cancel)
+    taken = [a.take(cohort.rows) for a in attributes]
+    reason = "Explained case by case: auscult explain, or the page of a case."
+    return ModelPass(
+        key=cohort.key,
+        device=adapter.device,
+        outputs=tuple(segmented_outputs(study, cohort, taken)),
+        predictions=segmented_frame(cohort),
+        summary={"method": None, "cases": 0, "outputs": [], "reason": reason},
+        skipped=cohort.skipped,
+        findings=cohort.findings,
     )
 
 
@@ -234,7 +272,7 @@ def _scored(  # noqa: PLR0913 - everything the statistics need of one output
             f"{label.task}; declare the task of the label in study.toml as that of the model."
         )
     truth = label.values if label.target is None else label.target  # noqa: PD011 - an array
-    patients = study.patients
+    patients, (weights, _) = study.patients, study_weights(study)
     return ScoredOutput(
         name=name,
         model=predictions.key,
@@ -250,8 +288,19 @@ def _scored(  # noqa: PLR0913 - everything the statistics need of one output
         patients=None if patients is None else patients[predictions.rows],
         attributes=tuple(attributes),
         scope=study.scope,
+        weights=None if weights is None else weights[predictions.rows],
         compared=tuple(attribute.name for attribute in attributes),
     )
+
+
+def _survival(
+    study: Study, scored: ScoredOutput, rows: npt.NDArray[np.int64], policy: Policy
+) -> tuple[ScoredOutput, tuple[Finding, ...]]:
+    """Give a survival output its times and its horizon."""
+    score, outcome, findings = study_survival(
+        study, scored.name, scored.score, scored.space, rows, policy
+    )
+    return replace(scored, score=score, threshold=None, details=outcome), findings
 
 
 def _sample(  # noqa: PLR0913 - what makes a case worth explaining

@@ -359,6 +359,7 @@ def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, A
         "missing": quality.missing_values(table.cases, map(str, table.cases.columns)),
         "repeated_patients": quality.repeated_patients(table.patients),
         "doubled_rows": quality.doubled_rows(table.cases, list(map(str, table.cases.columns))),
+        "code_systems": quality.code_systems(table.cases, ()),
         "prevalence": quality.prevalence(table.labels, attributes),
     }
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audits.cohorts import Attribute, LabelColumn
+from audits.cohorts.codes import check_code, coded_columns
 from model_adapters.base import Feature
 
 
@@ -36,12 +37,113 @@ def repeated_patients(patients: npt.NDArray[Any] | None) -> dict[str, Any]:
     }
 
 
-def doubled_rows(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
-    """Return how many rows repeat another one in every named column."""
+def doubled_rows(
+    frame: pd.DataFrame, columns: Sequence[str], patients: npt.NDArray[Any] | None = None
+) -> dict[str, Any]:
+    """Return how many rows repeat another one in every named column.
+
+    Args:
+        frame: The cases.
+        columns: Columns that make up a row's content.
+        patients: Patient of each row; repeats under another patient are counted apart, because
+            one person may stand there twice.
+    """
     if not columns:
         return {"state": "not_available", "reason": "No column identifies a row's content."}
     doubled = int(frame.duplicated(subset=list(columns)).sum())
-    return {"state": "computed", "rows": _count(doubled), "columns": list(columns)}
+    out = {"state": "computed", "rows": _count(doubled), "columns": list(columns)}
+    if patients is not None:
+        repeats = frame.duplicated(subset=list(columns), keep=False).to_numpy()
+        among = frame.loc[repeats, list(columns)].assign(_patient=patients[repeats])
+        others = among.groupby(list(columns), dropna=False)["_patient"].nunique()
+        out["under_other_patients"] = _count(int((others - 1).clip(lower=0).sum()))
+    return out
+
+
+def code_systems(frame: pd.DataFrame, variables: Sequence[Feature]) -> dict[str, Any]:
+    """Return which codes of variables and columns belong to a known system, and which do not.
+
+    Args:
+        frame: The cases; its columns of texts are looked at.
+        variables: Clinical variables with the codes that the study gives them.
+    """
+    checked = [(one.name, check_code(one.code)) for one in variables if one.code]
+    described = {one.name for one in variables}
+    texts = [str(name) for name in frame.columns if str(name) not in described]
+    return {
+        "variables": [
+            {
+                "variable": name,
+                "system": one.system,
+                "code": one.code,
+                "state": one.state,
+                "reason": one.reason,
+            }
+            for name, one in checked
+        ],
+        "without_code": [one.name for one in variables if not one.code],
+        "columns": [
+            {"variable": one.column, "system": one.system, "k": one.recognised, "n": one.filled}
+            for one in coded_columns(frame, texts)
+        ],
+    }
+
+
+def units(frame: pd.DataFrame, variables: Sequence[Feature]) -> list[dict[str, Any]]:
+    """Return the unit of each numeric variable, and whether values fit another unit better.
+
+    A value outside ten widths of the reference range that lies within one width of it once it is
+    converted by a customary factor was most likely written in the other unit.
+    """
+    found = []
+    for variable in variables:
+        if variable.kind != "numeric":
+            continue
+        entry: dict[str, Any] = {
+            "variable": variable.name,
+            "unit": variable.unit,
+            "state": "declared" if variable.unit else "not_declared",
+            "doubts": [],
+        }
+        low, high = variable.normal or (None, None)
+        if low is not None and high is not None and high > low and variable.name in frame.columns:
+            values = pd.to_numeric(frame[variable.name], errors="coerce").to_numpy(dtype=float)
+            entry["doubts"] = _unit_doubts(values, low, high)
+        found.append(entry)
+    return found
+
+
+_CONVERSIONS: Sequence[tuple[str, float, float]] = (
+    ("°F to °C", 5 / 9, -160 / 9),
+    ("K to °C", 1.0, -273.15),
+    ("mg/dL to mmol/L of glucose", 1 / 18.016, 0.0),
+    ("mmol/L to mg/dL of glucose", 18.016, 0.0),
+    ("µmol/L to mg/dL of creatinine", 1 / 88.42, 0.0),
+    ("mg/dL to µmol/L of creatinine", 88.42, 0.0),
+    ("µmol/L to mg/dL of bilirubin", 1 / 17.104, 0.0),
+    ("mg/dL to mmol/L of lactate", 1 / 9.008, 0.0),
+    ("mmol/L to mg/dL of urea nitrogen", 2.801, 0.0),
+    ("g/L to g/dL", 0.1, 0.0),
+    ("g/dL to g/L", 10.0, 0.0),
+    ("a factor of 1,000 less", 1e-3, 0.0),
+    ("a factor of 1,000 more", 1e3, 0.0),
+)
+
+
+def _unit_doubts(values: npt.NDArray[np.float64], low: float, high: float) -> list[dict[str, Any]]:
+    """Return the conversion that most far values call for, with how many fit it."""
+    width = high - low
+    far = values[np.isfinite(values) & ((values < low - 10 * width) | (values > high + 10 * width))]
+    if not len(far):
+        return []
+    hits = [
+        int(((far * a + b >= low - width) & (far * a + b <= high + width)).sum())
+        for _, a, b in _CONVERSIONS
+    ]
+    best = int(np.argmax(hits))
+    if not hits[best]:
+        return []
+    return [{"conversion": _CONVERSIONS[best][0], "k": hits[best], "n": len(far)}]
 
 
 def implausible_values(frame: pd.DataFrame, variables: Sequence[Feature]) -> list[dict[str, Any]]:

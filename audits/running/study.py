@@ -10,17 +10,20 @@ from typing import Any
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, Study, open_study
 from audits.errors import AuditError
-from audits.fairness import audit_fairness, check_task
+from audits.fairness import BINARY_TASKS, audit_fairness, check_task
+from audits.fairness.custom import custom_metrics_of
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
 from audits.running.base_run import BaseRun, base_pass, open_base
 from audits.running.causes import study_context, with_causes
 from audits.running.comparison import check_comparable, compare_passes
+from audits.running.extras import with_sections
 from audits.running.frames import cases_frame
 from audits.running.inputs import model_inputs
 from audits.running.model import ModelPass, run_model
 from audits.running.requirements import requirements_of
+from audits.running.study_tasks import study_stays, study_weights
 from audits.running.unused import unused_settings
 from audits.running.writing import (
     Internal,
@@ -146,6 +149,21 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         plan.policy,
         seed=seed,
         progress=part_of(progress, _MODELS_DONE, _JUDGED),
+    )
+    outputs = [output for one in passes for output in one.outputs]
+    result = with_sections(
+        result,
+        outputs,
+        plan.policy,
+        stays=[
+            study_stays(plan.study, one.predictions["case_id"].tolist())
+            if output.task in BINARY_TASKS
+            else None
+            for one in passes
+            for output in one.outputs
+        ],
+        custom=custom_metrics_of(None, plan.policy.custom_metrics),
+        seed=seed,
     )
     result = with_causes(
         result,
@@ -312,7 +330,7 @@ def _plan(
         attributes=opened.attributes(),
         key=key,
         base=earlier,
-        findings=(*opened.findings, *declared.findings),
+        findings=(*opened.findings, *study_weights(opened)[1], *declared.findings),
     )
 
 
@@ -378,7 +396,9 @@ def _quality(study: Study) -> dict[str, Any]:
     return {
         "missing": quality.missing_values(cases, columns),
         "repeated_patients": quality.repeated_patients(study.patients),
-        "doubled_rows": quality.doubled_rows(cases, content),
+        "doubled_rows": quality.doubled_rows(cases, content, study.patients),
+        "units": quality.units(cases, study.variables),
+        "code_systems": quality.code_systems(cases, study.variables),
         "implausible": quality.implausible_values(cases, study.variables),
         "shared_patients": quality.shared_patients(study.table, spec.patient, spec.split),
         "prevalence": quality.prevalence(study.labels, study.attributes()),
