@@ -106,6 +106,7 @@ class Feature:
         levels: Known categories of a categorical variable.
         protected: Measures a protected basis (race, sex, age, ...).
         actionable: Can be acted on.
+        direction: The only direction in which it can be moved, or None for both.
         columns: Every encoded column it owns (value, missing indicator, one-hot levels).
     """
 
@@ -118,6 +119,7 @@ class Feature:
     levels: tuple[str, ...] = ()
     protected: bool = False
     actionable: bool = False
+    direction: Literal["up", "down"] | None = None
     columns: tuple[int, ...] = ()
 
 

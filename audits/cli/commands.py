@@ -15,6 +15,7 @@ from audits.cli.reviews import reviews
 from audits.cli.runs import runs
 from audits.cli.signoff import signoff
 from audits.cli.verify import verify
+from audits.cli.what_if import what_if
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,7 +31,7 @@ def auscult() -> None:
 
 
 for _command in (
-    *(audit, explain, compare, gate, report, signoff),
+    *(audit, explain, what_if, compare, gate, report, signoff),
     *(verify, model, dashboard, runs, reviews),
 ):
     auscult.add_command(_command)

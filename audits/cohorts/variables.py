@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ COLUMNS = (
     "actionable",
     "description",
     "measured_at",
+    "direction",
 )
+DIRECTIONS: dict[str, Literal["up", "down"] | None] = {"up": "up", "down": "down", "": None}
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
@@ -92,6 +95,7 @@ def _feature(
         levels=() if values is None or numeric else _levels(values),
         protected=_flag(table, row, "protected", where),
         actionable=_flag(table, row, "actionable", where),
+        direction=_direction(table, row, where),
     )
 
 
@@ -109,6 +113,16 @@ def _text(table: pd.DataFrame, row: int, name: str) -> str | None:
     if name not in table or pd.isna(table[name].iloc[row]):
         return None
     return str(table[name].iloc[row]).strip() or None
+
+
+def _direction(table: pd.DataFrame, row: int, where: str) -> Literal["up", "down"] | None:
+    word = (_text(table, row, "direction") or "").casefold()
+    if word not in DIRECTIONS:
+        raise StudyError(
+            f"{where}: direction in row {row} (counting from 0) must be up, down or empty for "
+            f"both, found {word!r}; correct it."
+        )
+    return DIRECTIONS[word]
 
 
 def _flag(table: pd.DataFrame, row: int, name: str, where: str) -> bool:

@@ -66,7 +66,8 @@ def protected_inventory(
         shares = _shares(found, place, seed)
         for basis, columns in known.items():
             measures = feature.name.lower() in BASES[basis]
-            for attribute in columns or ([None] if measures else []):
+            nobody: list[Attribute | None] = [None] if measures else []
+            for attribute in columns or nobody:
                 values = found.raw[feature.name]
                 entry = _entry(feature, values, basis, attribute, found.patients, seed)
                 inputs.append({**entry, "shares": shares})

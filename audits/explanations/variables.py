@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, as_array
+from audits.explanations.input_findings import input_findings
 from audits.explanations.measurement import MeasurementEffects, measurement_effects
 from audits.explanations.request import Request
 from audits.explanations.result import (
@@ -65,7 +66,11 @@ def described(field: Field, variables: Sequence[Feature]) -> tuple[Feature, ...]
     """
     known = {feature.name: feature for feature in variables}
     return tuple(
-        replace(known.get(feature.name, feature), columns=feature.columns)
+        replace(
+            known.get(feature.name, feature),
+            columns=feature.columns,
+            levels=feature.levels or known.get(feature.name, feature).levels,
+        )
         for feature in field.features
     )
 
@@ -191,7 +196,16 @@ def explanation_of_row(  # noqa: PLR0913 - a row of a whole sample's estimate
             (parts.effects[row, :, request.index], parts.se[row, :, request.index]),
         ),
         checks=(additivity_check(residual, score - base, score),),
-        findings=(*request.findings(), *findings),
+        findings=(
+            *request.findings(),
+            *input_findings(
+                request.case,
+                described(field, getattr(request.study, "variables", ())),
+                request.raw[field.name].iloc[0],
+                background.raw[field.name],
+            ),
+            *findings,
+        ),
     )
 
 

@@ -52,6 +52,32 @@ def off_support_share(
     return float((to_cohort.min(axis=1) > limit).mean())
 
 
+class NearestDistance:
+    """How far rows are from the nearest of a cohort, relative to the cohort's own distances.
+
+    1 is the 95th percentile of the distance of the cohort's own rows to their nearest neighbour;
+    columns are standardised as for :func:`off_support_share`.
+    """
+
+    def __init__(self, cohort: npt.NDArray[np.floating]) -> None:
+        """Measure the cohort's own distances.
+
+        Args:
+            cohort: (rows, columns) encoded.
+        """
+        self._cohort = cohort
+        reference, _ = _standardised(cohort, cohort[:1])
+        among = _distances(reference, reference)
+        np.fill_diagonal(among, np.inf)
+        nearest = among.min(axis=1) if len(cohort) > 1 else np.ones(1)
+        self._limit = max(float(np.quantile(nearest, SUPPORT_QUANTILE)), np.finfo(float).tiny)
+
+    def __call__(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return the relative distance of every row, (rows,)."""
+        reference, queries = _standardised(self._cohort, rows)
+        return np.asarray(np.sqrt(_distances(queries, reference).min(axis=1) / self._limit))
+
+
 def _standardised(
     background: npt.NDArray[np.floating], rows: npt.NDArray[np.floating]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

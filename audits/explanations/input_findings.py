@@ -1,0 +1,99 @@
+"""What a reader must know of a patient's inputs before reading any effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audits.types import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from model_adapters.base import Feature
+
+FAR = 10.0
+"""Widths of the reference range; further out is a unit error and no sick patient."""
+
+
+def input_findings(
+    case: str, features: Sequence[Feature], values: pd.Series[Any], cohort: pd.DataFrame
+) -> tuple[Finding, ...]:
+    """Return one finding per way in which a patient lies outside what the model can know.
+
+    Args:
+        case: Case id; no value of the patient is repeated.
+        features: The model's variables, with ranges and known categories.
+        values: The patient's own values by name.
+        cohort: The background's values.
+    """
+    absent = values[[feature.name for feature in features]].isna()
+    if absent.all():
+        return (_finding(case, "None of the variables was measured in this patient."),)
+    known = [feature for feature in features if not absent[feature.name]]
+    return tuple(_finding(case, message) for message in _messages(known, values, cohort))
+
+
+def _messages(
+    features: Sequence[Feature], values: pd.Series[Any], cohort: pd.DataFrame
+) -> Iterator[str]:
+    far = [one.label for one in features if _is_far(one, values[one.name])]
+    if far:
+        yield (
+            f"{_listed(far)}: further outside of the reference range than {FAR:.0f} times its "
+            "width; check the unit before reading effects."
+        )
+    unseen = [one.label for one in features if _is_unseen(one, values[one.name])]
+    if unseen:
+        yield (
+            f"{_listed(unseen)}: a category that the model was not trained on; it is treated as "
+            "none of the known ones."
+        )
+    beyond = [
+        one.label
+        for one in features
+        if one.label not in far and _is_beyond(values[one.name], cohort[one.name])
+    ]
+    if beyond:
+        yield (
+            f"{_listed(beyond)}: outside of everybody in the background; effects extrapolate there."
+        )
+
+
+def _is_far(feature: Feature, value: Any) -> bool:
+    low, high = feature.normal or (None, None)
+    if low is None or high is None or high <= low or not _is_number(value):
+        return False
+    reach = FAR * (high - low)
+    return bool(value < low - reach or value > high + reach)
+
+
+def _is_unseen(feature: Feature, value: Any) -> bool:
+    return (
+        feature.kind == "category" and bool(feature.levels) and _text(value) not in feature.levels
+    )
+
+
+def _text(value: Any) -> str:
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)
+
+
+def _is_beyond(value: Any, others: pd.Series[Any]) -> bool:
+    if not _is_number(value) or others.dtype.kind not in "iuf" or others.isna().all():
+        return False
+    return bool(value < others.min() or value > others.max())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels)
+
+
+def _finding(case: str, message: str) -> Finding:
+    return Finding(severity="warning", where=f"explanation.{case}", message=message)
