@@ -33,7 +33,37 @@ def print_change(run: Run) -> None:
         order = ("better", "worse", "equivalent", "inconclusive", "not_evaluable")
         words = ", ".join(f"{said[name]} {name.replace('_', ' ')}" for name in order)
         click.echo(f"  verdicts: {words}")
+    _print_drift(comparison.get("explanation_drift"))
     click.echo(f"\nWrote {run.path} (run {run.id}, release {run.evidence['release']}).")
+
+
+def _print_drift(drift: Mapping[str, Any] | None) -> None:
+    """Print how far the reasons for the same cases are apart, beside the noise."""
+    if not drift:
+        return
+    click.echo("Explanation drift (0 the same reasons, 1 none shared)")
+    if not drift["outputs"]:
+        click.echo(f"  not compared: {drift['reason']}")
+    for output in drift["outputs"]:
+        noise = "; ".join(
+            f"{_NOISE[kind]} {_level(found)}" for kind, found in output["noise"].items()
+        )
+        verdict = output["verdict"].replace("_", " ")
+        said = f"  {output['name']}: {_level(output['distance'])}; {noise or 'nothing was re-run'}"
+        click.echo(f"{said}: {verdict}")
+        for one in output["moved_most"][:3]:
+            call = {True: "same call", False: "other call", None: "no call"}[one["same_call"]]
+            click.echo(f"    case {one['case']}: {one['distance']:.2f}, {call}")
+
+
+_NOISE = {"rerun": "one version run again", "reseeded": "trained with another seed"}
+
+
+def _level(estimate: Mapping[str, Any]) -> str:
+    if estimate.get("value") is None:
+        return f"– ({estimate.get('reason') or 'undefined'})"
+    limits = f" [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+    return f"{estimate['value']:.2f}{limits}, n {estimate['n']}"
 
 
 def _line(group: Mapping[str, Any]) -> str:

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     "--base-model", metavar="ID@VERSION", help="Which model of that run; default its one."
 )
 @click.option("--candidate", type=click.Path(), metavar="DIR", help="What would replace it.")
+@click.option(
+    "--reseeded",
+    type=click.Path(),
+    metavar="DIR",
+    help="The model in use trained with another seed: its reasons differ without a change.",
+)
 @click.option("--predictions", type=click.Path(), metavar="FILE", help="CSV or Parquet.")
 @click.option("--label", "labels", multiple=True, metavar="COL", help="Repeat for more.")
 @click.option("--base-score", "base_scores", multiple=True, metavar="COL", help="One a label.")
@@ -117,6 +123,7 @@ def _compare_models(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         compare=True,
         base_run=given["base_run"],
         base_model=given["base_model"],
+        reseeded=given["reseeded"],
         device=given["device"],
         explain_cases=given["explain_cases"],
         check_cases=given["check_cases"],
@@ -124,7 +131,7 @@ def _compare_models(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     )
 
 
-_MODELS = ("study", "base", "base_run", "base_model", "candidate")
+_MODELS = ("study", "base", "base_run", "base_model", "candidate", "reseeded")
 
 
 def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:

@@ -255,9 +255,10 @@ class _Tables:
         size = split.size
         key = split.code * bins + place
         weights = positive.astype(np.float64)
-        table: Floats = np.bincount(key, weights, bins * (size + 1)).reshape(size + 1, bins)
+        table = np.bincount(key, weights, bins * (size + 1)).astype(np.float64)
+        table = table.reshape(size + 1, bins)
         rows = np.bincount(key, minlength=bins * (size + 1)).reshape(size + 1, bins)
-        other: Floats = rows - table
+        other = rows - table
         self.classes = _totals(table, size), _totals(other, size)
         self._all = _above(table.sum(axis=0)), _below(other.sum(axis=0))
         self._own = _above(table[:size]), _below(other[:size])

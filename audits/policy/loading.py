@@ -148,12 +148,19 @@ def _assemble(
         margins=margins,
         reasons=reasons,
         thresholds=file.thresholds,
+        horizons=file.horizons,
+        task_metrics={
+            **{str(task): names for task, names in default.audit.task_metrics.items()},
+            **{str(task): names for task, names in audit.task_metrics.items()},
+        },
+        custom_metrics=audit.custom_metrics,
         release=file.suppression.release,
         cell=file.suppression.cell,
         gate=file.gate.rule,
         causes=file.causes,
         comparison=file.comparison if "comparison" in file.model_fields_set else default.comparison,
         deployment=file.deployment,
+        profiles=_unique(file.report.profile),
         findings=_findings(file, by),
     )
 

@@ -22,13 +22,18 @@ RATE_METRICS = (
     "selection_rate",
     "prevalence",
 )
-VERDICT_METRICS = (*RATE_METRICS, "auroc", "oe_ratio", "mae", "bias")
+SHARE_METRICS = ("auroc", "c_uno", "auc_t", "kappa_w", "dice", "froc")
+RATIO_METRICS = ("oe_ratio", "oe_t")
+UNIT_METRICS = ("mae", "bias", "brier_t", "hd95")
+"""Metrics without a customary margin: theirs is in the outcome's unit, or depends on it."""
+VERDICT_METRICS = (*RATE_METRICS, *SHARE_METRICS, *RATIO_METRICS, *UNIT_METRICS)
 """Metrics on which a group can be compared with a margin; AUPRC is none of them on purpose."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 OnInconclusive = Literal["fail", "warn", "pass"]
 RuleKind = Literal["level", "change", "noninferiority", "verdict"]
 Release = Literal["internal", "restricted"]
+TaskName = Literal["survival", "ordinal", "segmentation", "detection"]
 
 
 class _Strict(BaseModel):
@@ -46,6 +51,8 @@ class AuditSection(_Strict):
     min_effective_n: float = Field(default=10, ge=1)
     min_effective_per_class: float = Field(default=30, ge=2)
     reference: dict[str, str] = Field(default_factory=dict)
+    task_metrics: dict[TaskName, tuple[str, ...]] = Field(default_factory=dict)
+    custom_metrics: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check_names(self) -> AuditSection:
@@ -54,7 +61,8 @@ class AuditSection(_Strict):
                 "auprc gets no verdict between groups, because it favours groups of higher "
                 "prevalence (McDermott et al. 2024); use auroc, tpr or net benefit instead"
             )
-        for metric in self.verdict_metrics:
+        by_task = [metric for metrics in self.task_metrics.values() for metric in metrics]
+        for metric in (*self.verdict_metrics, *by_task):
             if metric not in VERDICT_METRICS:
                 raise ValueError(
                     f"{metric!r} is no verdict metric; choose from {', '.join(VERDICT_METRICS)}"
@@ -158,17 +166,38 @@ class ComparisonSection(_Strict):
         return self
 
 
+class ReportSection(_Strict):
+    """``[report]``: which laws and guidelines the run answers.
+
+    Attributes:
+        profile: Ids of profiles, such as ``hti1``; none for all.
+    """
+
+    profile: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_known(self) -> ReportSection:
+        from audits.reporting.requirements.catalogue import NAMES
+
+        for name in self.profile:
+            if name not in NAMES:
+                raise ValueError(f"{name!r} is no profile; choose from {', '.join(NAMES)}")
+        return self
+
+
 class PolicyFile(_Strict):
     """The whole file, as written."""
 
     audit: AuditSection = AuditSection()
     margin: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     thresholds: dict[str, float] = Field(default_factory=dict)
+    horizons: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     reasons: dict[str, str] = Field(default_factory=dict)
     suppression: SuppressionSection = SuppressionSection()
     causes: CausesSection = CausesSection()
     comparison: ComparisonSection = ComparisonSection()
     deployment: DeploymentSection = DeploymentSection()
+    report: ReportSection = ReportSection()
     gate: GateSection = GateSection()
 
     @model_validator(mode="after")
@@ -179,9 +208,9 @@ class PolicyFile(_Strict):
                     f"margin.{metric} is for no verdict metric; "
                     f"choose from {', '.join(VERDICT_METRICS)}"
                 )
-            if metric == "oe_ratio" and margin <= 1:
-                raise ValueError(f"margin.oe_ratio is a ratio above 1, found {margin:g}")
-            if metric in (*RATE_METRICS, "auroc") and margin >= 1:
+            if metric in RATIO_METRICS and margin <= 1:
+                raise ValueError(f"margin.{metric} is a ratio above 1, found {margin:g}")
+            if metric in (*RATE_METRICS, *SHARE_METRICS) and margin >= 1:
                 raise ValueError(f"margin.{metric} must lie between 0 and 1, found {margin:g}")
         return self
 
@@ -199,10 +228,14 @@ class Policy:
         margins: Verdict metric to margin; ``oe_ratio`` is a ratio.
         reasons: Dotted path to the reason of that number.
         thresholds: Output name to a threshold that the policy sets.
+        horizons: Survival output to the time that it is judged at.
+        task_metrics: Task to its verdict metrics, used where no metric of ``verdict_metrics`` fits.
+        custom_metrics: Names of metrics of scikit-learn that are shown besides, without verdict.
         gate: Rules of the release gate, in order.
         causes: Target population, second labels and columns for slices.
         comparison: Risk bands of a comparison of versions.
         deployment: Prevalence at the place of use, by output.
+        profiles: Laws and guidelines that the run answers; none for all.
         findings: What a reader of the policy must know, such as a margin without reason.
     """
 
@@ -219,12 +252,16 @@ class Policy:
     margins: Mapping[str, float]
     reasons: Mapping[str, str]
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    horizons: Mapping[str, float] = field(default_factory=dict)
+    task_metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    custom_metrics: tuple[str, ...] = ()
     release: Release = "internal"
     cell: int = 10
     gate: tuple[GateRule, ...] = ()
     causes: CausesSection = field(default_factory=CausesSection)
     comparison: ComparisonSection = field(default_factory=ComparisonSection)
     deployment: DeploymentSection = field(default_factory=DeploymentSection)
+    profiles: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -241,14 +278,18 @@ class Policy:
                 "min_effective_n": self.min_effective_n,
                 "min_effective_per_class": self.min_effective_per_class,
                 "reference": dict(self.reference),
+                "task_metrics": {task: list(names) for task, names in self.task_metrics.items()},
+                "custom_metrics": list(self.custom_metrics),
             },
             "margin": dict(self.margins),
             "thresholds": dict(self.thresholds),
+            "horizons": dict(self.horizons),
             "reasons": dict(self.reasons),
             "suppression": {"release": self.release, "cell": self.cell},
             "causes": self.causes.model_dump(mode="json"),
             "comparison": self.comparison.model_dump(mode="json"),
             "deployment": self.deployment.model_dump(mode="json"),
+            "report": {"profile": list(self.profiles)},
             "gate": {"rule": [rule.model_dump(mode="json") for rule in self.gate]},
             "findings": [finding.to_dict() for finding in self.findings],
         }

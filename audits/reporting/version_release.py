@@ -23,6 +23,7 @@ _SCORED = ("auroc", "brier", "oe_ratio", "calibration_slope")
 _FLIPS = {"negative_flips": "missed_positives", "positive_flips": "found_positives"}
 _TESTS = ("p", "q")
 _SHOWN = ("name", "task", "thresholds", "risk_bands")
+_NO_DRIFT = "Not shown in a restricted release: it is made of a few cases and names them."
 _WITHHELD = (
     "Moves between risk bands and shrunk changes are finer than a restricted release may show."
 )
@@ -86,9 +87,10 @@ def restricted_comparison(
         if _nearly_the_audit(output, evidence["outputs"], cell):
             flags = dict.fromkeys(flags, EVERYTHING)
         outputs.append(_output(output, flags, cell=cell, floor=floor))
-    return {**{k: v for k, v in comparison.items() if k in ("base", "candidate")}} | {
-        "outputs": outputs
-    }
+    shown = {k: v for k, v in comparison.items() if k in ("base", "candidate")}
+    if "explanation_drift" in comparison:
+        shown["explanation_drift"] = {"outputs": [], "reason": _NO_DRIFT, "suppressed": True}
+    return shown | {"outputs": outputs}
 
 
 def _nearly_the_audit(

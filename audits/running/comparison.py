@@ -22,7 +22,8 @@ from audits.comparison import (
 from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
-from audits.running.predictions import internal_of, open_scores, parts_of, scored_outputs
+from audits.running.predictions import internal_of, open_scores, parts_of
+from audits.running.table_outputs import scored_outputs
 from audits.running.thresholds import paired_thresholds
 from audits.running.writing import content_key, unchanged_run, write_run
 from audits.storage import Run, Store

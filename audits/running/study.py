@@ -18,6 +18,7 @@ from audits.running import quality
 from audits.running.base_run import BaseRun, base_pass, open_base
 from audits.running.causes import study_context, with_causes
 from audits.running.comparison import check_comparable, compare_passes
+from audits.running.drift import Again, Side, explanation_drift, reseeded_key
 from audits.running.extras import with_sections
 from audits.running.frames import cases_frame
 from audits.running.inputs import model_inputs
@@ -85,6 +86,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     compare: bool = False,
     base_run: Path | str | None = None,
     base_model: str | None = None,
+    reseeded: Path | str | None = None,
     why: bool | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
@@ -107,6 +109,8 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         compare: Compare the second model with the first on the same patients, too.
         base_run: A run of the same study whose model is the first.
         base_model: ``id@version`` of that model; needed where the run holds several.
+        reseeded: The first model trained again with another seed: what its reasons differ by is
+            no change.
         why: Look for causes, slices and mitigation; None for runs that are not large.
         progress: Told how far the run is.
         cancel: Asked between steps.
@@ -126,6 +130,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         "device": device,
         "compare": compare,
         "why": why,
+        "reseeded": reseeded_key(reseeded),
     }
     plan = _plan(study, models, policy, base=(base_run, base_model), seed=seed, **options)
     same = unchanged_run(target, plan.key) if if_changed else None
@@ -196,9 +201,16 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         compared = compare_passes(
             passes[0], passes[1], plan.policy, audited=parts.outputs, seed=seed
         )
+        drift = _drift(
+            plan,
+            passes,
+            Again(study=plan.study, device=device, seed=seed, cancel=cancel),
+            reseeded=reseeded,
+            progress=part_of(progress, _AUDITED, 1.0),
+        )
         parts = replace(
             parts,
-            comparison=compared.to_dict(),
+            comparison={**compared.to_dict(), "explanation_drift": drift},
             findings=_distinct([*parts.findings, *compared.findings]),
         )
     progress(_AUDITED, "Writing the run")
@@ -206,6 +218,28 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
     run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
     progress(1.0, "Done")
     return run
+
+
+def _drift(
+    plan: _Plan,
+    passes: Sequence[ModelPass],
+    again: Again,
+    *,
+    reseeded: Path | str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Compare the reasons of the run's two versions; the base may be left in a run only."""
+    run = None if plan.base is None else plan.base.run
+    base = Side(scored=passes[0], folder=plan.manifests[0].folder if run is None else None, run=run)
+    candidate = Side(scored=passes[1], folder=plan.manifests[-1].folder)
+    return explanation_drift(
+        base,
+        candidate,
+        again,
+        plan.attributes,
+        reseeded=None if reseeded is None else Path(reseeded),
+        progress=progress,
+    )
 
 
 def _passes(  # noqa: PLR0913 - passes the run's options on
