@@ -73,7 +73,7 @@ def current() -> Person | None:
     """Return who is looking, or None where a sign-in is configured and has not happened."""
     if not sign_in_is_on():
         return _local(st.session_state.get(CHOSEN, EVERYTHING))
-    if not st.user.is_logged_in:
+    if not getattr(st.user, "is_logged_in", False):  # absent until the first sign-in
         return None
     return signed_in(st.user.to_dict(), _secrets("auscult"))
 

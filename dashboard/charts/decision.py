@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+COLOURS = tuple(colour for colour in MARK_COLOURS if colour != GREY)
+"""Grey is what flagging everybody looks like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class DecisionCurves:
         """Return the figure; groups differ by colour and dash, flagging everybody is grey."""
         traces: list[dict[str, Any]] = []
         for index, curve in enumerate(self.curves):
-            colour = MARK_COLOURS[index % len(MARK_COLOURS)]
+            colour = COLOURS[index % len(COLOURS)]
             told = [
                 f"{curve.group}, n {curve.n:,}<br>{b:.3f} ({lo:.3f} to {hi:.3f})"
                 if b is not None and lo is not None and hi is not None

@@ -32,12 +32,28 @@ def show_chart(chart: Chart, *, key: str, download: bool = True) -> None:
         st.write(chart.alt)
         return
     st.plotly_chart(figure, key=key, alt=chart.alt, config=CONFIG)
-    with st.popover("Show the numbers", type="tertiary", icon=":material/table_rows:"):
-        st.caption(chart.alt)
-        frame = chart.frame()
-        show_frame(frame, key=f"{key}_table", alt=f"The numbers of the chart: {chart.alt}")
-        if download:
+    numbers_of = st.expander(
+        "Show the numbers",
+        type="compact",
+        icon=":material/table_rows:",
+        key=f"{key}_numbers",
+        on_change="rerun",  # the table is made, and its code loaded, only when it is asked for
+    )
+    if numbers_of.open:
+        with numbers_of:
+            _numbers(chart, key=key, download=download)
+
+
+def _numbers(chart: Chart, *, key: str, download: bool) -> None:
+    from dashboard.components.svg_button import svg_button
+
+    st.caption(chart.alt)
+    frame = chart.frame()
+    show_frame(frame, key=f"{key}_table", alt=f"The numbers of the chart: {chart.alt}")
+    if download:
+        with st.container(horizontal=True):
             csv_button(frame, name=key, key=f"{key}_csv")
+            svg_button(key, title=chart.alt, key=f"{key}_svg")
 
 
 def show_frame(frame: pd.DataFrame, *, key: str, alt: str, **options: Any) -> None:
