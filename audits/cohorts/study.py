@@ -170,13 +170,14 @@ class Study:
         Raises:
             StudyError: If there is no such input, or the file does not open.
         """
-        from audits.cohorts.images import open_image
+        from audits.cohorts.images import OPENED, open_image
 
         wanted = match_input(self.inputs, Field(name=field, modality="image"), f"Study {self.name}")
         name = self._cell(case_id, wanted.column or "")
         if not name:
             raise StudyError(f"Case {case_id}: its image is not shipped with the study.")
-        return open_image(inside(self.folder, name), wanted.kind or "png", shown=name)
+        path, kind = inside(self.folder, name), wanted.kind or "png"
+        return OPENED.get(path, lambda: open_image(path, kind, shown=name))
 
     def mask(self, case_id: str, column_name: str) -> npt.NDArray[np.bool_] | None:
         """Open a mask of a case: True inside; None where none is shipped.

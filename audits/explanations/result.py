@@ -262,6 +262,24 @@ class CaseExplanation:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def parts(self) -> tuple[PlayerEffect, ...]:
+        """Return the players that cases of one model share: of a note its sections."""
+        if self.note is None or self.modalities:
+            return self.players
+        return tuple(
+            PlayerEffect(
+                name=unit.name,
+                label=unit.name.capitalize(),
+                value=None,
+                unit=None,
+                effect=unit.effect,
+                se=unit.se,
+            )
+            for unit in self.note.units
+            if unit.level == "section"
+        )
+
+    @property
     def native(self) -> npt.NDArray[np.float32] | None:
         """Return the signed map on the method's grid, or None."""
         return None if self.map is None else self.map.native

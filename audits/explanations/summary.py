@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from audits.explanations.checks.summary import summarise_checks
 from audits.explanations.cluster_means import cluster_means
-from audits.explanations.result import CaseExplanation
+from audits.explanations.result import CaseExplanation, PlayerEffect
 from audits.types import Skipped
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def _output_summary(
     if first.map is not None:
         without = [one for one in explanations if one.map and one.map.native.max() <= 0]
         out["no_positive_evidence"] = {"k": len(without), "n": len(explanations)}
+    if first.modalities:
+        found = [one.modalities for one in explanations]
+        out["modalities"] = importance_of(found, patients, seed)
     out["badges"] = _badges(explanations)
     return out
 
@@ -105,10 +108,27 @@ def _importance(
     explanations: Sequence[CaseExplanation], patients: Ints | None, seed: int
 ) -> list[dict[str, Any]]:
     """Return mean |effect| and mean effect of every variable, most important first."""
-    players = explanations[0].players
+    return importance_of([one.parts for one in explanations], patients, seed)
+
+
+def importance_of(
+    cases: Sequence[Sequence[PlayerEffect]], patients: Ints | None, seed: int
+) -> list[dict[str, Any]]:
+    """Return the importance of players by name; one that a case does not have has no effect there.
+
+    Args:
+        cases: The players of each case.
+        patients: Patient code of each case.
+        seed: Seed of the bootstrap.
+    """
+    known = {player.name: player for players in cases for player in players}
+    players, column = list(known.values()), {name: at for at, name in enumerate(known)}
     if not players:
         return []
-    effects = np.array([[player.effect for player in one.players] for one in explanations])
+    effects = np.zeros((len(cases), len(players)))
+    for row, own in enumerate(cases):
+        for player in own:
+            effects[row, column[player.name]] = player.effect
     clusters = np.arange(len(effects)) if patients is None else patients
     absolute = cluster_means(np.abs(effects), clusters, seed)
     signed = cluster_means(effects, clusters, seed)

@@ -1,4 +1,10 @@
-"""Does the map point at what moves the score? Deletion, ranked among shifted copies of the map."""
+"""Does the map point at what moves the score? Deletion, ranked among shifted copies of the map.
+
+Deletion and insertion after Petsiuk, Das and Saenko (BMVC 2018): pixels are taken away, or given
+back to a blurred image, in the order of the map, and the curve of the probability is averaged. The
+probability and not its log-odds: a network's log-odds wander by many units on images of which half
+is blank, and would drown what a small lesion does.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +17,29 @@ import numpy.typing as npt
 
 from audits.explanations.checks.mappers import on_pixels
 from audits.explanations.pixels.occlusion import (
+    blurred,
     channel_mean,
     evaluate_variants,
     kept_or_filled,
 )
 
 if TYPE_CHECKING:
-    from model_adapters.base import ModelAdapter
+    from model_adapters.base import ModelAdapter, OutputSpec
 
 SHIFTS = 19
 STEPS = 10
+INSERTION_STEPS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeletionRank:
+class MapRank:
     """Where a map stands among copies of itself that point elsewhere.
 
     Attributes:
         p: Rank over number of maps; 0.05 where it beats all 19.
-        z: Distance to the copies in their standard deviations; displayed, decides nothing.
-        area: Mean score while the map's pixels are deleted, most important first; low is good.
+        z: Distance to the copies in their standard deviations, positive is better than they are;
+            displayed, decides nothing.
+        area: Mean of the curve, on the probability scale where the output has one.
         null: The same of the copies, (shifts,).
     """
 
@@ -38,6 +47,87 @@ class DeletionRank:
     z: float
     area: float
     null: npt.NDArray[np.float64]
+
+    @property
+    def text(self) -> str:
+        """Return area, null and z in words."""
+        return (
+            f"mean of the curve {self.area:.3g}, of {len(self.null)} shifted copies "
+            f"{self.null.mean():.3g}, z {self.z:.1f}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedMap:
+    """A map's pixel order and that of its shifted copies, for one output of one case.
+
+    Attributes:
+        adapter: The model.
+        case: One prepared case.
+        field: The image.
+        index: Which output.
+        ranks: Each pixel's rank in [0, 1), 0 the most important; the map's own first.
+    """
+
+    adapter: ModelAdapter
+    case: Mapping[str, Any]
+    field: str
+    index: int
+    ranks: tuple[npt.NDArray[np.float64], ...]
+
+    def deletion(self) -> MapRank:
+        """Take pixels away in the order of the maps; the image's own mean stands in for them."""
+        image = self.case[self.field][0]
+        areas = self._areas(image, channel_mean(image), STEPS, delete=True)
+        return _placed(areas, sign=1)
+
+    def insertion(self) -> MapRank:
+        """Give pixels back to the blurred image in the order of the maps."""
+        image = self.case[self.field][0]
+        areas = self._areas(image, blurred(image), INSERTION_STEPS, delete=False)
+        return _placed(areas, sign=-1)
+
+    def _areas(self, image: Any, fill: Any, steps: int, *, delete: bool) -> npt.NDArray[np.float64]:
+        """Return the mean of each map's curve, (maps,)."""
+
+        def changed(number: int) -> Any:
+            gone = self.ranks[number // steps] < (number % steps + 1) / (steps + 1)
+            return kept_or_filled(image, fill, ~gone if delete else gone)
+
+        numbers = range(len(self.ranks) * steps)
+        values = evaluate_variants(self.adapter, self.case, self.field, numbers, changed)
+        curve = shown_scale(values, self.adapter.output)[:, self.index]
+        return np.asarray(curve.reshape(len(self.ranks), steps).mean(axis=1))
+
+
+def copied_map(
+    adapter: ModelAdapter,
+    case: Mapping[str, Any],
+    field: str,
+    index: int,
+    native: npt.NDArray[np.floating],
+    *,
+    seed: int = 0,
+) -> CopiedMap:
+    """Return a map with its shifted copies.
+
+    Copies keep the map's shape and smoothness, so that being a blob is no merit.
+
+    Args:
+        adapter: The model.
+        case: One prepared case.
+        field: The image.
+        index: Which output.
+        native: The signed map on any grid.
+        seed: Seed of the shifts.
+    """
+    spatial = tuple(int(size) for size in case[field].shape[2:])
+    pixels = on_pixels(native, spatial)
+    axes = tuple(range(pixels.ndim))
+    offsets = shifts(spatial, native.shape, SHIFTS, seed)
+    copies = [pixels, *(np.roll(pixels, tuple(offset), axes) for offset in offsets)]
+    ranks = tuple(_rank(values) for values in copies)
+    return CopiedMap(adapter=adapter, case=case, field=field, index=index, ranks=ranks)
 
 
 def deletion_rank(
@@ -48,43 +138,23 @@ def deletion_rank(
     native: npt.NDArray[np.floating],
     *,
     seed: int = 0,
-) -> DeletionRank:
-    """Delete pixels in the map's order and in the order of shifted copies, and compare.
+) -> MapRank:
+    """Rank a map by deletion; see :func:`copied_map` for the arguments."""
+    return copied_map(adapter, case, field, index, native, seed=seed).deletion()
 
-    Copies keep the map's shape and smoothness, so that being a blob is no merit. Pixels are
-    replaced by the image's own mean.
+
+def shown_scale(values: npt.NDArray[np.float64], output: OutputSpec) -> npt.NDArray[np.float64]:
+    """Return explained scores as probabilities where they are log-odds, else unchanged.
 
     Args:
-        adapter: The model.
-        case: One prepared case.
-        field: The image.
-        index: Which output.
-        native: The signed map on any grid.
-        seed: Seed of the shifts.
+        values: (n, outputs) on the explained scale.
+        output: The model's outputs.
     """
-    image = case[field][0]
-    spatial = tuple(int(size) for size in image.shape[1:])
-    pixels = on_pixels(native, spatial)
-    axes = tuple(range(pixels.ndim))
-    offsets = shifts(spatial, native.shape, SHIFTS, seed)
-    copies = [pixels, *(np.roll(pixels, tuple(offset), axes) for offset in offsets)]
-    ranks = [_rank(values) for values in copies]
-    fill = channel_mean(image)
+    if output.space not in {"logit", "probability"}:
+        return values
+    from model_adapters.spaces import squash
 
-    def deleted(number: int) -> Any:
-        keep = ranks[number // STEPS] >= (number % STEPS + 1) / (STEPS + 1)
-        return kept_or_filled(image, fill, keep)
-
-    values = evaluate_variants(adapter, case, field, range(len(copies) * STEPS), deleted)
-    areas = values[:, index].reshape(len(copies), STEPS).mean(axis=1)
-    own, null = float(areas[0]), areas[1:]
-    spread = float(null.std())
-    return DeletionRank(
-        p=float((1 + (null <= own).sum()) / len(areas)),
-        z=float((null.mean() - own) / spread) if spread > 0 else 0.0,
-        area=own,
-        null=null,
-    )
+    return squash(values, exclusive=output.task == "multiclass" and output.space == "logit")
 
 
 def shifts(
@@ -104,6 +174,18 @@ def shifts(
         if (distance >= cell).any():
             found.append(offset)
     return np.stack(found)
+
+
+def _placed(areas: npt.NDArray[np.float64], *, sign: int) -> MapRank:
+    """Return the rank of the first curve's mean; with sign 1 less is better, with -1 more."""
+    own, null = float(areas[0]), areas[1:]
+    spread = float(null.std())
+    return MapRank(
+        p=float((1 + (sign * null <= sign * own).sum()) / len(areas)),
+        z=float(sign * (null.mean() - own) / spread) if spread > 0 else 0.0,
+        area=own,
+        null=null,
+    )
 
 
 def _rank(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter
 
 DELETION = "deletion_rank"
+INSERTION = "insertion_rank"
 SENSITIVITY = "max_sensitivity"
 SIMILARITY = "output_similarity"
 COMPLETENESS = "completeness"
@@ -17,11 +18,12 @@ RANDOMISATION = "parameter_randomisation"
 ADDITIVITY = "additivity"
 SIGNS = "sign_stability"
 
-MAP_CHECKS = (DELETION, SENSITIVITY, SIMILARITY, RANDOMISATION)
+MAP_CHECKS = (DELETION, INSERTION, SENSITIVITY, SIMILARITY, RANDOMISATION)
 VARIABLE_CHECKS = (DELETION, SIGNS)
 DECISIVE = (DELETION, RANDOMISATION, ADDITIVITY)
-# Two outputs may rightly look alike (effusion and atelectasis overlap), so this one only informs.
-INFORMATIVE = (SIMILARITY,)
+# Two outputs may rightly look alike (effusion and atelectasis overlap), and insertion asks for what
+# suffices where deletion asks for what is needed: both inform, neither decides.
+INFORMATIVE = (SIMILARITY, INSERTION)
 
 # A map of these costs one pass, so it can be repeated on noisy copies of a reference set.
 ONE_PASS = (*CAM_METHODS, "attention_relevance")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.checks import names
-from audits.explanations.checks.deletion import deletion_rank
+from audits.explanations.checks.deletion import copied_map
 from audits.explanations.checks.mappers import mapper_for
 from audits.explanations.checks.reference import model_reference
 from audits.explanations.checks.stability import max_sensitivity
@@ -41,6 +41,10 @@ def run_checks(
         return _map_checks(request, explanation.method, explanation.map, maps)
     from audits.explanations.checks.variables import checks_of_variables
 
+    if [field.modality for field in request.adapter.inputs] != ["table"]:
+        from audits.explanations.parts.checks import checks_of_parts
+
+        return checks_of_parts(request, explanation)
     effects = np.array([player.effect for player in explanation.players])
     return checks_of_variables(
         request.adapter,
@@ -55,12 +59,12 @@ def run_checks(
 def _map_checks(
     request: Request, method: str, spatial: SpatialMap, others: Sequence[Map] | None
 ) -> tuple[Check, ...]:
-    """Return deletion rank, stability, similarity of outputs and parameter randomisation.
+    """Return ranks, stability, similarity of outputs and parameter randomisation.
 
     What belongs to the model and the method (parameter randomisation, the usual sensitivity) is
     computed once per process.
     """
-    rank = deletion_rank(
+    copies = copied_map(
         request.adapter,
         request.prepared,
         spatial.field,
@@ -68,21 +72,23 @@ def _map_checks(
         spatial.native,
         seed=request.seed,
     )
+    removed, given_back = copies.deletion(), copies.insertion()
     randomised, usual = model_reference(
         request.study, request.adapter, method, request.index, seed=request.seed
     ).of(request.index)
     return (
-        rank_check(rank.p),
+        rank_check(removed.p, detail=removed.text),
+        rank_check(given_back.p, name=names.INSERTION, detail=given_back.text),
         _stability(request, method, spatial.field, usual),
         _similarity(spatial.native, _other_maps(request, method) if others is None else others),
         randomised,
     )
 
 
-def rank_check(p: float) -> Check:
+def rank_check(p: float, *, name: str = names.DELETION, detail: str = "") -> Check:
     """Return the check of a rank among 19 others: the first place alone is p = .05."""
     verdict: Verdict = "reflects" if p <= ALPHA else "fails"
-    return Check(name=names.DELETION, value=p, null=ALPHA, verdict=verdict)
+    return Check(name=name, value=p, null=ALPHA, verdict=verdict, detail=detail)
 
 
 def _stability(request: Request, method: str, field: str, usual: float | None) -> Check:

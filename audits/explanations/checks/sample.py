@@ -13,6 +13,7 @@ from audits.explanations.checks.badge import checked
 from audits.explanations.checks.names import ONE_PASS, RANDOMISATION
 from audits.explanations.checks.reference import model_reference
 from audits.explanations.checks.running import run_checks
+from audits.explanations.checks.shown import flagged
 from audits.explanations.checks.variables import CaseChecks, checks_of_variables
 from audits.explanations.result import CaseExplanation, Check
 from audits.types import Progress
@@ -36,19 +37,22 @@ def with_checks(
     Args:
         sample: The opened cases.
         explanations: Their explanations.
-        count: How many cases are checked, drawn with the sample's seed.
+        count: How many cases are checked for each output, drawn with the sample's seed; of maps
+            those come first whose map is shown, because the model flags them.
         progress: Told how far it is.
         cancel: Asked between explanations.
     """
-    total = len(sample.case_ids)
-    drawn = np.random.default_rng(sample.seed).permutation(total)[:count]
-    rows = {sample.case_ids[row]: int(row) for row in sorted(drawn)}
-    tables = _tables_at_once(sample, explanations, rows) if rows else {}
+    names = sample.adapter.output.names
+    drawn = {name: _drawn(sample, explanations, name, count) for name in names}
+    first = drawn[names[0]]
+    tables = _tables_at_once(sample, explanations, first) if first else {}
+    total = sum(len(rows) for rows in drawn.values())
     out: list[CaseExplanation] = []
     done = 0
     for one in explanations:
         stop_if(cancel)
-        index = sample.adapter.output.names.index(one.output)
+        index = names.index(one.output)
+        rows = drawn[one.output]
         if one.case not in rows:
             row = sample.case_ids.index(one.case)
             waiting = checked(sample.request(row, index), one, run=False)
@@ -62,8 +66,22 @@ def with_checks(
             )
         out.append(replace(one, checks=(*one.checks, *found)))
         done += 1
-        progress(done / (len(rows) * len(sample.adapter.output.names)), "Checking explanations")
+        progress(done / total, "Checking explanations")
     return out
+
+
+def _drawn(
+    sample: Sample, explanations: Sequence[CaseExplanation], output: str, count: int
+) -> dict[str, int]:
+    """Return the cases to check of one output, with their rows, in the sample's order."""
+    order = np.random.default_rng(sample.seed).permutation(len(sample.case_ids))
+    mine = {one.case: one for one in explanations if one.output == output}
+    shown = [
+        one.map is not None and flagged(one, sample.adapter) is True
+        for one in (mine[sample.case_ids[row]] for row in order)
+    ]
+    chosen = order[np.argsort(~np.array(shown), kind="stable")][:count]
+    return {sample.case_ids[row]: int(row) for row in sorted(chosen)}
 
 
 def _others(explanations: Sequence[CaseExplanation], own: CaseExplanation) -> list[CaseExplanation]:
@@ -88,7 +106,7 @@ def _tables_at_once(
 ) -> dict[str, CaseChecks]:
     """Return checks of effects of all drawn cases; none where cases cannot share a background."""
     mine = [one for one in explanations if one.case in rows]
-    if sample.background is None or sample.has_other_inputs or any(one.map for one in mine):
+    if sample.background is None or not sample.is_one_table or any(one.map for one in mine):
         return {}
     effects = {
         index: np.array([[p.effect for p in one.players] for one in _of(mine, name, rows)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audits.explanations.checks import names
+from audits.explanations.checks.shown import flagged
 from audits.explanations.result import CaseExplanation, Check, Verdict
 from audits.fairness.intervals import wilson
 from audits.types import Estimate
@@ -31,6 +32,8 @@ def summarise_checks(
     A check of single cases reflects where the 95 % Wilson interval of the share of cases that
     reflect lies above one half, fails where it lies below, and is weak where the cases drawn do
     not settle it. Additivity takes its worst case; parameter randomisation is the model's own.
+    A map is not shown unasked where the model does not flag the case, so those cases are counted
+    beside (``unflagged``) and do not decide.
 
     Args:
         explanations: Explanations with their checks.
@@ -44,10 +47,14 @@ def summarise_checks(
     out = []
     for output in adapter.output.names:
         mine = [one for one in explanations if one.output == output]
-        checks = [check for one in mine for check in one.checks]
-        for name in dict.fromkeys(check.name for check in checks):
-            same = [check for check in checks if check.name == name]
-            entry = _worst(same) if name in _WORST_DECIDES + _OF_THE_MODEL else majority(same)
+        shown = [one for one in mine if one.map is None or flagged(one, adapter) is not False]
+        hidden = [one for one in mine if one not in shown]
+        for name in dict.fromkeys(check.name for one in mine for check in one.checks):
+            if name in _WORST_DECIDES + _OF_THE_MODEL:
+                entry = _worst(_named(name, mine))
+            else:
+                entry = majority(_named(name, shown), name)
+                entry |= _unflagged(_named(name, hidden))
             reason = _why_not(name, mine[0].method, adapter)
             entry |= {"output": output, "decides": reason is None}
             out.append(entry if reason is None else {**entry, "reason": reason})
@@ -55,8 +62,10 @@ def summarise_checks(
 
 
 def _why_not(name: str, method: str, adapter: ModelAdapter) -> str | None:
-    if name in names.INFORMATIVE:
+    if name == names.SIMILARITY:
         return "it informs only: two findings may rightly be seen in one place"
+    if name == names.INSERTION:
+        return "it informs only: what suffices for a score is more than what it needs"
     return names.not_applicable(name, method, adapter)
 
 
@@ -65,11 +74,28 @@ def _worst(checks: Sequence[Check]) -> dict[str, Any]:
     return worst.to_dict()
 
 
-def majority(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return what one check says over the cases it was made of."""
+def _named(name: str, explanations: Sequence[CaseExplanation]) -> list[Check]:
+    return [check for one in explanations for check in one.checks if check.name == name]
+
+
+def _unflagged(checks: Sequence[Check]) -> dict[str, Any]:
+    """Return how many checks of cases that are not flagged reflect; empty where none was made."""
+    made = [check for check in checks if check.verdict != "not_checked"]
+    if not made:
+        return {}
+    return {"unflagged": {"k": sum(c.verdict == "reflects" for c in made), "n": len(made)}}
+
+
+def majority(checks: Sequence[Check], name: str) -> dict[str, Any]:
+    """Return what one check says over the cases it was made of.
+
+    Args:
+        checks: Of single cases, by that name.
+        name: What was tested.
+    """
     made = [check for check in checks if check.verdict != "not_checked"]
     entry: dict[str, Any] = {
-        "name": checks[0].name,
+        "name": name,
         "value": _median([check.value for check in made]),
         "null": _median([check.null for check in made]),
         "verdict": "not_checked",

@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.pixels.boxes import tiles
-from audits.explanations.pixels.occlusion import ROWS_PER_CALL, channel_mean, copy_of
+from audits.explanations.pixels.occlusion import (
+    ROWS_PER_CALL,
+    channel_mean,
+    copy_of,
+    rows_per_call,
+)
 from audits.explanations.shapley import FieldsGame, cell_game
 from audits.explanations.spaces import explained
 
@@ -55,5 +60,5 @@ def region_game(
         background=blank,
         player_of_cell=owners,
         players=int(owners.max()) + 1,
-        rows_per_call=ROWS_PER_CALL,
+        rows_per_call=rows_per_call(adapter, image[0], ROWS_PER_CALL),
     )

@@ -36,7 +36,7 @@ def _checks(reflect, fail):
     [(8, 0, "reflects"), (7, 1, "reflects"), (6, 2, "weak"), (2, 6, "weak"), (1, 7, "fails")],
 )
 def test_a_majority_must_be_settled_by_its_interval(reflect, fail, verdict):
-    entry = majority(_checks(reflect, fail))
+    entry = majority(_checks(reflect, fail), "deletion_rank")
     assert entry["verdict"] == verdict
     share = entry["share"]
     assert (share["k"], share["n"], share["method"]) == (reflect, 8, "wilson")
@@ -44,7 +44,7 @@ def test_a_majority_must_be_settled_by_its_interval(reflect, fail, verdict):
 
 
 def test_nothing_checked_has_no_share():
-    entry = majority(_checks(0, 0))
+    entry = majority(_checks(0, 0), "deletion_rank")
     assert (entry["verdict"], entry["value"]) == ("not_checked", None)
     assert "share" not in entry
 
@@ -105,6 +105,7 @@ def test_what_a_black_box_cannot_show_does_not_hold_up_the_gate(images):
     decides = {e["name"]: e["decides"] for e in summary["checks"]}
     assert decides == {
         "deletion_rank": True,
+        "insertion_rank": False,
         "max_sensitivity": False,
         "output_similarity": False,
         "parameter_randomisation": False,
