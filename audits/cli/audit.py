@@ -120,6 +120,8 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--case-id", metavar="COL", help="Unique ids; default row numbers from 0."
             ),
             click.option("--weight", metavar="COL", help="Weight of each row."),
+            click.option("--acquired", metavar="COL", help="Date of each case."),
+            click.option("--site", metavar="COL", help="Site of each case."),
         )
     ):
         command = option(command)
@@ -238,6 +240,8 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
             measures=_measures(given["measures"]),
             image=given["image"],
             stays=_stays(given),
+            acquired=given["acquired"],
+            site=given["site"],
         ),
         patient=given["patient"],
         groups=list(given["groups"]),

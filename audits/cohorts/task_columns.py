@@ -49,6 +49,8 @@ class TaskNames:
         measures: Metric -> column, for a segmentation.
         image: Image that a mark lies in, for a detection.
         stays: Repeated predictions.
+        acquired: When a case is from, for prevalence by month.
+        site: Where it is from, for prevalence by site.
     """
 
     time: str | None = None
@@ -56,12 +58,15 @@ class TaskNames:
     measures: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
     stays: StayNames | None = None
+    acquired: str | None = None
+    site: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is named."""
         stays = () if self.stays is None else (self.stays.stay, self.stays.at, self.stays.event)
         named = (self.time, self.weight, *self.measures.values(), self.image, *stays)
+        named += (self.acquired, self.site)
         return tuple(name for name in named if name)
 
 

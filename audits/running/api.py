@@ -34,6 +34,8 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
     measures: Mapping[str, str] | None = None,
     image: str | None = None,
     stays: Mapping[str, Any] | None = None,
+    acquired: str | None = None,
+    site: str | None = None,
     custom_metrics: Mapping[str, Metric | tuple[Metric, Of]] | None = None,
     **options: Any,
 ) -> AuditResult:
@@ -59,6 +61,8 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         image: Of a detection: column of the image that each mark lies in.
         stays: Of predictions that repeat: ``stay``, ``at``, ``event``, ``window`` and, optionally,
             ``silence`` and ``unit``, as in ``[stays]`` of a study.
+        acquired: Column of the date of each case, for prevalence by month.
+        site: Column of the site of each case, for prevalence by site.
         custom_metrics: Name -> ``function(y_true, y_pred)`` with calls of 0 and 1, or that and
             ``"score"``; shown for every group with patient-bootstrap intervals, without verdict.
         options: ``positive``, ``task``, ``space``, ``scope``, ``case_id`` and ``name``, as on the
@@ -86,7 +90,13 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         groups=groups,
         intersections=intersections,
         columns_of=task_names(
-            weight=weight, time=time, measures=measures, image=image, stays=stays
+            weight=weight,
+            time=time,
+            measures=measures,
+            image=image,
+            stays=stays,
+            acquired=acquired,
+            site=site,
         ),
         **options,
     )

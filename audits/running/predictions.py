@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audits.cancel import Cancel, never, part_of, stop_if
-from audits.cohorts import Attribute, CohortTable, open_table, parse_group
+from audits.cohorts import Attribute, CohortTable, GroupSpec, open_table, parse_group
+from audits.cohorts.groups import read_attribute
 from audits.cohorts.task_columns import TaskNames
 from audits.fairness import FairnessResult, audit_fairness
 from audits.fairness.custom import Metric, Of, custom_metrics_of
@@ -354,13 +355,25 @@ def _plain(value: Any) -> Any:
     return asdict(value) if isinstance(value, TaskNames) else value
 
 
+def _site(table: CohortTable) -> list[Attribute]:
+    """Return the site of every case, where the command names its column."""
+    name = table.task_names.site
+    if name is None:
+        return []
+    return [read_attribute(GroupSpec(name=name, column=name, kind="site"), table.cases, table.name)]
+
+
 def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, Any]:
+    acquired = table.task_names.acquired
     return {
         "missing": quality.missing_values(table.cases, map(str, table.cases.columns)),
         "repeated_patients": quality.repeated_patients(table.patients),
         "doubled_rows": quality.doubled_rows(table.cases, list(map(str, table.cases.columns))),
         "code_systems": quality.code_systems(table.cases, ()),
-        "prevalence": quality.prevalence(table.labels, attributes),
+        "prevalence": quality.prevalence(table.labels, [*attributes, *_site(table)]),
+        "prevalence_by_month": quality.prevalence_by_month(
+            None if acquired is None else table.cases[acquired], table.labels
+        ),
     }
 
 

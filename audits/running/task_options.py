@@ -12,13 +12,15 @@ from audits.cohorts.task_columns import MEASURES, StayNames, TaskNames
 from audits.errors import AuditError
 
 
-def task_names(
+def task_names(  # noqa: PLR0913 - every column that a task may read
     *,
     weight: str | None = None,
     time: str | None = None,
     measures: Mapping[str, str] | None = None,
     image: str | None = None,
     stays: Mapping[str, Any] | StaysSection | None = None,
+    acquired: str | None = None,
+    site: str | None = None,
 ) -> TaskNames:
     """Return which columns further tasks read.
 
@@ -37,6 +39,8 @@ def task_names(
         measures=dict(measures or {}),
         image=image,
         stays=None if stays is None else stay_names(stays),
+        acquired=acquired,
+        site=site,
     )
 
 

@@ -13,6 +13,7 @@ from audits.fairness.types import BoolArray, FloatArray, IntArray
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False alarms per image at which sensitivities are averaged (Setio et al., LUNA16, 2017)."""
 _BLOCKS = 40
+_SEED = 20170117
 FALSE_ALARM, LESION = 0, 1
 
 
@@ -49,18 +50,17 @@ class Marks:
 def froc(kind: IntArray, confidence: FloatArray, images: int) -> float:
     """Return the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms per image.
 
-    At each rate the threshold is the lowest confidence at which no more false alarms than that
-    are raised; NaN without a lesion.
+    Between two numbers of false alarms the sensitivity is interpolated, as LUNA16 does; NaN
+    without a lesion.
     """
-    lesions = confidence[kind == LESION]
+    lesions = np.sort(confidence[kind == LESION])
     alarms = np.sort(confidence[kind == FALSE_ALARM])[::-1]
     if len(lesions) == 0 or images == 0:
         return float("nan")
-    allowed = np.floor(np.asarray(RATES) * images + 1e-9).astype(np.int64)
-    # Marks must lie above the first false alarm that is one too many; a tie with it is not above.
-    limit = np.append(alarms, -np.inf)[np.minimum(allowed, len(alarms))]
-    hits = np.sort(lesions)
-    return float((1 - np.searchsorted(hits, limit, side="right") / len(lesions)).mean())
+    # With k alarms allowed, marks count that lie above alarm k + 1; a tie with it is not above.
+    limit = np.append(alarms, -np.inf)
+    found = 1 - np.searchsorted(lesions, limit, side="right") / len(lesions)
+    return float(np.interp(np.asarray(RATES) * images, np.arange(len(limit)), found).mean())
 
 
 def froc_statistic(frame: Frame, marks: Marks) -> Statistic:
@@ -100,7 +100,9 @@ def _jackknife(
     blocks = min(patients, _BLOCKS)
     if blocks < 2:  # noqa: PLR2004 - one block leaves nothing
         return influence, blocks
-    block, without = who % blocks, np.empty(blocks)
+    # Drawn, because patients stand in an order: every second one may be of one group.
+    place = np.random.default_rng(_SEED).permutation(patients)
+    block, without = place[who] % blocks, np.empty(blocks)
     for index in range(blocks):
         kept = block != index
         without[index] = froc(kind[kept], confidence[kept], len(np.unique(image[kept])))

@@ -36,7 +36,8 @@ class Task:
         frame: Its rows.
         policy: Declares margins and how many cases a verdict needs.
         statistics: Every metric of the task.
-        verdicts: Metrics that get a verdict; the others are compared without one.
+        verdicts: Metrics that get a verdict.
+        explored: Whether the other metrics that have a margin are compared without one.
     """
 
     output: int
@@ -44,6 +45,7 @@ class Task:
     policy: Policy
     statistics: tuple[Statistic, ...]
     verdicts: tuple[str, ...]
+    explored: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,8 @@ def measure_task(
     for statistic in task.statistics:
         own = [measure_arm(task.frame, statistic, one) for one in rows]
         estimates[statistic.metric] = [arm_estimate(task.frame, statistic, arm) for arm in own]
-        if not len(wanted) or statistic.metric not in task.policy.margins:
+        chosen = statistic.metric in task.verdicts or task.explored
+        if not (len(wanted) and chosen and statistic.metric in task.policy.margins):
             continue
         compared = set(wanted.tolist())
         ref = [
