@@ -73,6 +73,11 @@ def _from_study(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Cases explained for each model.",
             ),
             check_cases_option,
+            click.option(
+                "--ray",
+                metavar="ADDRESS",
+                help="Score the cohort with Ray: local, auto or ray://HOST:PORT (extra `ray`).",
+            ),
         )
     ):
         command = option(command)
@@ -115,6 +120,12 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--scope",
                 type=click.Choice(["same_source_test", "external", "local"]),
                 help="Where the rows come from.",
+            ),
+            click.option(
+                "--stream-above",
+                type=click.IntRange(min=0),
+                metavar="ROWS",
+                help="Read larger Parquet tables in portions; default 2,000,000.",
             ),
             click.option(
                 "--case-id", metavar="COL", help="Unique ids; default row numbers from 0."
@@ -207,10 +218,12 @@ def _run(given: dict[str, Any], progress: Progress) -> Run:
 def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     if not given["study"] or not given["models"]:
         raise click.UsageError("name --study and --model, or --predictions")
-    used = {"study", "models", "device", "explain_cases", "check_cases"}
+    used = {"study", "models", "device", "explain_cases", "check_cases", "ray"}
     refuse_options_of_scores(given, used=used)
     from audits.running import run_study_audit
 
+    if given["ray"]:
+        _score_with_ray(given, shared)
     return run_study_audit(
         given["study"],
         given["models"],
@@ -219,6 +232,26 @@ def _audit_study(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         check_cases=given["check_cases"],
         **shared,
     )
+
+
+def _score_with_ray(given: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Score every model on the cluster; the audit then finds the scores in the store."""
+    from audits.cancel import part_of
+    from audits.predictions.spread import Spread, predict_spread
+    from audits.storage import Store
+
+    cache = Store(shared["store"]).cache
+    models = given["models"]
+    for index, model in enumerate(models):
+        predict_spread(
+            Path(given["study"]),
+            Path(model),
+            Spread(address=given["ray"]),
+            cache=cache,
+            device=given["device"],
+            with_maps=given["explain_cases"] > 0,
+            progress=part_of(shared["progress"], index / len(models), (index + 1) / len(models)),
+        )
 
 
 def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
@@ -251,6 +284,7 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         space=given["space"],
         scope=given["scope"] or "same_source_test",
         case_id=given["case_id"],
+        stream_above=given["stream_above"],
         **shared,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 # Single precision on another machine moves a logit by some 1e-5; more than this is another model.
 SAME_SCORE = 1e-3
 
+Forward = Callable[[Sequence[str]], Forwarded]
+"""Puts the named cases through the model and returns what came back."""
 
-def predict_cohort(
+
+def predict_cohort(  # noqa: PLR0913 - a cohort, a model, and how it is run
     study: Study,
     adapter: ModelAdapter,
     *,
@@ -34,6 +38,7 @@ def predict_cohort(
     cache: Path | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
+    forward: Forward | None = None,
 ) -> CohortPredictions:
     """Score every case of a study's audit split.
 
@@ -48,6 +53,7 @@ def predict_cohort(
         cache: Folder for computed predictions; None computes them anew.
         progress: Told how far it is.
         cancel: Asked between batches; True ends it.
+        forward: Puts cases through the model in another way, for instance on other machines.
 
     Raises:
         AuditError: If no output has a label of its name, or no case could be scored.
@@ -58,7 +64,14 @@ def predict_cohort(
     entry = load_entry(cache, sha256) if cache is not None else None
     from_cache = entry is not None
     if entry is None:
-        entry = _compute(study, adapter, maps, progress, cancel)
+        passing = ForwardPass(
+            study=study,
+            adapter=adapter,
+            maps=maps,
+            progress=progress,
+            stop=lambda: stop_if(cancel),
+        )
+        entry = _compute(study, adapter, forward or passing.run)
         if cache is not None:
             save_entry(cache, sha256, entry)
     return CohortPredictions(
@@ -89,25 +102,13 @@ def _cohort_maps(engine: MapEngine | None, entry: Entry) -> CohortMaps | None:
     )
 
 
-def _compute(
-    study: Study,
-    adapter: ModelAdapter,
-    maps: MapEngine | None,
-    progress: Progress,
-    cancel: Cancel,
-) -> Entry:
+def _compute(study: Study, adapter: ModelAdapter, forward: Forward) -> Entry:
     scored, given = _given_scores(study, adapter)
     here = study.available(adapter.inputs)
     scores_only = all(one.modality == "case_id" for one in adapter.inputs)
     run = here & scored if scores_only else here
     wanted = [study.case_ids[row] for row in np.flatnonzero(run)]
-    forwarded = ForwardPass(
-        study=study,
-        adapter=adapter,
-        maps=maps,
-        progress=progress,
-        stop=lambda: stop_if(cancel),
-    ).run(wanted)
+    forwarded = forward(wanted)
     skipped = [*forwarded.skipped, *_without_score(study, ~run & (scores_only | ~scored))]
     skipped.sort(key=lambda one: study.row(one.case))
     from_file = np.zeros_like(run) if scores_only else scored & ~run

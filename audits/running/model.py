@@ -17,6 +17,7 @@ from audits.errors import AuditError
 from audits.fairness import NUMBER_TASKS, ScoredOutput
 from audits.policy import Policy
 from audits.predictions import CohortPredictions, join_outputs, predict_cohort
+from audits.predictions.engines import one_pass_engine
 from audits.running.frames import predictions_frame
 from audits.running.selection import Judged, choose_cases
 from audits.running.study_tasks import (
@@ -31,10 +32,8 @@ from model_adapters import ModelAdapter, load_adapter
 
 if TYPE_CHECKING:
     from audits.explanations import CaseExplanation
-    from audits.explanations.cams import MapEngine
     from audits.explanations.shortcuts import MeasuredSuspect
 
-_SPATIAL = ("image", "signal")
 IMPORTANCE_PER_EXPLAINED = 10
 """Random cases behind the global importance, for every case that is explained one by one."""
 
@@ -107,7 +106,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     adapter = load_adapter(folder, device=device)
     if adapter.output.task == "segmentation":
         return _segmented(study, adapter, attributes, progress=progress, cancel=cancel)
-    engine = _engine(adapter) if explain_cases else None
+    engine = one_pass_engine(adapter) if explain_cases else None
     predictions = predict_cohort(
         study,
         adapter,
@@ -189,21 +188,6 @@ def _segmented(
         skipped=cohort.skipped,
         findings=cohort.findings,
     )
-
-
-def _engine(adapter: ModelAdapter) -> MapEngine | None:
-    """Return the engine that gives maps from the pass that scores; None where it would cost more.
-
-    A fallback (occlusion) needs many passes a case, so it is left to the explained sample.
-    """
-    if not {"grad", "layers"} <= adapter.caps:
-        return None
-    if not any(f.modality in _SPATIAL for f in adapter.inputs):
-        return None
-    from audits.explanations.cams import cam_engine
-
-    engine = cam_engine(adapter)
-    return engine if engine.fallback is None else None
 
 
 def _suspects(
