@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from audits.cli.options import store_option
 
 if TYPE_CHECKING:
-    from audits.storage import GateRecord
+    from audits.policy import Policy
+    from audits.storage import GateRecord, Run
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--policy", required=True, type=click.Path(), metavar="FILE")
+@click.option(
+    "--base-run", type=click.Path(), metavar="RUN", help="Run of the version in use, to compare."
+)
+@click.option("--base-model", metavar="ID@VERSION", help="Which model of that run.")
+@click.option("--candidate-model", metavar="ID@VERSION", help="Which model of the judged run.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="JUnit XML.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="For a review.")
 @store_option
-def gate(
-    run: Path, policy: str, junit: Path | None, markdown: Path | None, store: str | None
+def gate(  # noqa: PLR0913, PLR0917 - the command's options
+    run: Path,
+    policy: str,
+    base_run: str | None,
+    base_model: str | None,
+    candidate_model: str | None,
+    junit: Path | None,
+    markdown: Path | None,
+    store: str | None,
 ) -> None:
     """Judge a run by every [[gate.rule]] of a policy, one line a rule.
 
@@ -30,40 +44,88 @@ def gate(
     of a test set is remembered: the more often it gates, the less it says.
 
     \b
-    Example:
+    Examples:
       auscult gate runs/change --policy policy.toml --junit gate.xml --markdown gate.md
-    """  # noqa: D301 - \b keeps click from rewrapping the example
+      auscult gate runs/next --base-run runs/current --policy policy.toml
+    """  # noqa: D301 - \b keeps click from rewrapping the examples
     from audits.policy import load_policy
     from audits.policy.gate import run_gate
     from audits.policy.gate_data import refuse_tuned_on_test
     from audits.policy.gate_reports import junit_xml, markdown_summary
-    from audits.storage import GateRecord, Store, open_run
+    from audits.storage import Store, open_run
 
+    if base_run is None and (base_model or candidate_model):
+        raise click.UsageError("--base-model and --candidate-model belong to --base-run")
     opened = open_run(run)
-    evidence, declared = opened.evidence, load_policy(policy)
+    declared = load_policy(policy)
+    evidence: Mapping[str, Any] = opened.evidence
+    if base_run is not None:
+        evidence = _beside(opened, base_run, policy, (base_model, candidate_model))
     refuse_tuned_on_test(evidence)
     result = run_gate(evidence, declared)
     registry, study = Store(store), str(evidence["study"]["sha256"])
     before = registry.gates(study)
-    record = GateRecord(
+    registry.record_gate(_record(opened, study, declared, result.exit_code))
+    notes = [*_policies(evidence, declared), _earlier(before), _prior(evidence)]
+    for line in (*(one.line() for one in result.results), *notes):
+        click.echo(line)
+    if junit is not None:
+        junit.write_text(junit_xml(result, run=opened.id), encoding="utf-8")
+    if markdown is not None:
+        summary = markdown_summary(result, run=opened.id, notes=notes)
+        markdown.write_text(summary, encoding="utf-8")
+    sys.exit(result.exit_code)
+
+
+def _beside(
+    opened: Run,
+    base_run: str,
+    policy: str,
+    models: tuple[str | None, str | None],
+) -> Mapping[str, Any]:
+    """Return the run's evidence with its version compared with another run's, at its release."""
+    from audits.policy import load_policy
+    from audits.reporting import restrict
+    from audits.running.run_pair import compare_runs
+    from audits.storage import open_run
+
+    if opened.evidence["comparison"]:
+        raise click.UsageError("the run holds a comparison already; leave --base-run out")
+    audited = opened.exact["policy"]["audit"]
+    full = load_policy(policy, groups=audited["groups"], intersections=audited["intersections"])
+    compared = compare_runs(
+        open_run(base_run), opened, full, base_model=models[0], candidate_model=models[1]
+    )
+    for finding in compared.findings:
+        click.echo(f"Note: {finding.message}")
+    exact = {**opened.exact, "comparison": compared.to_dict()}
+    if models[1] is not None:
+        exact["outputs"] = [one for one in exact["outputs"] if one["model"] == models[1]]
+    if opened.evidence["release"] != "restricted":
+        return exact
+    return restrict(exact, cell=int(opened.exact["policy"]["suppression"]["cell"]))
+
+
+def _record(opened: Run, study: str, declared: Policy, exit_code: int) -> GateRecord:
+    from audits.storage import GateRecord
+
+    return GateRecord(
         study_sha256=study,
         policy_sha256=declared.sha256,
         run=opened.id,
         time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        exit_code=result.exit_code,
+        exit_code=exit_code,
     )
-    registry.record_gate(record)
-    for one in result.results:
-        click.echo(one.line())
-    click.echo(_earlier(before))
-    click.echo(
-        f"Earlier runs of this study or these models known here: {len(evidence['prior_runs'])}."
-    )
-    if junit is not None:
-        junit.write_text(junit_xml(result, run=opened.id), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(markdown_summary(result, run=opened.id), encoding="utf-8")
-    sys.exit(result.exit_code)
+
+
+def _policies(evidence: Mapping[str, Any], declared: Policy) -> list[str]:
+    """Say where the rules are not of the policy that the run was made under."""
+    made_under = str(evidence["declaration"]["policy_sha256"])
+    if made_under == declared.sha256:
+        return []
+    theirs = f"{evidence['declaration']['by']}, {made_under[:12]}…"
+    ours = f"{declared.by}, {declared.sha256[:12]}…"
+    return [f"The run was made under another policy ({theirs}) than the gate's ({ours})."]
 
 
 def _earlier(before: list[GateRecord]) -> str:
@@ -72,3 +134,8 @@ def _earlier(before: list[GateRecord]) -> str:
         return "This test set has not been gated before in this store."
     times = "once" if len(before) == 1 else f"{len(before)} times"
     return f"This test set has been gated {times} before, last on {before[-1].time}."
+
+
+def _prior(evidence: Mapping[str, Any]) -> str:
+    count = len(evidence["prior_runs"])
+    return f"Earlier runs of this study or these models known here: {count}."

@@ -200,6 +200,10 @@ def _verdicts(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement
         yield from _shortcuts(rule, evidence)
     elif rule.metric == "explanation":
         yield from _explanations(rule, evidence)
+    elif rule.metric == "explanation_drift":
+        yield from _drift(rule, evidence)
+    elif rule.limit in _CHANGES:
+        yield from _change_verdicts(rule, evidence)
     else:
         yield from _fairness_verdicts(rule, evidence)
 
@@ -221,6 +225,41 @@ def _explanations(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judge
                 continue
             subject = ", ".join(part for part in (model, output, check["name"]) if part)
             yield _wanted(rule, check["verdict"], subject, undecided=("weak", "not_checked", None))
+
+
+def _drift(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:
+    drift = (evidence.get("comparison") or {}).get("explanation_drift") or {}
+    for output in drift.get("outputs", []):
+        if rule.output in (None, output["name"]):
+            subject = f"{_subject(None, output['name'], {})}, reasons"
+            undecided = ("inconclusive", "not_evaluable", None)
+            yield _wanted(rule, output["verdict"], subject, undecided=undecided)
+
+
+_CHANGES: Mapping[str | float | None, frozenset[str]] = {
+    "better": frozenset({"better"}),
+    "not_worse": frozenset({"better", "equivalent"}),
+}
+"""Limit of a rule on a change to the verdicts of two versions that satisfy it."""
+
+
+def _change_verdicts(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:
+    for output in (evidence.get("comparison") or {}).get("outputs", []):
+        if rule.output not in (None, output["name"]):
+            continue
+        for group in output["groups"]:
+            entry = group["metrics"].get(rule.metric)
+            if entry is None or not _in_scope(rule, group["attributes"]):
+                continue
+            verdict = entry.get("verdict")
+            subject = _subject(None, output["name"], group["attributes"])
+            detail = f"verdict {verdict or 'none'}, wanted {rule.limit}"
+            outcome: Outcome = "violated"
+            if verdict in _CHANGES[rule.limit]:
+                outcome = "pass"
+            elif verdict in {"inconclusive", "not_evaluable", None}:
+                outcome = "inconclusive"
+            yield Judgement(outcome=outcome, subject=subject, detail=detail)
 
 
 def _fairness_verdicts(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from audits.policy.gate import GateResult, RuleResult
@@ -37,8 +38,14 @@ def junit_xml(result: GateResult, *, run: str) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def markdown_summary(result: GateResult, *, run: str) -> str:
-    """Return a table of the rules and, folded, every judgement that did not pass."""
+def markdown_summary(result: GateResult, *, run: str, notes: Sequence[str] = ()) -> str:
+    """Return a table of the rules and, folded, every judgement that did not pass.
+
+    Args:
+        result: The gate's answer.
+        run: Id of the judged run.
+        notes: What the reader must know of the test set, one line each.
+    """
     verdict = {0: "passed", 1: "failed", 3: "undecided"}[result.exit_code]
     lines = [f"### Gate {verdict}: run {run}", "", "| rule | outcome | worst |", "|---|---|---|"]
     for one in result.results:
@@ -49,6 +56,7 @@ def markdown_summary(result: GateResult, *, run: str) -> str:
         if one.outcome != "pass":
             lines += ["", f"<details><summary>{one.name}</summary>", "", "```"]
             lines += [_judgements(one), "```", "", "</details>"]
+    lines += [line for note in notes for line in ("", note)]
     return "\n".join(lines) + "\n"
 
 

@@ -80,11 +80,17 @@ class SuppressionSection(_Strict):
     cell: int = Field(default=10, ge=1, le=1000)
 
 
+UNDIRECTED_METRICS = frozenset(
+    {"selection_rate", "prevalence", "bias", "calibration_slope", "oe_ratio"}
+)
+"""Metrics of which neither more nor less is better."""
+
+
 class GateRule(_Strict):
     """One ``[[gate.rule]]``: a condition that a release must meet.
 
     Attributes:
-        metric: A METRIC of the contract, or ``shortcut`` or ``explanation``.
+        metric: A METRIC of the contract, or ``shortcut``, ``explanation`` or ``explanation_drift``.
         scope: ``overall``, ``every group`` or a mapping such as ``{"sex": "F"}``.
         kind: level, change, noninferiority or verdict.
         limit: A number, or for ``verdict`` the verdict that is wanted.
@@ -98,6 +104,15 @@ class GateRule(_Strict):
     limit: float | str | None = None
     on_inconclusive: OnInconclusive = "fail"
     output: str | None = None
+
+    @model_validator(mode="after")
+    def _check_direction(self) -> GateRule:
+        if self.kind in {"change", "noninferiority"} and self.metric in UNDIRECTED_METRICS:
+            raise ValueError(
+                f'{self.metric} has no better side, so a rule of kind "{self.kind}" cannot judge '
+                'it; use kind = "verdict" with limit = "not_worse" where it gets a verdict'
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_limit(self) -> GateRule:

@@ -83,7 +83,7 @@ def base_pass(base: BaseRun, study: Study, attributes: Sequence[Attribute]) -> M
     for one in audited:
         name, label = one["name"], study.labels[one["name"]]
         truth = label.values if label.target is None else label.target
-        column, space = _scores(list(predictions.columns), name, base.model)
+        column, space = scores_of(list(predictions.columns), name, str(base.model["space"]))
         outputs.append(
             ScoredOutput(
                 name=name,
@@ -114,9 +114,15 @@ def base_pass(base: BaseRun, study: Study, attributes: Sequence[Attribute]) -> M
     )
 
 
-def _scores(columns: Sequence[str], name: str, model: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the column that the run audited, and its scale."""
+def scores_of(columns: Sequence[str], name: str, space: str) -> tuple[str, str]:
+    """Return the column of its predictions that a run audited, and its scale.
+
+    Args:
+        columns: Columns of the run's predictions.
+        name: Name of the output.
+        space: Scale of the scores where they are no probabilities.
+    """
     if f"prob__{name}" in columns:
         return f"prob__{name}", "probability"
     prefix = "logit" if f"logit__{name}" in columns else "score"
-    return f"{prefix}__{name}", str(model["space"])
+    return f"{prefix}__{name}", space

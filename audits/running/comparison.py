@@ -22,6 +22,7 @@ from audits.comparison import (
 from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
+from audits.running.frames import predictions_frame
 from audits.running.predictions import internal_of, open_scores, parts_of
 from audits.running.table_outputs import scored_outputs
 from audits.running.thresholds import paired_thresholds
@@ -231,7 +232,7 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
         comparison=compared.to_dict(),
     )
     progress(0.9, "Writing the run")
-    internal = internal_of(table, source, key, command)
+    internal = replace(internal_of(table, source, key, command), predictions=_predictions(table))
     run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
     progress(1.0, "Done")
     return run
@@ -285,6 +286,18 @@ def _scored(
         for output, score in zip(outputs, table.scores, strict=True)
     ]
     return named, findings
+
+
+def _predictions(table: CohortTable) -> dict[str, pd.DataFrame]:
+    """Return every score column under its own name, which is that of its version."""
+    found: dict[str, pd.DataFrame] = {}
+    for score in table.scores:
+        values = {score.name: score.values}  # noqa: PD011 - a plain array
+        risks = values if table.space == "probability" else {}
+        frame = predictions_frame(table.case_ids, "score", values, risks)
+        known = found.get(score.column)
+        found[score.column] = frame if known is None else known.merge(frame, on="case_id")
+    return found
 
 
 def _several(given: float | Sequence[float] | None) -> list[float]:

@@ -128,3 +128,43 @@ def test_ci_reports_count_the_rules_and_name_the_worst():
     summary = markdown_summary(result, run="r1")
     assert "Gate failed: run r1" in summary
     assert "0.900 (0.850 to 0.940)" in summary
+
+
+def versions(verdict: str | None, drift: str) -> dict:
+    """Evidence of two versions that one group and the reasons tell apart."""
+    entry = {**change(0.0, -0.01, 0.01), "verdict": verdict}
+    output = {"name": "died", "groups": [{"attributes": {"sex": "F"}, "metrics": {"tpr": entry}}]}
+    moved = {"outputs": [{"name": "died", "verdict": drift}]}
+    return {"outputs": [], "comparison": {"outputs": [output], "explanation_drift": moved}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict", "outcome"),
+    [
+        ("better", "better", "pass"),
+        ("better", "equivalent", "violated"),
+        ("not_worse", "equivalent", "pass"),
+        ("not_worse", "worse", "violated"),
+        ("not_worse", "inconclusive", "inconclusive"),
+        ("not_worse", None, "inconclusive"),
+    ],
+)
+def test_a_verdict_on_two_versions_is_a_rule(limit, verdict, outcome):
+    rule = {"metric": "tpr", "kind": "verdict", "limit": limit}
+    policy = load_policy({"gate": {"rule": [rule]}})
+    assert run_gate(versions(verdict, "within_noise"), policy).results[0].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [("within_noise", 0), ("beyond_noise", 1), ("not_evaluable", 3)]
+)
+def test_drift_of_the_reasons_is_a_rule(verdict, code):
+    rule = {"metric": "explanation_drift", "kind": "verdict", "limit": "within_noise"}
+    result = run_gate(versions("equivalent", verdict), load_policy({"gate": {"rule": [rule]}}))
+    assert result.exit_code == code
+
+
+def test_a_metric_without_a_better_side_has_no_change_to_judge():
+    rule = {"metric": "oe_ratio", "kind": "noninferiority", "limit": 0.1}
+    with pytest.raises(PolicyError, match="oe_ratio has no better side"):
+        load_policy({"gate": {"rule": [rule]}})
