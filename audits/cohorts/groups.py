@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,10 @@ class Attribute:
     kind: GroupKind
     levels: tuple[str, ...]
     codes: npt.NDArray[np.int32]
+
+    def with_codes(self, codes: npt.NDArray[np.int32]) -> Attribute:
+        """Return the same levels on other rows."""
+        return replace(self, codes=codes)
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Attribute:
         """Return the attribute of some rows, levels unchanged."""

@@ -250,9 +250,14 @@ def _pairs(
     return list(zip(names, columns, values, strict=True))  # type: ignore[arg-type]
 
 
-def _score(
-    frame: pd.DataFrame, name: str, label: LabelColumn, space: Space, where: str
-) -> ScoreColumn:
+def score_values(
+    frame: pd.DataFrame, name: str, space: Space, where: str
+) -> npt.NDArray[np.float64]:
+    """Return a score column as float64 (n,), NaN where missing or not finite.
+
+    Raises:
+        StudyError: A cell is no number or, for probabilities, outside [0, 1].
+    """
     # Thresholds are compared in float64: float32 columns are widened, never rounded again.
     values = as_numbers(column(frame, name, where), where=where, name=name, need="holds scores")
     if space in ("probability", "survival"):
@@ -263,7 +268,13 @@ def _score(
                 f"first in row {bad[0]} (counting from 0); give probabilities, or say that the "
                 "scores are logits or values (space)."
             )
-    values = np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _score(
+    frame: pd.DataFrame, name: str, label: LabelColumn, space: Space, where: str
+) -> ScoreColumn:
+    values = score_values(frame, name, space, where)
     return ScoreColumn(name=label.name, column=name, label=label, values=values)
 
 

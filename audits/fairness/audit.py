@@ -25,10 +25,23 @@ from audits.fairness.verdicts import Draft, judge
 from audits.policy import Policy
 from audits.types import Finding, Progress, silent
 
+THRESHOLD_MISSING = (
+    "No threshold is declared, so rates at a threshold are not available; "
+    "declare one in the model, the policy or the command."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pending:
-    """One output, measured but not yet judged."""
+class Pending:
+    """One output, measured but not yet judged.
+
+    Attributes:
+        output: What was measured.
+        overall: The whole cohort.
+        families: Every attribute and crossing.
+        not_available: Declared or required groups that the data does not have.
+        findings: What the reader must know.
+    """
 
     output: ScoredOutput
     overall: Measured
@@ -60,17 +73,24 @@ def audit_fairness(
         >>> audit_fairness([output], load_policy(None)).outputs[0].overall.metrics["auroc"].value
         1.0
     """
-    pending: list[_Pending] = []
-    drafts: list[Draft] = []
+    pending = []
     for index, output in enumerate(outputs):
         progress(index / max(len(outputs), 1), f"Measuring {output.name} in every group")
-        measured = _measure(index, output, policy, seed)
-        pending.append(measured)
-        for family in measured.families:
-            drafts += family.drafts
+        pending.append(_measure(index, output, policy, seed))
     progress(1.0, "Judging every comparison of the run together")
+    return audit_pending(pending, policy)
+
+
+def audit_pending(pending: Sequence[Pending], policy: Policy) -> FairnessResult:
+    """Judge all comparisons of all outputs together.
+
+    Args:
+        pending: Every output, measured.
+        policy: The declaration.
+    """
+    drafts = [draft for item in pending for family in item.families for draft in family.drafts]
     judged = judge(drafts, policy)
-    by_output: list[list[Comparison]] = [[] for _ in outputs]
+    by_output: list[list[Comparison]] = [[] for _ in pending]
     for draft, comparison in zip(drafts, judged.comparisons, strict=True):
         by_output[draft.output].append(comparison)
     return FairnessResult(
@@ -84,28 +104,33 @@ def audit_fairness(
     )
 
 
-def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> _Pending:
+def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> Pending:
     frame = build_frame(output)
     whole = everybody(frame)
     cells = score_cells(frame, whole.by_score, whole.code, 1)
     subject = make_subject(index, frame, cells, output.threshold, policy, seed)
     families, findings = families_of(frame, output, policy)
-    crossed = {name for names in policy.intersections for name in names}
+    crossed = crossed_names(policy)
     measured = []
     for family in families:
-        reference, finding = _reference(family, policy)
+        reference, finding = reference_of(family, policy)
         findings += finding
         is_crossed = family.tier == "marginal" and family.names[0] in crossed
         measured.append(measure_family(subject, family, reference=reference, crossed=is_crossed))
-    return _Pending(
+    return Pending(
         output=output,
         overall=measure_family(subject, whole),
         families=tuple(measured),
-        not_available=_not_available(output, policy),
+        not_available=absent_groups(output, policy),
         findings=tuple(
             findings + _row_findings(frame, output) + metric_findings(frame, output.name, policy)
         ),
     )
+
+
+def crossed_names(policy: Policy) -> set[str]:
+    """Return the attributes that a declared intersection splits further."""
+    return {name for names in policy.intersections for name in names}
 
 
 def families_of(
@@ -116,16 +141,30 @@ def families_of(
     A crossing that was asked for but that the policy does not declare is exploratory.
     """
     by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
+    plan, findings = planned_families(output, policy)
+    return [
+        crossing(frame, [by_name[name] for name in names], declared=declared)
+        if len(names) > 1
+        else marginal(frame, by_name[names[0]], declared=declared)
+        for names, declared in plan
+    ], findings
+
+
+def planned_families(
+    output: ScoredOutput, policy: Policy
+) -> tuple[list[tuple[tuple[str, ...], bool]], list[Finding]]:
+    """Return the attributes of every family and whether it is declared, before rows are read."""
+    by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
     order = [name for name in policy.groups if name in by_name]
     order += [name for name in by_name if name not in policy.groups]
     declared = {frozenset(names) for names in policy.intersections}
     asked = [names for names in output.crossings if frozenset(names) not in declared]
-    crossings = [*((names, True) for names in policy.intersections)]
-    crossings += [(names, False) for names in dict.fromkeys(asked)]
+    crossings = [*((tuple(names), True) for names in policy.intersections)]
+    crossings += [(tuple(names), False) for names in dict.fromkeys(asked)]
     crossed = {name for names, _ in crossings for name in names}
     alone = {*policy.groups, *(output.compared or ())}
-    families = [
-        marginal(frame, by_name[name], declared=name in policy.groups)
+    plan: list[tuple[tuple[str, ...], bool]] = [
+        ((name,), name in policy.groups)
         for name in order
         if name in alone or name not in crossed or not policy.groups
     ]
@@ -141,12 +180,12 @@ def families_of(
                 )
             )
             continue
-        crossed_by = [by_name[name] for name in names]
-        families.append(crossing(frame, crossed_by, declared=is_declared))
-    return families, findings
+        plan.append((names, is_declared))
+    return plan, findings
 
 
-def _reference(family: Family, policy: Policy) -> tuple[int, list[Finding]]:
+def reference_of(family: Family, policy: Policy) -> tuple[int, list[Finding]]:
+    """Return the index of the declared reference group, or ``REST``, and why it is not that."""
     if family.tier != "marginal":
         return REST, []
     (name,) = family.names
@@ -166,7 +205,7 @@ def _reference(family: Family, policy: Policy) -> tuple[int, list[Finding]]:
     ]
 
 
-def _not_available(output: ScoredOutput, policy: Policy) -> tuple[dict[str, str], ...]:
+def absent_groups(output: ScoredOutput, policy: Policy) -> tuple[dict[str, str], ...]:
     """Return the declared or required groups that the data does not have, with the reason."""
     present = {item.name for item in output.attributes}
     entries = []
@@ -200,8 +239,7 @@ def _row_findings(frame: Frame, output: ScoredOutput) -> list[Finding]:
             Finding(
                 severity="warning",
                 where=output.name,
-                message="No threshold is declared, so rates at a threshold are not available; "
-                "declare one in the model, the policy or the command.",
+                message=THRESHOLD_MISSING,
             )
         )
     return findings
@@ -217,7 +255,7 @@ def _lacking(output: ScoredOutput) -> str:
     return " or ".join(words)
 
 
-def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult:
+def _finished(item: Pending, comparisons: Sequence[Comparison]) -> OutputResult:
     output = item.output
     return OutputResult(
         model=output.model,
@@ -239,7 +277,7 @@ def _finished(item: _Pending, comparisons: Sequence[Comparison]) -> OutputResult
     )
 
 
-def _extras(item: _Pending) -> dict[str, list[Mapping[str, Any]]]:
+def _extras(item: Pending) -> dict[str, list[Mapping[str, Any]]]:
     """Gather the descriptive sections of everybody and of all families."""
     entries = [entry for family in item.families for entry in family.between]
     out: dict[str, list[Mapping[str, Any]]] = {

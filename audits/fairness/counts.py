@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +106,21 @@ class Counts:
             (labels[keep] == 0).astype(np.int64),
         )
         return made if len(scores) <= max_distinct else made.to_bins()
+
+    @property
+    def centres(self) -> FloatArray:
+        """Return the distinct scores, or the middle of each bin on the scale of the scores."""
+        if not self.binned:
+            return self.scores
+        share = (self._bin(self.scores) + 0.5) / BINS
+        return share if self.bounded else np.asarray(logit(share))
+
+    def places(self, scores: FloatArray) -> IntArray:
+        """Return the place among ``scores`` of scores that were counted, (n,)."""
+        if not self.binned:
+            return np.searchsorted(self.scores, scores).astype(np.int64)
+        found = np.searchsorted(self._bin(self.scores), self._bin(scores))
+        return found.astype(np.int64)
 
     @property
     def n(self) -> int:
@@ -216,8 +232,12 @@ class Counts:
             doubt = np.where(pairs > 0, ties / pairs, np.nan) if self.binned else area * 0
         return area, doubt
 
-    def _groups(self, names: Sequence[str]) -> tuple[IntArray, tuple[tuple[str, ...], ...]]:
-        """Return the group of each entry and the levels of every group that occurs."""
+    def joint(self, names: Sequence[str]) -> IntArray:
+        """Return the combination of the named attributes' levels of each entry, mixed radix.
+
+        Raises:
+            AuditError: If the counts hold no attribute of that name.
+        """
         joint = np.zeros(len(self.cell), dtype=np.int64)
         for name in names:
             if name not in self.names:
@@ -227,7 +247,11 @@ class Counts:
             at = self.names.index(name)
             after = int(np.prod([len(item) for item in self.levels[at + 1 :]], dtype=np.int64))
             joint = joint * len(self.levels[at]) + (self.cell // after) % len(self.levels[at])
-        present, group = np.unique(joint, return_inverse=True)
+        return joint
+
+    def _groups(self, names: Sequence[str]) -> tuple[IntArray, tuple[tuple[str, ...], ...]]:
+        """Return the group of each entry and the levels of every group that occurs."""
+        present, group = np.unique(self.joint(names), return_inverse=True)
         labels = []
         for code in present.tolist():
             parts, left = [], code
@@ -238,17 +262,20 @@ class Counts:
             labels.append(tuple(reversed(parts)))
         return group.reshape(-1).astype(np.int64), tuple(labels)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the counts as arrays for an NPZ that loads without pickle."""
+        return {
+            "names": np.asarray(self.names, dtype=np.str_),
+            "sizes": np.asarray([len(item) for item in self.levels]),
+            "levels": np.asarray([level for item in self.levels for level in item], dtype=np.str_),
+            "binned": np.asarray(self.binned),
+            "bounded": np.asarray(self.bounded),
+            **{name: getattr(self, name) for name in _ARRAYS},
+        }
+
     def save(self, path: Path) -> None:
         """Write the counts as NPZ."""
-        np.savez_compressed(
-            path,
-            names=np.asarray(self.names, dtype=np.str_),
-            sizes=np.asarray([len(item) for item in self.levels]),
-            levels=np.asarray([level for item in self.levels for level in item], dtype=np.str_),
-            binned=np.asarray(self.binned),
-            bounded=np.asarray(self.bounded),
-            **{name: getattr(self, name) for name in _ARRAYS},
-        )
+        np.savez_compressed(path, allow_pickle=False, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> Counts:
@@ -282,9 +309,13 @@ def _aggregate(  # noqa: PLR0913 - the columns of one table
     binned: bool = False,
 ) -> Counts:
     """Return counts with one entry per combination of levels and score."""
-    order = np.lexsort((place, cell))
-    cell, place = cell[order], place[order]
-    start = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(place, prepend=-1) != 0))
+    # Counts that are merged come in two sorted runs, which a stable sort joins in one pass.
+    width = max(len(scores), 1)
+    key = cell * width + place
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    start = np.flatnonzero(np.diff(key, prepend=-1))
+    cell, place = np.divmod(key, width)
 
     def summed(values: npt.NDArray[np.int64]) -> IntArray:
         return np.add.reduceat(values[order], start) if len(start) else values[:0]

@@ -275,7 +275,7 @@ def _compact(codes: npt.NDArray[np.generic] | None, n: int) -> tuple[IntArray, i
 
 def everybody(frame: Frame) -> Family:
     """Return the family of one group that holds every row."""
-    return _family(
+    return family_of_codes(
         frame,
         np.zeros(frame.n, dtype=np.int64),
         names=(),
@@ -290,7 +290,7 @@ def marginal(frame: Frame, attribute: Grouping, *, declared: bool) -> Family:
     """Return the groups of one attribute, empty ones included so that they are reported."""
     codes = np.asarray(attribute.codes, dtype=np.int64)[frame.keep]
     levels = attribute.levels
-    return _family(
+    return family_of_codes(
         frame,
         np.where((codes < 0) | (codes >= len(levels)), len(levels), codes),
         names=(attribute.name,),
@@ -319,7 +319,7 @@ def crossing(frame: Frame, attributes: Sequence[Grouping], *, declared: bool) ->
         {item.name: item.levels[level] for item, level in zip(attributes, row, strict=True)}
         for row in cells
     )
-    return _family(
+    return family_of_codes(
         frame,
         code.astype(np.int64),
         names=tuple(item.name for item in attributes),
@@ -343,7 +343,7 @@ def _occurring(joint: IntArray) -> tuple[IntArray, IntArray]:
     return place[joint], present
 
 
-def _family(  # noqa: PLR0913 - the one place where a family is put together
+def family_of_codes(  # noqa: PLR0913 - the one place where a family is put together
     frame: Frame,
     code: IntArray,
     *,
@@ -353,6 +353,17 @@ def _family(  # noqa: PLR0913 - the one place where a family is put together
     declared: bool,
     cells: IntArray,
 ) -> Family:
+    """Put a family together from the group of each row.
+
+    Args:
+        frame: The rows.
+        code: Group of each row, (n,); ``len(labels)`` where the row is in none.
+        names: Attributes that define the groups.
+        labels: One mapping attribute -> level per group.
+        tier: marginal or intersection.
+        declared: Whether the policy names it.
+        cells: Level of each group in each attribute, (groups, attributes).
+    """
     size = len(labels)
     # Stable sorts of 16-bit codes are radix sorts: linear in the rows.
     narrow = code.astype(np.int16 if size < np.iinfo(np.int16).max else np.int32)

@@ -70,6 +70,13 @@ def with_causes(  # noqa: PLR0913 - passes the run's options on
     return replace(result, outputs=tuple(deeper))
 
 
+def without_causes(result: FairnessResult, reason: str) -> FairnessResult:
+    """Return the audit whose outputs say why they have no causes, slices and mitigation."""
+    extras = {name: not_available(reason) for name in SECTIONS}
+    made = tuple(replace(item, extras={**item.extras, **extras}) for item in result.outputs)
+    return replace(result, outputs=made)
+
+
 def _left_out(rows: int, *, why: bool | None) -> str | None:
     if why is False:
         return "not asked for; run the audit with --why"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audits.cohorts import parse_group
+from audits.policy import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,3 +31,28 @@ def table_columns(source: pd.DataFrame | Path | str) -> tuple[str, ...]:
         return tuple(map(str, pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns))
     except (OSError, ValueError, ArrowInvalid):
         return ()
+
+
+def with_declared(
+    policy: Policy,
+    columns: Collection[str],
+    groups: Sequence[str],
+    intersections: Sequence[Sequence[str]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return groups and intersections with those that only the policy names.
+
+    Args:
+        policy: The declaration.
+        columns: Columns of the table.
+        groups: Asked for, ``COL`` or ``COL:b1,b2,…`` each.
+        intersections: Asked for, lists of column names.
+    """
+    wanted, crossed = list(groups), [list(names) for names in intersections]
+    known = {parse_group(group, columns).name for group in wanted}
+    wanted += [name for name in policy.groups if name not in known and name in columns]
+    crossed += [
+        list(names)
+        for names in policy.intersections
+        if list(names) not in crossed and all(name in columns for name in names)
+    ]
+    return wanted, crossed

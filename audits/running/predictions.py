@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audits.cancel import Cancel, never, part_of, stop_if
-from audits.cohorts import Attribute, CohortTable, GroupSpec, open_table, parse_group
+from audits.cohorts import Attribute, CohortTable, GroupSpec, open_table
 from audits.cohorts.groups import read_attribute
+from audits.cohorts.streamed import StreamedTable
 from audits.cohorts.task_columns import TaskNames
 from audits.fairness import FairnessResult, audit_fairness
 from audits.fairness.custom import Metric, Of, custom_metrics_of
@@ -18,12 +19,18 @@ from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, build_evidence, library_versions
 from audits.running import quality
 from audits.running.causes import table_context, with_causes
-from audits.running.columns import table_columns
+from audits.running.columns import table_columns, with_declared
 from audits.running.extras import with_sections
 from audits.running.requirements import requirements_of
+from audits.running.streamed import (
+    audit_in_portions,
+    internal_of_portions,
+    open_in_portions,
+    streams,
+)
 from audits.running.table_outputs import compared_attributes, rows_of, scored_outputs, stays_of
 from audits.running.thresholds import paired_horizons, paired_thresholds
-from audits.running.unused import unused_settings
+from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import (
     Internal,
     content_key,
@@ -90,13 +97,7 @@ def open_scores(
     wanted, crossed = list(groups), [list(i) for i in intersections]
     if declared.groups or declared.intersections:
         columns = table_columns(source)
-        known = {parse_group(g, columns).name for g in wanted}
-        wanted += [g for g in declared.groups if g not in known and g in columns]
-        crossed += [
-            list(i)
-            for i in declared.intersections
-            if list(i) not in crossed and all(n in columns for n in i)
-        ]
+        wanted, crossed = with_declared(declared, columns, groups, intersections)
     asked = (*declared.causes.second_label.values(), *declared.causes.slice_columns)
     keep = [name for name in asked if name in table_columns(source)] if asked else []
     table = open_table(source, groups=wanted, intersections=crossed, keep=keep, **options)
@@ -229,25 +230,10 @@ def parts_of(  # noqa: PLR0913 - everything the evidence holds
             *table.findings,
             *policy.findings,
             *unused_settings(policy, [s.name for s in table.scores], [a.name for a in attributes]),
-            *_undeclared(table, policy),
+            *undeclared_intersections(table.intersections, policy),
             *findings,
         ],
     )
-
-
-def _undeclared(table: CohortTable, policy: Policy) -> list[Finding]:
-    """Say which intersections were asked for but not declared, and so are exploratory."""
-    declared = {frozenset(names) for names in policy.intersections}
-    return [
-        Finding(
-            severity="info",
-            where=f"intersection {'×'.join(names)}",
-            message="The policy does not declare it, so it is exploratory: it gets no q and no "
-            "verdict.",
-        )
-        for names in table.intersections
-        if frozenset(names) not in declared
-    ]
 
 
 def internal_of(
@@ -281,6 +267,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     command: Sequence[str] = (),
     if_changed: bool = False,
     why: bool | None = None,
+    stream_above: int | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
     **options: Any,
@@ -300,6 +287,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         if_changed: Return the run in ``out`` if it was made from the same things; otherwise
             move it to ``<out>.<its id>`` and make a new one.
         why: Look for causes, slices and mitigation; None for tables that are not large.
+        stream_above: Rows above which a Parquet table of binary outputs is read in portions, so
+            that its size does not matter; None for two million.
         progress: Told how far the run is.
         cancel: Asked between steps.
         options: Labels, scores and further arguments of :func:`open_scores`.
@@ -313,7 +302,9 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         refuse_existing(target)
     progress(0.0, "Opening the table")
     registry = Store(store)
-    table, declared = open_scores(source, policy=policy, **options)
+    portions = streams(source, stream_above, options, why=why)
+    opened = open_in_portions if portions else open_scores
+    table, declared = opened(source, policy=policy, **options)
     key = content_key(
         kind="predictions",
         study=table.sha256,
@@ -323,30 +314,30 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         chosen_on=threshold_chosen_on,
         horizons=list(horizons),
         why=why,
+        portions=portions,
         options={k: _plain(v) for k, v in options.items() if v is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
         return same
     stop_if(cancel)
-    result = audit_table(
-        table,
-        declared,
-        thresholds=thresholds,
-        threshold_chosen_on=threshold_chosen_on,
-        task=str(options.get("task", "binary")),
-        horizons=horizons,
-        seed=seed,
-        prior_runs=registry.prior_runs(table.sha256, ()),
-        why=why,
-        progress=part_of(progress, 0.1, 0.9),
-    )
+    shared: dict[str, Any] = {
+        "thresholds": thresholds,
+        "threshold_chosen_on": threshold_chosen_on,
+        "seed": seed,
+        "prior_runs": registry.prior_runs(table.sha256, ()),
+        "progress": part_of(progress, 0.1, 0.9),
+    }
+    if isinstance(table, StreamedTable):
+        parts, counts = audit_in_portions(table, declared, cancel=cancel, **shared)
+        internal = internal_of_portions(table, counts, key, command)
+    else:
+        task = str(options.get("task", "binary"))
+        found = audit_table(table, declared, task=task, horizons=horizons, why=why, **shared)
+        parts, internal = found.parts, internal_of(table, source, key, command)
     progress(0.9, "Writing the run")
     stop_if(cancel)
-    internal = internal_of(table, source, key, command)
-    run = write_run(
-        target, result.parts, internal, store=registry, replace=if_changed, cancel=cancel
-    )
+    run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
     progress(1.0, "Done")
     return run
 

@@ -17,12 +17,7 @@ from audits.fairness.stays.alarms import Stays
 from audits.fairness.types import Details
 from audits.policy import Policy
 from audits.running.survival import survival_outcome, survival_scores
-from audits.running.thresholds import (
-    CUSTOMARY_THRESHOLD,
-    Threshold,
-    customary_threshold,
-    threshold_of,
-)
+from audits.running.thresholds import Threshold, named_threshold
 from audits.types import Finding
 
 Rows = npt.NDArray[np.int64]
@@ -63,12 +58,15 @@ def scored_outputs(
     outputs, findings = [], []
     wanted = horizons or [None] * len(table.scores)
     for score, command, horizon in zip(table.scores, thresholds, wanted, strict=True):
-        threshold = threshold_of(
-            score.name, command=command, policy=policy.thresholds, chosen_on=chosen_on
+        # Only a binary output has a customary threshold; a task of another kind has none.
+        threshold, standing_in = named_threshold(
+            score.name,
+            command=command,
+            policy=policy,
+            chosen_on=chosen_on,
+            space=table.space if task == "binary" else "value",
         )
-        if threshold.value is None and table.space == "probability" and task == "binary":
-            threshold = Threshold(value=CUSTOMARY_THRESHOLD, source="command")
-            findings.append(customary_threshold(score.name))
+        findings += standing_in
         rows = usable_rows(table, score, task)
         values: npt.NDArray[np.float64] = score.values
         details: Details | None = None

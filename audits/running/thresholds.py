@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audits.errors import AuditError
+from audits.policy import Policy
 from audits.types import Finding
 
 CUSTOMARY_THRESHOLD = 0.5
@@ -41,6 +42,25 @@ def threshold_of(
     if name in policy:
         return Threshold(value=policy[name], source="policy")
     return Threshold(value=model, source="model", chosen_on=chosen_on)
+
+
+def named_threshold(
+    name: str, *, command: float | None, policy: Policy, chosen_on: str | None, space: str
+) -> tuple[Threshold, list[Finding]]:
+    """Return the threshold of a binary output of a table; 0.5 stands in for probabilities.
+
+    Args:
+        name: The output.
+        command: From the command line.
+        policy: Names those of outputs.
+        chosen_on: sha256 of the data it was chosen on.
+        space: Scale of the scores.
+    """
+    found = threshold_of(name, command=command, policy=policy.thresholds, chosen_on=chosen_on)
+    if found.value is not None or space != "probability":
+        return found, []
+    standing_in = Threshold(value=CUSTOMARY_THRESHOLD, source="command")
+    return standing_in, [customary_threshold(name)]
 
 
 def customary_threshold(name: str) -> Finding:

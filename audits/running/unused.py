@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from audits.policy import Policy
 from audits.types import Finding
@@ -36,3 +36,23 @@ def unused_settings(
         for name in settings
         if name not in known
     )
+
+
+def undeclared_intersections(asked: Sequence[Sequence[str]], policy: Policy) -> list[Finding]:
+    """Say which intersections were asked for but not declared, and so are exploratory.
+
+    Args:
+        asked: Attributes of each intersection.
+        policy: The policy of the run.
+    """
+    declared = {frozenset(names) for names in policy.intersections}
+    return [
+        Finding(
+            severity="info",
+            where=f"intersection {'×'.join(names)}",
+            message="The policy does not declare it, so it is exploratory: it gets no q and no "
+            "verdict.",
+        )
+        for names in asked
+        if frozenset(names) not in declared
+    ]

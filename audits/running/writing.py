@@ -40,6 +40,7 @@ class Internal:
         predictions: Scores per case, by model key.
         maps: Low-resolution maps, by model key.
         explanations: Explained cases, by model key.
+        counts: Rows by group, label and score of a table that was read in portions, by output.
         effects: Effects of randomly drawn cases, long, by model key.
     """
 
@@ -48,6 +49,7 @@ class Internal:
     predictions: Mapping[str, pd.DataFrame]
     maps: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
     explanations: Mapping[str, Sequence[CaseExplanation]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
     effects: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -133,6 +135,8 @@ def _write_internal(writer: RunWriter, internal: Internal) -> None:
         writer.write_arrays(f"internal/maps/{file_name_of(key)}.npz", arrays)
     for key, frame in internal.effects.items():
         writer.write_table(f"internal/effects/{file_name_of(key)}.parquet", frame)
+    for key, arrays in internal.counts.items():
+        writer.write_arrays(f"internal/counts/{file_name_of(key)}.npz", arrays)
     for key, explained in internal.explanations.items():
         for one in explained:
             names = (key, one.case, f"{one.output}.{one.method}")

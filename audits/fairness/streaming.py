@@ -1,0 +1,316 @@
+"""The audit of a cohort that does not fit into memory: the same sums, bucket after bucket.
+
+Rows were counted by group, label and score (:class:`audits.fairness.counts.Counts`) and put aside
+by patient (:class:`audits.fairness.spill.Spill`). Memory is that of the counts and one bucket.
+Beyond a million distinct scores, ranks are those of 65,536 bins; rates at the threshold, the Brier
+score and observed over expected are exact all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from audits.fairness.applicable import metric_findings
+from audits.fairness.audit import (
+    THRESHOLD_MISSING,
+    Pending,
+    absent_groups,
+    audit_pending,
+    crossed_names,
+    planned_families,
+    reference_of,
+)
+from audits.fairness.cells import ScoreCells, cells_of
+from audits.fairness.counts import BINS, Counts
+from audits.fairness.frame import Family, Frame, family_of_codes
+from audits.fairness.gathering import Part
+from audits.fairness.measures import make_subject, measure_family
+from audits.fairness.spill import Bucket, Spill
+from audits.fairness.types import FairnessResult, FloatArray, IntArray, ScoredOutput
+from audits.policy import Policy
+from audits.types import Finding, Progress, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedOutput:
+    """One output whose rows lie on disk.
+
+    Attributes:
+        output: Everything but the rows; its arrays are empty.
+        counts: Rows by group, label and score.
+        spill: The rows of all outputs, by patient.
+        index: Which of them this is.
+        named_patients: Whether a patient column was declared.
+    """
+
+    output: ScoredOutput
+    counts: Counts
+    spill: Spill
+    index: int
+    named_patients: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Groups:
+    """A way to split the rows, before any row is looked at.
+
+    Attributes:
+        names: Attributes that define it.
+        labels: One mapping attribute -> level per group.
+        cells: Level of each group in each attribute, (groups, attributes).
+        code_of: Group of each combination of levels, in mixed radix over ``sizes``.
+        sizes: Levels of each attribute.
+        declared: Whether the policy names it.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[dict[str, str], ...]
+    cells: IntArray
+    code_of: IntArray
+    sizes: tuple[int, ...]
+    declared: bool
+
+    def family(self, frame: Frame, code: IntArray) -> Family:
+        """Return the family of some rows."""
+        return family_of_codes(
+            frame,
+            code,
+            names=self.names,
+            labels=self.labels,
+            tier="intersection" if len(self.names) > 1 else "marginal",
+            declared=self.declared,
+            cells=self.cells,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Buckets:
+    """The rows of one family in parts, each a bucket."""
+
+    source: StreamedOutput
+    frame: Frame
+    groups: _Groups
+    cells: ScoreCells
+    shared: bool
+
+    def parts(self) -> Iterator[Part]:
+        """Return the parts, read from disk each time."""
+        for frame, family in _families(self.source, self.frame, self.groups):
+            family_there = replace(family, shared=self.shared)
+            of_row = self.cells.locate(family.code, frame.rank, len(frame.distinct))
+            yield Part(frame=frame, family=family_there, of_row=of_row)
+
+
+def audit_streamed(
+    outputs: Sequence[StreamedOutput],
+    policy: Policy,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FairnessResult:
+    """Audit outputs whose rows lie on disk; the result is that of :func:`audit_fairness`.
+
+    Args:
+        outputs: Counted and put aside.
+        policy: The declaration.
+        seed: Seed of the permutations of the descriptive heterogeneity test.
+        progress: Called with the finished share and what is being done.
+    """
+    pending = []
+    for index, source in enumerate(outputs):
+        progress(index / max(len(outputs), 1), f"Measuring {source.output.name} in every group")
+        pending.append(_measure(index, source, policy, seed, progress))
+    return audit_pending(pending, policy)
+
+
+def _measure(
+    index: int, source: StreamedOutput, policy: Policy, seed: int, progress: Progress
+) -> Pending:
+    output, counts = source.output, source.counts
+    frame = _frame(source)
+    everybody = _everybody()
+    whole, whole_rows = _whole(source, frame, everybody)
+    subject = make_subject(index, frame, whole_rows.cells, output.threshold, policy, seed)
+    plan, findings = planned_families(output, policy)
+    crossed = crossed_names(policy)
+    measured = []
+    for at, (names, declared) in enumerate(plan):
+        progress(at / len(plan), f"Measuring {output.name} by {', '.join(names)}")
+        groups = _groups(counts, output, names, declared=declared)
+        family, rows = _whole(source, frame, groups)
+        reference, finding = reference_of(family, policy)
+        findings += finding
+        is_crossed = len(names) == 1 and names[0] in crossed
+        measured.append(
+            measure_family(subject, family, reference=reference, crossed=is_crossed, rows=rows)
+        )
+    return Pending(
+        output=output,
+        overall=measure_family(subject, whole, rows=whole_rows),
+        families=tuple(measured),
+        not_available=absent_groups(output, policy),
+        findings=(
+            *findings,
+            *_threshold_findings(output),
+            *_bin_findings(counts, output),
+            *metric_findings(frame, output.name, policy),
+        ),
+    )
+
+
+def _frame(source: StreamedOutput) -> Frame:
+    """Return what is known of all rows, without any."""
+    counts, none = source.counts, np.zeros(0, dtype=np.int64)
+    patients = source.spill.patients[source.index]
+    probabilities = source.output.space in ("probability", "logit") and counts.bounded
+    return Frame(
+        y=np.zeros(0),
+        positive=np.zeros(0, dtype=np.bool_),
+        score=np.zeros(0),
+        order=none,
+        rank=none,
+        distinct=counts.centres,
+        patient=none,
+        patients=patients,
+        by_patient=none,
+        named_patients=source.named_patients,
+        clustered=patients < counts.n,
+        keep=np.zeros(0, dtype=np.bool_),
+        probabilities=probabilities,
+        regression=False,
+    )
+
+
+def _bucket_frame(whole: Frame, bucket: Bucket, counts: Counts) -> Frame:
+    """Return the rows of a bucket; ranks are those among all scores."""
+    rows = np.arange(len(bucket.y), dtype=np.int64)
+    return replace(
+        whole,
+        y=bucket.y,
+        positive=bucket.y == 1,
+        score=bucket.score,
+        order=rows,
+        rank=counts.places(bucket.score),
+        patient=bucket.patient,
+        patients=bucket.patients,
+        by_patient=rows,
+    )
+
+
+def _families(
+    source: StreamedOutput, whole: Frame, groups: _Groups
+) -> Iterator[tuple[Frame, Family]]:
+    at = [source.counts.names.index(name) for name in groups.names]
+    for bucket in source.spill.buckets(source.index):
+        frame = _bucket_frame(whole, bucket, source.counts)
+        joint = np.zeros(frame.n, dtype=np.int64)
+        for column, size in zip(at, groups.sizes, strict=True):
+            joint = joint * size + bucket.codes[column]
+        yield frame, groups.family(frame, groups.code_of[joint])
+
+
+def _everybody() -> _Groups:
+    return _Groups(
+        names=(),
+        labels=({},),
+        cells=np.zeros((1, 0), dtype=np.int64),
+        code_of=np.zeros(1, dtype=np.int64),
+        sizes=(),
+        declared=True,
+    )
+
+
+def _groups(
+    counts: Counts, output: ScoredOutput, names: Sequence[str], *, declared: bool
+) -> _Groups:
+    """Return the groups: every level of one attribute, or the combinations that occur."""
+    levels = {item.name: item.levels for item in output.attributes}
+    sizes = tuple(len(levels[name]) for name in names)
+    width = int(np.prod(sizes, dtype=np.int64))
+    present = np.arange(width)
+    if len(names) > 1:
+        present = np.flatnonzero(np.bincount(counts.joint(names), minlength=width))
+    code_of = np.full(width, len(present), dtype=np.int64)
+    code_of[present] = np.arange(len(present))
+    cells = np.stack(np.unravel_index(present, sizes), axis=1).astype(np.int64)
+    labels = tuple(
+        {name: levels[name][level] for name, level in zip(names, row, strict=True)}
+        for row in cells.tolist()
+    )
+    return _Groups(
+        names=tuple(names),
+        labels=labels,
+        cells=cells,
+        code_of=code_of,
+        sizes=sizes,
+        declared=declared,
+    )
+
+
+def _whole(source: StreamedOutput, frame: Frame, groups: _Groups) -> tuple[Family, _Buckets]:
+    """Return a family of all rows, without the rows, and the rows in parts."""
+    patients: FloatArray = np.zeros(len(groups.labels))
+    cohort = 0
+    for _, part in _families(source, frame, groups):
+        patients = patients + part.patients
+        cohort += part.cohort
+    shared = bool(patients.sum() > cohort)
+    empty = groups.family(frame, np.zeros(0, dtype=np.int64))
+    family = replace(
+        empty,
+        patients=patients,
+        cohort=cohort,
+        shared=shared,
+        occupied=np.flatnonzero(patients > 0),
+    )
+    cells = _cells(source.counts, groups)
+    rows = _Buckets(source=source, frame=frame, groups=groups, cells=cells, shared=shared)
+    return family, rows
+
+
+def _cells(counts: Counts, groups: _Groups) -> ScoreCells:
+    """Return counts of every group by score."""
+    group = groups.code_of[counts.joint(groups.names)]
+    width = max(len(counts.scores), 1)
+    key = group * width + counts.place
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    start = np.flatnonzero(np.diff(key, prepend=-1))
+    pos, neg = counts.pos[order], counts.neg[order]
+    if len(start):
+        pos, neg = np.add.reduceat(pos, start), np.add.reduceat(neg, start)
+    group, rank = np.divmod(key[start], width)
+    return cells_of(group, rank, pos, neg, len(groups.labels))
+
+
+def _threshold_findings(output: ScoredOutput) -> list[Finding]:
+    if output.threshold is not None:
+        return []
+    return [Finding(severity="warning", where=output.name, message=THRESHOLD_MISSING)]
+
+
+def _bin_findings(counts: Counts, output: ScoredOutput) -> list[Finding]:
+    """Say what binning can have cost, where there was any."""
+    if not counts.binned:
+        return []
+    bound = bin_errors(counts)
+    scale = "width" if counts.bounded else "width on the logistic scale"
+    message = (
+        f"More distinct scores than are counted one by one: ranks are those of {BINS:,} bins of "
+        f"equal {scale}. This moves the AUROC by at most {bound['auroc']:.2g}; the calibration "
+        "slope, the calibration error and decision curves read each score as the middle of its "
+        "bin. Rates at the threshold, the Brier score and observed over expected are exact."
+    )
+    return [Finding(severity="info", where=f"{output.name}: scores", message=message)]
+
+
+def bin_errors(counts: Counts) -> Mapping[str, float]:
+    """Return the most that binning can have moved the AUROC of everybody.
+
+    Half of the pairs of a positive and a negative in one bin, over all pairs.
+    """
+    _, doubt = counts.auroc()
+    return {"auroc": float(np.nan_to_num(doubt).max(initial=0.0))}

@@ -1,0 +1,382 @@
+"""The run of a Parquet table that is too large for memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audits.cancel import Cancel, never, part_of, stop_if
+from audits.cohorts.streamed import Portion, StreamedTable, open_streamed, parquet_rows
+from audits.cohorts.table import missing_patients
+from audits.errors import StudyError
+from audits.fairness import ScoredOutput
+from audits.fairness.counts import Counts
+from audits.fairness.spill import Spill
+from audits.fairness.streaming import StreamedOutput, audit_streamed
+from audits.policy import Policy, load_policy
+from audits.reporting import AuditParts, library_versions
+from audits.running.causes import without_causes
+from audits.running.columns import table_columns, with_declared
+from audits.running.requirements import requirements_of
+from audits.running.thresholds import named_threshold, paired_thresholds
+from audits.running.unused import undeclared_intersections, unused_settings
+from audits.running.writing import Internal, new_run_id, now, stamp
+from audits.types import Finding, Progress, Skipped, silent
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+STREAM_ABOVE = 2_000_000
+"""Rows above which a Parquet table is read in portions."""
+MOST_ENTRIES = 4_000_000
+"""Combinations of groups and scores above which scores are binned, so that they fit."""
+SHOWN_SKIPPED = 1_000
+_OPTIONS = frozenset(
+    {"labels", "scores", "patient", "groups", "intersections", "positive", "task", "space", "scope"}
+)
+_NO_CAUSES = "the table was read in portions; audit a sample of its patients with --why"
+_NO_ROWS = "The table was read in portions, so its rows were not compared with each other."
+
+
+@dataclass(kw_only=True)
+class _Gathered:
+    """What is known after the rows were read once."""
+
+    counts: list[Counts | None]
+    known: list[int]
+    positives: list[int]
+    missing: dict[str, int] = field(default_factory=dict)
+    unknown_patients: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    unusable: int = 0
+
+
+def streams(
+    source: Path | str, above: int | None, options: Mapping[str, Any], *, why: bool | None
+) -> bool:
+    """Return whether a table is read in portions: a large Parquet file of binary outputs.
+
+    What needs every row side by side (other tasks, case ids, causes) is read at once.
+
+    Args:
+        source: The file.
+        above: Rows from which on; None for two million.
+        options: Arguments of :func:`audits.running.predictions.open_scores`.
+        why: Whether causes were asked for.
+    """
+    path = Path(source)
+    if path.suffix.lower() != ".parquet" or why or options.get("task", "binary") != "binary":
+        return False
+    needs_all = {
+        name for name, value in options.items() if name not in _OPTIONS and value is not None
+    }
+    columns = options.get("columns_of")
+    if columns is not None and not any(_values(columns)):
+        needs_all.discard("columns_of")
+    limit = STREAM_ABOVE if above is None else above
+    return not needs_all and parquet_rows(path) > limit
+
+
+def _values(columns: Any) -> list[Any]:
+    return [getattr(columns, name) for name in type(columns).__slots__]
+
+
+def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
+    table: StreamedTable,
+    policy: Policy,
+    *,
+    thresholds: Sequence[float] = (),
+    threshold_chosen_on: str | None = None,
+    seed: int = 0,
+    prior_runs: Sequence[Mapping[str, Any]] = (),
+    progress: Progress = silent,
+    cancel: Cancel = never,
+) -> tuple[AuditParts, tuple[Counts, ...]]:
+    """Audit a table without ever holding its rows, and return the parts of its evidence.
+
+    Args:
+        table: The opened table.
+        policy: Declares what gets a verdict.
+        thresholds: One for all outputs or one for each; 0.5 stands in for probabilities.
+        threshold_chosen_on: sha256 of the data the thresholds were chosen on.
+        seed: Seed of everything random.
+        prior_runs: Earlier runs of the same table.
+        progress: Told how far the audit is.
+        cancel: Asked between portions.
+
+    Raises:
+        StudyError: A score cannot be used, or no row has both label and score.
+        AuditError: Rows cannot be put aside on disk.
+    """
+    moment = now()
+    names = [label.name for label in table.labels]
+    paired = paired_thresholds(thresholds, names)
+    with tempfile.TemporaryDirectory(prefix="auscult-") as folder:
+        spill = Spill(
+            Path(folder) / "rows",
+            table.rows,
+            outputs=len(names),
+            attributes=len(table.attributes),
+        )
+        gathered = _gather(table, spill, part_of(progress, 0.0, 0.4), cancel)
+        spill.sort()
+        outputs, findings = [], []
+        for index, command in enumerate(paired):
+            output, more = _output(table, index, policy, command, threshold_chosen_on)
+            findings += more
+            outputs.append(_streamed(table, gathered, spill, output, index))
+        result = audit_streamed(outputs, policy, seed=seed, progress=part_of(progress, 0.4, 1.0))
+        result = without_causes(result, _NO_CAUSES)
+    attributes = [attribute.name for attribute in table.attributes]
+    parts = AuditParts(
+        run={
+            "id": new_run_id(moment),
+            "created": stamp(moment),
+            "seed": seed,
+            "versions": library_versions(models=False),
+            "device": "cpu",
+        },
+        declaration={"policy_sha256": policy.sha256, "time": stamp(moment), "by": policy.by},
+        policy=policy.to_dict(),
+        study={
+            "name": table.path.stem,
+            "version": "",
+            "sha256": table.sha256,
+            "cases": table.rows,
+            "patients": spill.everybody if table.patient is not None else None,
+            "scope": table.scope,
+        },
+        prior_runs=prior_runs,
+        skipped=tuple(gathered.skipped),
+        outputs=result.to_dict(),
+        data_quality=_quality(table, gathered, spill),
+        requirements=requirements_of(policy, attributes, ()),
+        findings=[
+            *table.findings,
+            *missing_patients(table.patient or "", gathered.unknown_patients),
+            *policy.findings,
+            *unused_settings(policy, names, attributes),
+            *undeclared_intersections(table.intersections, policy),
+            *findings,
+            *_portion_findings(table, gathered),
+        ],
+    )
+    return parts, tuple(output.counts for output in outputs)
+
+
+def _gather(table: StreamedTable, spill: Spill, progress: Progress, cancel: Cancel) -> _Gathered:
+    size = len(table.labels)
+    out = _Gathered(counts=[None] * size, known=[0] * size, positives=[0] * size)
+    for portion in table.portions():
+        stop_if(cancel)
+        progress(portion.first / max(table.rows, 1), f"Read {portion.first:,} rows")
+        patients = portion.patients
+        if patients is None:
+            first = np.uint64(portion.first)
+            patients = first + np.arange(len(portion.scores[0]), dtype=np.uint64)
+        spill.add(patients, portion.labels, portion.scores, portion.codes)
+        for name, count in portion.missing.items():
+            out.missing[name] = out.missing.get(name, 0) + count
+        out.unknown_patients += portion.unknown_patients
+        for index in range(size):
+            _count(table, portion, index, out)
+        _skip(table, portion, out)
+    return out
+
+
+def _count(table: StreamedTable, portion: Portion, index: int, out: _Gathered) -> None:
+    label, score = portion.labels[index], portion.scores[index]
+    counted = Counts.of(_scored(table, index, label, score, portion.codes))
+    before = out.counts[index]
+    merged = counted if before is None else before.merge(counted)
+    out.counts[index] = merged if len(merged.cell) <= MOST_ENTRIES else merged.to_bins()
+    out.known[index] += int((label >= 0).sum())
+    out.positives[index] += int((label == 1).sum())
+
+
+def _scored(
+    table: StreamedTable,
+    index: int,
+    label: npt.NDArray[np.int8],
+    score: npt.NDArray[np.float64],
+    codes: Sequence[npt.NDArray[np.int32]],
+) -> ScoredOutput:
+    return ScoredOutput(
+        name=table.labels[index].name,
+        y=label,
+        score=score,
+        label_column=table.labels[index].column,
+        positive=table.labels[index].positive,
+        space=table.space,
+        attributes=tuple(
+            a.with_codes(code) for a, code in zip(table.attributes, codes, strict=True)
+        ),
+        scope=table.scope,
+        compared=table.groups,
+        crossings=table.intersections,
+    )
+
+
+def _output(
+    table: StreamedTable,
+    index: int,
+    policy: Policy,
+    command: float | None,
+    chosen_on: str | None,
+) -> tuple[ScoredOutput, list[Finding]]:
+    """Return an output without rows, and a finding where the customary threshold stands in."""
+    name = table.labels[index].name
+    threshold, findings = named_threshold(
+        name, command=command, policy=policy, chosen_on=chosen_on, space=table.space
+    )
+    none = np.zeros(0, dtype=np.int32)
+    output = _scored(
+        table,
+        index,
+        np.zeros(0, dtype=np.int8),
+        np.zeros(0),
+        [none] * len(table.attributes),
+    )
+    return replace(
+        output,
+        threshold=threshold.value,
+        threshold_source=threshold.source,
+        threshold_chosen_on=threshold.chosen_on,
+    ), findings
+
+
+def _streamed(
+    table: StreamedTable, gathered: _Gathered, spill: Spill, output: ScoredOutput, index: int
+) -> StreamedOutput:
+    counts = gathered.counts[index]
+    if counts is None or counts.n == 0:
+        raise StudyError(
+            f"{table.path}: no row has both the label {output.label_column!r} and the score "
+            f"{table.scores[index]!r}; give a table where at least one row has both."
+        )
+    return StreamedOutput(
+        output=output,
+        counts=counts,
+        spill=spill,
+        index=index,
+        named_patients=table.patient is not None,
+    )
+
+
+def _skip(table: StreamedTable, portion: Portion, out: _Gathered) -> None:
+    """List rows that lack a label or a score; all are counted, the first thousand are named."""
+    lacks = []
+    for label, score, values, scores in zip(
+        table.labels, table.scores, portion.labels, portion.scores, strict=True
+    ):
+        lacks += [(f"label {label.column!r}", values < 0), (f"score {score!r}", np.isnan(scores))]
+    anywhere = np.any([rows for _, rows in lacks], axis=0)
+    out.unusable += int(anywhere.sum())
+    for row in np.flatnonzero(anywhere)[: SHOWN_SKIPPED - len(out.skipped)].tolist():
+        words = list(dict.fromkeys(name for name, rows in lacks if rows[row]))
+        reason = f"The {' and the '.join(words)} is missing."
+        out.skipped.append(Skipped(case=str(portion.first + row), reason=reason))
+
+
+def _quality(table: StreamedTable, gathered: _Gathered, spill: Spill) -> dict[str, Any]:
+    n = table.rows
+    repeated: dict[str, Any] = {
+        "state": "not_available",
+        "reason": "No patient column is declared.",
+    }
+    if table.patient is not None:
+        repeated = {
+            "state": "computed",
+            "patients": spill.everybody,
+            "with_repeats": {"count": spill.repeated},
+            "most_cases_of_one_patient": spill.most,
+        }
+    return {
+        "missing": [
+            {"variable": name, "n": n, "missing": count, "share": count / n}
+            for name, count in ((name, gathered.missing[name]) for name in table.columns)
+        ],
+        "repeated_patients": repeated,
+        "doubled_rows": {"state": "not_available", "reason": _NO_ROWS},
+        "prevalence": [
+            {
+                "label": label.name,
+                "attribute": None,
+                "k": k,
+                "n": known,
+                "share": k / known if known else None,
+            }
+            for label, k, known in zip(
+                table.labels, gathered.positives, gathered.known, strict=True
+            )
+        ],
+    }
+
+
+def _portion_findings(table: StreamedTable, gathered: _Gathered) -> list[Finding]:
+    message = (
+        f"The {table.rows:,} rows were read in portions: nothing of single cases is kept, and "
+        "causes, slices and mitigation were not looked for."
+    )
+    findings = [Finding(severity="info", where="cases", message=message)]
+    if gathered.unusable > len(gathered.skipped):
+        message = (
+            f"{gathered.unusable:,} rows lack a label or a score; "
+            f"the first {len(gathered.skipped):,} are listed."
+        )
+        findings.append(Finding(severity="warning", where="skipped", message=message))
+    return findings
+
+
+def open_in_portions(
+    source: Path | str,
+    *,
+    policy: Path | str | Mapping[str, Any] | None,
+    groups: Sequence[str] = (),
+    intersections: Sequence[Sequence[str]] = (),
+    **options: Any,
+) -> tuple[StreamedTable, Policy]:
+    """Open a large Parquet table and the policy it is audited under.
+
+    Groups that only the policy names are read too, where the table has such a column.
+
+    Args:
+        source: The file.
+        policy: Policy file or data; None for the default policy.
+        groups: ``COL`` or ``COL:b1,b2,…`` each.
+        intersections: Lists of column names.
+        options: Further arguments of :func:`audits.cohorts.streamed.open_streamed`.
+    """
+    declared = load_policy(policy)
+    wanted, crossed = with_declared(declared, table_columns(source), groups, intersections)
+    known = {k: v for k, v in options.items() if k in _OPTIONS - {"task"} and v is not None}
+    table = open_streamed(Path(source), groups=wanted, intersections=crossed, **known)
+    return table, load_policy(policy, groups=table.groups, intersections=table.intersections)
+
+
+def internal_of_portions(
+    table: StreamedTable, counts: Sequence[Counts], key: str, command: Sequence[str]
+) -> Internal:
+    """Return what of such a run stays on site: its counts by group, label and score."""
+    import pandas as pd
+
+    return Internal(
+        info={
+            "kind": "predictions",
+            "key": key,
+            "command": list(command),
+            "predictions": str(table.path.absolute()),
+            "study": None,
+            "models": {},
+        },
+        cases=pd.DataFrame({"case_id": pd.array([], dtype="str")}),
+        predictions={},
+        counts={
+            label.name: found.arrays() for label, found in zip(table.labels, counts, strict=True)
+        },
+    )
