@@ -8,7 +8,6 @@ from dashboard.views.audit_parts import (
     calibration_part,
     declaration_part,
     forest_part,
-    importance_part,
     map_part,
     shortcut_part,
     size_part,
@@ -18,6 +17,7 @@ from dashboard.views.audit_parts import (
 )
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_part
+from dashboard.views.drivers_part import drivers_part
 from dashboard.views.elements import provenance
 from dashboard.views.pickers import pick_metric
 from dashboard.views.sections import section
@@ -32,6 +32,7 @@ SECTIONS = {
     "verdicts": "Verdicts",
     "groups": "Group by group",
     "why": "Why groups differ",
+    "drivers": "What drives it",
     "underdiagnosis": "Who is missed",
     "slices": "Slices",
     "shortcuts": "Shortcuts",
@@ -51,19 +52,13 @@ def _groups(chosen: Context) -> None:
         map_part(chosen, metric)
 
 
-def _slices(chosen: Context) -> None:
-    with states.guarded("The slices cannot be shown"):
-        slice_part(chosen)
-    with states.guarded("The explanations cannot be summed up"):
-        importance_part(chosen)
-
-
 PARTS = {
     "verdicts": verdict_part,
     "groups": _groups,
     "why": causes_part,
+    "drivers": drivers_part,
     "underdiagnosis": underdiagnosis_part,
-    "slices": _slices,
+    "slices": slice_part,
     "shortcuts": shortcut_part,
     "calibration": calibration_part,
     "decision": decision_part,

@@ -22,10 +22,12 @@ from dashboard.views.elements import provenance
 from dashboard.views.own_groups import own_groups_part
 from dashboard.views.sections import section
 from dashboard.views.similar_part import similar_part
+from dashboard.views.what_if_part import what_if_part
 
 PARTS = {
     "why": ("Why this score", why_part),
     "own_groups": ("This patient's own groups", own_groups_part),
+    "what_if": ("What if", what_if_part),
     "similar": ("Similar patients", similar_part),
     "opinion": ("Your opinion", opinion_part),
 }

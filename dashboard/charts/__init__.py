@@ -5,6 +5,7 @@ when a figure is drawn, so that the first page does not wait for it.
 """
 
 from dashboard.charts.agreement import Agreement, CasePair
+from dashboard.charts.beeswarm import Beeswarm, Dependence, Dot
 from dashboard.charts.decision import Curve, DecisionCurves
 from dashboard.charts.forest import Forest, ForestRow
 from dashboard.charts.heatmap import Cell, GroupMap
@@ -15,11 +16,14 @@ from dashboard.charts.waterfall import Effect, Waterfall
 
 __all__ = [
     "Agreement",
+    "Beeswarm",
     "CasePair",
     "Cell",
     "Chart",
     "Curve",
     "DecisionCurves",
+    "Dependence",
+    "Dot",
     "Effect",
     "Forest",
     "ForestRow",

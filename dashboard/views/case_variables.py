@@ -21,6 +21,8 @@ SIDE = 6
 """Variables shown per direction; the rest is summed, so that neither side is cut short."""
 
 NOT_MEASURED = "not measured"
+SMALL_PART = 0.05
+"""Parts below this share of an effect are not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +134,32 @@ def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
         "Variable": player["label"],
         "Value": shown if flag == "–" else f"{shown}, {flag}",
         "Status": status_text(player["name"], player["value"], basis),
-        "Effect": signed(player["effect"]) + (f" ± {error:.3f}" if error else ""),
+        "Effect": signed(player["effect"])
+        + (f" ± {error:.3f}" if error else "")
+        + measured_text(player),
         "Modifiable": {True: "yes", False: "no", None: "–"}[
             feature.actionable if feature else None
         ],
     }
+
+
+def measured_text(player: Mapping[str, Any]) -> str:
+    """Return the part of an effect that is due to the variable having been measured at all.
+
+    Example:
+        >>> measured_text({"effect": 0.3, "value": 2.0, "measurement": {"effect": 0.21}})
+        ', of which +0.210 for being measured'
+        >>> measured_text({"effect": 0.3, "value": "not measured", "measurement": {"effect": 0.3}})
+        ', all for not being measured'
+    """
+    part = player.get("measurement")
+    if part is None:
+        return ""
+    if player["value"] in {None, NOT_MEASURED}:
+        return ", all for not being measured"
+    if abs(part["effect"]) < SMALL_PART * max(abs(player["effect"]), SMALL_PART):
+        return ""
+    return f", of which {signed(part['effect'])} for being measured"
 
 
 def _none() -> dict[str, str]:

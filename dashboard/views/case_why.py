@@ -15,6 +15,7 @@ from dashboard.queries.explanations import Explanation
 from dashboard.views import states
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
+from dashboard.views.case_sensitivity import sensitivity_part
 from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
@@ -84,6 +85,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: 
             show_image(chosen, facts, field, model, found)
         if found is not None and found.entry.get("players"):
             show_variables(chosen, found.entry, model, narrow=narrow)
+            sensitivity_part(found.entry)
     if problem is not None:
         states.problem(f"{model_label(model)} cannot be explained here", str(problem))
     if found is not None:

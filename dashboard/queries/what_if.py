@@ -1,0 +1,81 @@
+"""What the model's output would be with other values, asked of the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from audits.errors import ExplanationError
+from dashboard.queries.explanations import model_folder, opened_model, run_study
+from dashboard.queries.runs import RunRef, load_run
+
+if TYPE_CHECKING:
+    from audits.explanations.counterfactual import Search
+    from audits.explanations.plausible import Plausible
+    from audits.explanations.request import Request
+    from audits.explanations.what_if import WhatIf
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def opened_case(ref: RunRef, model: str, case: str, output: str) -> Request:
+    """Return a case with its model, ready to be asked.
+
+    Raises:
+        ExplanationError: The folder of the study or the model is gone.
+    """
+    from audits.explanations.request import open_request
+
+    held = load_run(ref).evidence
+    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
+    place, study = model_folder(ref, model), run_study(ref)
+    if place is None or study is None:
+        raise ExplanationError(
+            f"Case {case}: the folder of {'the study' if study is None else model} is gone, so "
+            "the model cannot be asked; put it back."
+        )
+    seed = int(held["run"]["seed"])
+    return open_request(study, opened_model(place, weights[model]), case, output=output, seed=seed)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def plausible(ref: RunRef, model: str, case: str, output: str) -> dict[str, Plausible]:
+    """Return what each of the model's variables may be set to."""
+    from audits.explanations.what_if import plausible_of
+
+    return plausible_of(opened_case(ref, model, case, output))
+
+
+def own_values(ref: RunRef, model: str, case: str, output: str) -> Mapping[str, Any]:
+    """Return the case's own values of the model's variables; missing ones are None."""
+    from audits.explanations.variables import table_field
+
+    request = opened_case(ref, model, case, output)
+    row = request.raw[table_field(request.adapter).name].iloc[0]
+    return {str(n): None if v is None or v != v else v for n, v in row.items()}  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def asked(
+    ref: RunRef, model: str, case: str, output: str, changes: Mapping[str, float | str | None]
+) -> WhatIf:
+    """Return what the model's output would be with some values changed.
+
+    Raises:
+        ExplanationError: A value is not plausible.
+    """
+    from audits.explanations.what_if import what_if
+
+    return what_if(opened_case(ref, model, case, output), changes)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def searched(ref: RunRef, model: str, case: str, output: str) -> Search:
+    """Look for small plausible changes after which the call would be another one.
+
+    Raises:
+        ExplanationError: No variable is declared actionable.
+    """
+    from audits.explanations.counterfactual import search_counterfactuals
+
+    return search_counterfactuals(opened_case(ref, model, case, output))
