@@ -88,7 +88,8 @@ def explain(  # noqa: PLR0913 - the options of the contract
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out, prefix=".part-") as part:
-            for written in result.save(Path(part)):
+            # The JSON comes last: whoever sees it finds the arrays that it names.
+            for written in reversed(result.save(Path(part))):
                 written.replace(out / written.name)
     except OSError as error:
         raise StoreError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from audits.explanations.result import CaseExplanation
+    from model_adapters.base import SignalValue
 
 # ColorBrewer's red-blue stays apart under the common colour vision deficiencies, is monotone in
 # lightness on both sides and is neutral at zero.
@@ -18,8 +19,8 @@ STRONGEST_OVERLAY = 0.65
 VOLUME_DIMENSIONS = 3
 
 
-def save_figures(explanation: CaseExplanation, folder: Path) -> tuple[Path, Path]:
-    """Write ``map.png`` and ``image.png``.
+def save_figures(explanation: CaseExplanation, folder: Path) -> tuple[Path, ...]:
+    """Write ``map.png`` and, of an image, ``image.png``.
 
     A volume is shown in the slice (first axis) where the map is strongest.
 
@@ -28,11 +29,13 @@ def save_figures(explanation: CaseExplanation, folder: Path) -> tuple[Path, Path
         folder: An existing folder.
 
     Returns:
-        The two files.
+        The files.
     """
     from PIL import Image
 
     spatial = explanation.map
+    if spatial is not None and spatial.signal is not None and spatial.patient is not None:
+        return (_draw_signal(explanation, spatial.signal, spatial.patient, folder / "map.png"),)
     if spatial is None or spatial.patient is None or spatial.image is None:
         message = "save_figures needs a map in patient space and the image it belongs to"
         raise ValueError(message)
@@ -42,6 +45,45 @@ def save_figures(explanation: CaseExplanation, folder: Path) -> tuple[Path, Path
     overlay = folder / "map.png"
     _draw_overlay(explanation, image, patient, overlay)
     return overlay, plain
+
+
+def _draw_signal(
+    explanation: CaseExplanation,
+    signal: SignalValue,
+    patient: npt.NDArray[np.float32],
+    path: Path,
+) -> Path:
+    """Draw every lead on one time axis, with the map as bands behind it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    spatial = explanation.map
+    scale = spatial.scale if spatial is not None and spatial.scale > 0 else 1.0
+    count, samples = signal.values.shape
+    figure = Figure(figsize=(9.0, 0.9 + 0.62 * count), dpi=130)
+    canvas = FigureCanvasAgg(figure)
+    seconds = np.arange(samples) / signal.rate
+    for place, lead in enumerate(signal.leads):
+        axes = figure.add_subplot(count, 1, place + 1)
+        low, high = float(signal.values[place].min()), float(signal.values[place].max())
+        axes.imshow(
+            patient[None],
+            cmap=COLOUR_MAP,
+            vmin=-scale,
+            vmax=scale,
+            aspect="auto",
+            alpha=STRONGEST_OVERLAY,
+            extent=(0.0, samples / signal.rate, low, high if high > low else low + 1.0),
+        )
+        axes.plot(seconds, signal.values[place], color="black", linewidth=0.6)
+        axes.set_ylabel(lead, rotation=0, ha="right", va="center", fontsize=8)
+        axes.set_yticks([])
+        axes.tick_params(labelsize=7, labelbottom=place == count - 1)
+    figure.suptitle(f"{explanation.output}: {explanation.method}", fontsize=10)
+    note = "seconds; red raised the score, blue lowered it, the same for every lead"
+    figure.text(0.5, 0.01, note, ha="center", fontsize=7)
+    canvas.print_figure(str(path), metadata={"Software": None})
+    return path
 
 
 def display_plane(

@@ -72,8 +72,17 @@ class JobRunner:
         target = Path(out).absolute() if out else self._run_folder(f"{folders[0].name}-{key[:8]}")
         return self.start(key, arguments, target)
 
-    def start(self, key: str, arguments: Sequence[str], out: Path) -> Job:
-        """Start ``auscult audit`` with these arguments, or return the job of that key.
+    def start_explanation(self, arguments: Sequence[str], out: Path) -> Job:
+        """Start ``auscult explain`` with these arguments, or return the job that already does it.
+
+        Args:
+            arguments: Options of the command, without ``--out``.
+            out: Folder of the explanation.
+        """
+        return self.start(_key(list(arguments), [], out), arguments, out, verb="explain")
+
+    def start(self, key: str, arguments: Sequence[str], out: Path, *, verb: str = "audit") -> Job:
+        """Start a command with these arguments, or return the job of that key.
 
         A job that failed, was cancelled or whose run is gone starts again.
         """
@@ -90,6 +99,7 @@ class JobRunner:
                 "arguments": list(arguments),
                 "out": str(out),
                 "store": str(self._store.folder),
+                "verb": verb,
                 "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
             write_state(folder / REQUEST, request)

@@ -32,9 +32,10 @@ class Job:
         state: queued, running, done, failed or cancelled.
         share: Finished share in [0, 1].
         message: What it is doing, or the sentence it ended with.
-        out: The run folder it makes.
+        out: The folder it makes.
         created: When it was asked for, ISO 8601 in UTC.
-        arguments: Command line of the audit.
+        arguments: Command line, without the command.
+        verb: The command: ``audit`` or ``explain``.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Job:
     out: Path
     created: str
     arguments: tuple[str, ...]
+    verb: str = "audit"
 
     @property
     def ended(self) -> bool:
@@ -66,7 +68,7 @@ def read_job(folder: Path) -> Job | None:
     elif not alive:
         state, message, share = "failed", _LOST, (progress or {}).get("share", 0.0)
     elif progress is None:
-        state, message, share = "queued", "Waiting for another audit to finish", 0.0
+        state, message, share = "queued", "Waiting for another one to finish", 0.0
     else:
         state, message, share = "running", progress["message"], progress["share"]
     return Job(
@@ -77,6 +79,7 @@ def read_job(folder: Path) -> Job | None:
         out=Path(request["out"]),
         created=str(request["created"]),
         arguments=tuple(request["arguments"]),
+        verb=str(request.get("verb", "audit")),
     )
 
 

@@ -1,4 +1,4 @@
-"""The process of one job: waits for the lane, runs the audit, writes how it ended.
+"""The process of one job: waits for its lane, runs the command, writes how it ended.
 
 ``python -m audits.jobs.work FOLDER`` leaves its parent before it works, so the job outlives
 whoever started it.
@@ -24,7 +24,8 @@ from audits.jobs.state import (
 )
 from audits.storage.interrupt import Terminated, termination_unwinds
 
-LANE = "lane.lock"
+LANES = {"audit": "lane.lock", "explain": "explanations.lock"}
+"""One job of a kind at a time: nobody who waits for one explanation waits for an audit."""
 
 
 def main(folder: Path) -> int:
@@ -45,24 +46,27 @@ def work(folder: Path) -> None:
     (folder / PID).write_text(str(os.getpid()), encoding="ascii")
     try:
         with termination_unwinds():
-            state, message = _audit(folder)
+            state, message = _run(folder)
     except Terminated:
-        state, message = "cancelled", "The audit was cancelled; nothing was written."
+        state, message = "cancelled", "It was cancelled; nothing was written."
     except Exception as error:  # noqa: BLE001 - whatever it was, the page must learn of it
-        state, message = "failed", f"The audit could not be started ({error})."
+        state, message = "failed", f"It could not be started ({error})."
     write_state(folder / FINAL, {"state": state, "message": message})
 
 
-def _audit(folder: Path) -> tuple[str, str]:
+def _run(folder: Path) -> tuple[str, str]:
     request = read_state(folder / REQUEST)
     if request is None:
         raise FileNotFoundError(folder / REQUEST)
-    lane = take_lock(folder.parent / LANE, wait=True)
+    verb = request.get("verb", "audit")
+    lane = take_lock(folder.parent / LANES[verb], wait=True)
     try:
         write_state(folder / PROGRESS, {"share": 0.0, "message": "Starting"})
-        command = [sys.executable, "-m", "audits.cli", "audit", *request["arguments"]]
-        command += ["--out", request["out"], "--store", request["store"], "--if-changed"]
-        command += ["--progress-file", str(folder / PROGRESS)]
+        command = [sys.executable, "-m", "audits.cli", verb, *request["arguments"]]
+        command += ["--out", request["out"]]
+        if verb == "audit":
+            command += ["--store", request["store"], "--if-changed"]
+            command += ["--progress-file", str(folder / PROGRESS)]
         with (folder / LOG).open("wb") as log:
             return _watched(command, log.fileno(), folder)
     finally:
@@ -83,7 +87,7 @@ def _watched(command: list[str], log: int, folder: Path) -> tuple[str, str]:
     if code == 0:
         return "done", "Done"
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return "failed", lines[-1] if lines else f"The audit ended with code {code}."
+    return "failed", lines[-1] if lines else f"It ended with code {code}."
 
 
 if __name__ == "__main__":

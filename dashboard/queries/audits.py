@@ -33,7 +33,7 @@ def current_jobs(settings: Settings) -> list[Job]:
         jobs = runner(settings).jobs()
     except (PackageError, OSError):
         return []
-    return [job for job in jobs if not job.ended][:8]
+    return [job for job in jobs if not job.ended and job.verb == "audit"][:8]
 
 
 def job(settings: Settings, key: str) -> Job | None:

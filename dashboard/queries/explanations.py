@@ -33,13 +33,14 @@ EVERYBODY = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which score of which case is explained, against which cohort."""
+    """Which score of which case is explained, against which cohort; of a segmentation, where."""
 
     ref: RunRef
     model: str
     case: str
     output: str
     cohort: str = EVERYBODY
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,11 +51,13 @@ class Explanation:
         entry: ``explanation.json``.
         patient: Signed map on the grid of the stored image, or None.
         computed_now: True where the run did not hold it.
+        segmented: What a segmentation model drew on the stored image, or None.
     """
 
     entry: Mapping[str, Any]
     patient: npt.NDArray[np.float32] | None
     computed_now: bool
+    segmented: npt.NDArray[np.bool_] | None = None
 
 
 def study_folder(ref: RunRef) -> str | None:
@@ -178,7 +181,7 @@ def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArr
 
 @st.cache_resource(max_entries=96, show_spinner=False)
 def case_explanation(
-    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY
+    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY, region: str = ""
 ) -> Explanation:
     """Return the explanation of one score: the run's, the store's, or a new one, kept.
 
@@ -188,40 +191,38 @@ def case_explanation(
         case: Case id.
         output: Name of the output.
         cohort: Whom effects are measured against; the run's own are against everybody.
+        region: Of a segmentation, which pixels; empty for what the model segments.
 
     Raises:
         ExplanationError: The model brings scores only, or its folder is gone.
         StudyError: The case's inputs cannot be opened.
         AdapterError: The model cannot be loaded.
     """
-    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort)
-    checked = _cache_folder(wanted, checks=True)
+    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort, region=region)
+    checked = checked_folder(wanted)
     if (checked / "explanation.json").is_file():
         return _read(checked, computed_now=True)
-    found = _from_run(ref, model, case, output) if cohort == EVERYBODY else None
+    own = cohort == EVERYBODY and not region
+    found = _from_run(ref, model, case, output) if own else None
     if found is not None:
         return found
     folder = _cache_folder(wanted, checks=False)
     if not (folder / "explanation.json").is_file():
-        _compute(wanted, folder, checks=False)
+        _compute(wanted, folder)
     return _read(folder, computed_now=True)
 
 
-def check_explanation(
-    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY
-) -> None:
-    """Test the explanation of one score and keep the result, so that it is shown from now on.
+def checked_folder(wanted: Wanted) -> Path:
+    """Return where an explanation lies once it was tested."""
+    return _cache_folder(wanted, checks=True)
 
-    Raises:
-        ExplanationError: The model brings scores only, or a folder is gone.
-    """
-    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort)
-    folder = _cache_folder(wanted, checks=True)
-    if not (folder / "explanation.json").is_file():
-        _compute(wanted, folder, checks=True)
-    case_explanation.clear(ref, model, case, output, cohort)
-    if cohort == EVERYBODY:  # the same explanation under its shorter key
-        case_explanation.clear(ref, model, case, output)
+
+def forget(wanted: Wanted) -> None:
+    """Have an explanation read again, because it was tested meanwhile."""
+    key = (wanted.ref, wanted.model, wanted.case, wanted.output)
+    case_explanation.clear(*key, wanted.cohort, wanted.region)
+    case_explanation.clear(*key, wanted.cohort)
+    case_explanation.clear(*key)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -252,12 +253,14 @@ def _from_run(ref: RunRef, model: str, case: str, output: str) -> Explanation | 
 
 def _read(folder: Path, *, computed_now: bool) -> Explanation:
     entry = json.loads((folder / "explanation.json").read_bytes())
-    patient = None
+    patient = segmented = None
     if entry.get("map"):
         with np.load(folder / entry["map"]["file"], allow_pickle=False) as arrays:
             if "patient" in arrays.files:
                 patient = np.asarray(arrays["patient"], dtype=np.float32)
-    return Explanation(entry=entry, patient=patient, computed_now=computed_now)
+            if "segmented" in arrays.files:
+                segmented = np.asarray(arrays["segmented"], dtype=np.bool_)
+    return Explanation(entry=entry, patient=patient, computed_now=computed_now, segmented=segmented)
 
 
 def _cache_folder(wanted: Wanted, *, checks: bool) -> Path:
@@ -273,11 +276,13 @@ def _cache_folder(wanted: Wanted, *, checks: bool) -> Path:
     ]
     if wanted.cohort != EVERYBODY:
         made_from.append(wanted.cohort)
+    if wanted.region:
+        made_from.append({"region": wanted.region})
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     return Store(read_settings().store).cache / "explanations" / file_name_of(wanted.model) / key
 
 
-def _compute(wanted: Wanted, folder: Path, *, checks: bool) -> None:
+def _compute(wanted: Wanted, folder: Path) -> None:
     ref, model, case = wanted.ref, wanted.model, wanted.case
     from audits.explanations import explain_adapter_case
 
@@ -298,8 +303,8 @@ def _compute(wanted: Wanted, folder: Path, *, checks: bool) -> None:
         adapter,
         case,
         output=wanted.output,
+        region=wanted.region or None,
         seed=seed,
-        checks=checks,
         background=None if wanted.cohort == EVERYBODY else wanted.cohort,
     )
     explained.save(folder)

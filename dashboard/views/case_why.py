@@ -9,13 +9,16 @@ import streamlit as st
 
 from dashboard import numbers, state
 from dashboard.evidence import model_label
-from dashboard.queries import cases, explanations
+from dashboard.queries import cases, explanations, recordings
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
 from dashboard.views import states
+from dashboard.views.case_checks import check_part
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
+from dashboard.views.case_parts import show_parts
 from dashboard.views.case_sensitivity import sensitivity_part
+from dashboard.views.case_signal import show_signal
 from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
@@ -80,16 +83,35 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: 
             problem = error
         if found is not None:
             reliability_badge(found.entry)
-            check_button(chosen, found.entry, cohort)
-        if field is not None and (found is None or found.entry.get("map")):
+            wanted = explanations.Wanted(
+                ref=chosen.ref,
+                model=model,
+                case=facts.case,
+                output=chosen.output.name,
+                cohort=cohort,
+            )
+            check_part(wanted, found.entry)
+        if field is not None and _has_image(chosen, facts, found):
             show_image(chosen, facts, field, model, found)
-        if found is not None and found.entry.get("players"):
+        recording = recordings.signal_field(chosen.ref)
+        if recording is not None and (found is None or found.entry.get("map")):
+            show_signal(chosen, facts, recording, model, found)
+        told = found is not None and show_parts(chosen, found.entry, model)
+        if found is not None and found.entry.get("players") and not told:
             show_variables(chosen, found.entry, model, narrow=narrow)
             sensitivity_part(found.entry)
     if problem is not None:
         states.problem(f"{model_label(model)} cannot be explained here", str(problem))
     if found is not None:
         method_note(found)
+
+
+def _has_image(chosen: Context, facts: CaseFacts, found: Explanation | None) -> bool:
+    """Return whether an image belongs to what is explained, with or without a map over it."""
+    if found is None or found.entry.get("map"):
+        return True
+    several = bool(found.entry.get("modalities"))
+    return several and facts.case in explanations.imaged_cases(chosen.ref)
 
 
 def reliability_badge(entry: Mapping[str, Any]) -> None:
@@ -102,18 +124,6 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
     if entry.get("off_support_share") is not None:
         extra.append(f"Off-support share {entry['off_support_share']:.0%}.")
     st.markdown(f"{shown.badge} {' '.join(extra)}")
-
-
-def check_button(chosen: Context, entry: Mapping[str, Any], cohort: str) -> None:
-    """Offer to test an explanation that was not tested yet."""
-    if explanations.reliability(entry) != "not_checked":
-        return
-    what = "map" if entry.get("map") else "ranking"
-    model, case, output = entry["model"], entry["case"], entry["output"]
-    if st.button(f"Check this {what}", key=f"check_{model}", icon=":material/rule:"):
-        with st.spinner(f"Testing the {what} against random ones"):
-            explanations.check_explanation(chosen.ref, model, case, output, cohort)
-        st.rerun()
 
 
 def method_note(found: Explanation) -> None:

@@ -99,7 +99,7 @@ def _rate_of(seconds: npt.NDArray[np.float64]) -> float:
     step = float(np.median(steps)) if steps.size else 0.0
     if step <= 0 or float(np.abs(steps - step).max()) > _UNEVEN * step:
         raise StudyError("its times do not rise in even steps; resample it to one rate")
-    return 1.0 / step
+    return round(1.0 / step, 6)  # times are written with few digits
 
 
 def _read_wfdb(path: Path, facts: SignalFacts) -> SignalValue:

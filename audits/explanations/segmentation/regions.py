@@ -76,7 +76,8 @@ def place_of(region: Region, native: tuple[int, ...]) -> Mask:
     axes = len(native)
     first = region.numbers[:axes]
     last = tuple(one + 1 for one in first) if region.kind == "pixel" else region.numbers[axes:]
-    fits = len(first) == len(last) == axes and all(
+    wanted = axes if region.kind == "pixel" else 2 * axes
+    fits = len(region.numbers) == wanted and all(
         0 <= low < high <= size for low, high, size in zip(first, last, native, strict=False)
     )
     if not fits:

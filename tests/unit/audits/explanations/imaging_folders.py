@@ -67,13 +67,13 @@ def study_folder(
     return folder
 
 
-def retina_model(folder: Path) -> Path:
+def retina_model(folder: Path, size: tuple[int, int] = (ROWS, COLUMNS)) -> Path:
     """Return the published retina U-Net as a model folder."""
     return model_folder(
         folder,
         tensors=(RETINA / "weights.safetensors").read_bytes(),
         architecture={"name": "orobix.RetinaUNet"},
-        inputs={"fundus": {"size": [ROWS, COLUMNS], "scale": "0-1"}},
+        inputs={"fundus": {"size": list(size), "scale": "0-1"}},
         id="retina-unet",
         task="segmentation",
         outputs=["vessel"],

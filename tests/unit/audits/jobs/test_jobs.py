@@ -15,7 +15,7 @@ import pytest
 
 from audits.jobs import JobRunner
 from audits.jobs.state import PID, take_lock
-from audits.jobs.work import LANE
+from audits.jobs.work import LANES
 from audits.storage import Store, list_runs, verify_run
 
 
@@ -27,7 +27,7 @@ def runner(tmp_path):
 @pytest.fixture
 def busy_lane(tmp_path):
     """Another audit is running."""
-    held = take_lock(Store(tmp_path / "store").jobs / LANE, wait=True)
+    held = take_lock(Store(tmp_path / "store").jobs / LANES["audit"], wait=True)
     yield
     os.close(held)
 
