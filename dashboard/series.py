@@ -165,13 +165,20 @@ def waterfall(explanation: Entry) -> WaterfallChart | None:
         unit="logits" if logit is not None else "units of the output",
         effects=tuple(
             Effect(
-                label=f"{p['label']} {value_text(p['value'], p.get('unit'))}".strip(),
+                label=_with_value(p),
                 effect=p["effect"],
                 error=p.get("se"),
             )
             for p in players
         ),
     )
+
+
+def _with_value(player: Entry) -> str:
+    """Return a player's label with its value; a part of an image or a text has none."""
+    if player["value"] is None:
+        return str(player["label"])
+    return f"{player['label']} {value_text(player['value'], player.get('unit'))}".strip()
 
 
 def value_text(value: float | str | None, unit: str | None = None) -> str:

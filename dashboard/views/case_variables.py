@@ -60,7 +60,7 @@ def show_variables(
         with column:
             st.markdown(f"**{title}**")
             show_table(_rows(side, basis) or [_none()], alt=f"{title}: variables with their effect")
-    missing = [p["label"] for p in players if p["value"] in {None, NOT_MEASURED}]
+    missing = [p["label"] for p in players if p["value"] == NOT_MEASURED]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
     chart = series.waterfall({**entry, "players": players})
@@ -129,11 +129,17 @@ def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
     error = player.get("se")
     feature = basis.known.get(player["name"])
     flag = reference_flag(player["value"], feature.normal if feature else None)
-    shown = series.value_text(player["value"], player.get("unit"))
+    shown = (
+        series.value_text(player["value"], player.get("unit"))
+        if player["value"] is not None
+        else "–"
+    )
     return {
         "Variable": player["label"],
         "Value": shown if flag == "–" else f"{shown}, {flag}",
-        "Status": status_text(player["name"], player["value"], basis),
+        "Status": "–"
+        if player["value"] is None and feature is None  # a part of an image or a text
+        else status_text(player["name"], player["value"], basis),
         "Effect": signed(player["effect"])
         + (f" ± {error:.3f}" if error else "")
         + measured_text(player),

@@ -10,13 +10,38 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import as_array
 from audits.explanations.parts.evidence import Change, NewMeasurements
 from audits.explanations.parts.layout import ROWS_PER_CALL
+from audits.explanations.request import Request, open_request
 from audits.explanations.shapley import FieldsGame, Stop, shapley_values
 
 if TYPE_CHECKING:
-    from audits.explanations.request import Request
-    from model_adapters.base import Feature, Field
+    from audits.explanations.backgrounds import CaseSource
+    from model_adapters.base import Feature, Field, ModelAdapter
 
 _STOP = Stop(relative=0.02, absolute=0.0, min_cycles=20, max_cycles=200, seconds=3.0)
+
+
+def change_of_case(
+    study: CaseSource, adapter: ModelAdapter, case: str, *, output: str, hours: float
+) -> Change | None:
+    """Return what changed in one case of a model with a sequence; see :func:`change_since`.
+
+    Args:
+        study: An opened study.
+        adapter: A loaded model.
+        case: Case id.
+        output: Name of an output.
+        hours: How much earlier the first prediction is.
+
+    Raises:
+        ExplanationError: If there is no such case or output.
+    """
+    from audits.explanations.parts.windows import sequence_variables
+
+    request = open_request(study, adapter, case, output=output)
+    field = next((one for one in adapter.inputs if one.modality == "sequence"), None)
+    if field is None:
+        return None
+    return change_since(request, field, sequence_variables(request, field), hours)
 
 
 def change_since(

@@ -158,6 +158,7 @@ class NoteEvidence:
         read: Tokens the model reads.
         total: Tokens the text has.
         read_to: Character up to which it is read.
+        negations: First and behind-last character of what stands under a negation.
         deletion: The deletion test, or None with fewer than two sentences.
     """
 
@@ -166,6 +167,7 @@ class NoteEvidence:
     read: int
     total: int
     read_to: int
+    negations: tuple[tuple[int, int], ...]
     deletion: Deletion | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,5 +178,6 @@ class NoteEvidence:
             "read": self.read,
             "total": self.total,
             "read_to": self.read_to,
+            "negations": [list(span) for span in self.negations],
             "deletion": None if self.deletion is None else asdict(self.deletion),
         }

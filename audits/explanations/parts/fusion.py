@@ -265,6 +265,7 @@ def _note(
             read=len(plan.tokens.ids),
             total=plan.tokens.total,
             read_to=max(end for _, end in plan.tokens.spans),
+            negations=negated,
             deletion=None,
         )
     return None

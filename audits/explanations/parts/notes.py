@@ -101,6 +101,7 @@ def explain_by_note(request: Request, method: Method) -> CaseExplanation:
             read=len(plan.tokens.ids),
             total=plan.tokens.total,
             read_to=max(end for _, end in plan.tokens.spans),
+            negations=negated_spans(str(request.raw[field.name][0])),
             deletion=deletion_test(units, request.index, effects, seed=request.seed),
         ),
         checks=(deletion_check(units, request.index, effects, seed=request.seed),),
