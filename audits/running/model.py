@@ -33,6 +33,7 @@ from model_adapters import ModelAdapter, load_adapter
 if TYPE_CHECKING:
     from audits.explanations import CaseExplanation
     from audits.explanations.shortcuts import MeasuredSuspect
+    from audits.predictions.segmentation import SegmentedCohort
 
 IMPORTANCE_PER_EXPLAINED = 10
 """Random cases behind the global importance, for every case that is explained one by one."""
@@ -105,7 +106,16 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     progress(0.0, f"Loading {folder.name}")
     adapter = load_adapter(folder, device=device)
     if adapter.output.task == "segmentation":
-        return _segmented(study, adapter, attributes, progress=progress, cancel=cancel)
+        return _segmented(
+            study,
+            adapter,
+            attributes,
+            seed=seed,
+            explain_cases=explain_cases,
+            check_cases=check_cases,
+            progress=progress,
+            cancel=cancel,
+        )
     engine = one_pass_engine(adapter) if explain_cases else None
     predictions = predict_cohort(
         study,
@@ -165,29 +175,60 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     )
 
 
-def _segmented(
+def _segmented(  # noqa: PLR0913 - one model's part of a run
     study: Study,
     adapter: ModelAdapter,
     attributes: Sequence[Attribute],
     *,
+    seed: int,
+    explain_cases: int,
+    check_cases: int,
     progress: Progress,
     cancel: Cancel,
 ) -> ModelPass:
-    """Measure what a segmentation model draws; single cases are explained where one asks."""
+    """Measure what a segmentation model draws, and explain some of it."""
+    from audits.explanations import explain_cohort_sample
     from audits.predictions.segmentation import segment_cohort
 
-    cohort = segment_cohort(study, adapter, progress=progress, cancel=cancel)
+    cohort = segment_cohort(study, adapter, progress=part_of(progress, 0.05, 0.6), cancel=cancel)
     taken = [a.take(cohort.rows) for a in attributes]
-    reason = "Explained case by case: auscult explain, or the page of a case."
+    explained: Sequence[CaseExplanation] = ()
+    summary: Mapping[str, Any] = {}
+    if explain_cases:
+        rows = _worst_drawn(cohort, taken, count=explain_cases, seed=seed)
+        explained, summary = explain_cohort_sample(
+            study,
+            adapter,
+            [cohort.case_ids[row] for row in rows],
+            seed=seed,
+            check_cases=check_cases,
+            progress=part_of(progress, 0.6, 1.0),
+            cancel=cancel,
+        )
     return ModelPass(
         key=cohort.key,
         device=adapter.device,
         outputs=tuple(segmented_outputs(study, cohort, taken)),
         predictions=segmented_frame(cohort),
-        summary={"method": None, "cases": 0, "outputs": [], "reason": reason},
+        explanations=explained,
+        summary=summary,
         skipped=cohort.skipped,
         findings=cohort.findings,
     )
+
+
+def _worst_drawn(
+    cohort: SegmentedCohort, attributes: Sequence[Attribute], *, count: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Return the rows to explain: half the lowest overlaps, half from every group in turn."""
+    total = len(cohort.case_ids)
+    overlaps = np.array([cohort.measures[name]["dice"] for name in cohort.names])
+    lowest = np.nan_to_num(overlaps, nan=np.inf).min(axis=0)
+    worst = np.argsort(lowest, kind="stable")[: min(count, total) // 2]
+    others = np.ones(total, dtype=np.bool_)
+    others[worst] = False
+    rest = choose_cases(others, [], attributes, count=min(count, total) - len(worst), seed=seed)
+    return np.sort(np.concatenate([worst, rest])).astype(np.int64)
 
 
 def _suspects(
@@ -357,7 +398,7 @@ def _globally(
     if found is None:
         taken = ", ".join(sorted({one.modality for one in adapter.inputs})) or "scores only"
         reason = (
-            f"{adapter.card.key} takes {taken} and no single table of clinical variables, so no "
+            f"{adapter.card.key} takes {taken} and no single table of at most 500 clinical variables, so no "
             "share of attribution belongs to a variable."
         )
         return {"protected_basis": no_inventory(reason)}, None

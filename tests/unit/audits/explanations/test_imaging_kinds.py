@@ -144,6 +144,21 @@ def test_one_pixel_a_box_and_the_reference_can_be_asked_about(segmenter):
     assert truth.score.logit == pytest.approx(box.score.logit, rel=0.6)
 
 
+def test_a_whole_audit_of_a_segmentation(segmenter, tmp_path):
+    from audits.running import run_study_audit
+
+    study, model = segmenter
+    run = run_study_audit(
+        study, [model], out=tmp_path / "r", store=tmp_path / "s", explain_cases=4, check_cases=1
+    )
+    assert run.evidence["outputs"][0]["overall"]["metrics"]["dice"]["value"] > 0.7
+    told = run.evidence["explanations"]["m@1.0"]
+    assert (told["method"], told["cases"], told["grid"]) == ("gradcam", 4, [16, 20])
+    ranks = [one for one in told["checks"] if one["name"] == "deletion_rank"]
+    assert ranks[0]["share"]["n"] == 1
+    assert any(told["localisation"][0]["groups"])
+
+
 def test_nothing_segmented_is_said(segmenter):
     study, model = segmenter
     found = explain_case(study=study, model=model, case="c0", checks=False)
