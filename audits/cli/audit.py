@@ -122,6 +122,14 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Where the rows come from.",
             ),
             click.option(
+                "--bootstrap",
+                type=click.IntRange(min=0),
+                default=0,
+                show_default=True,
+                metavar="N",
+                help="Resamples of the patients, shown beside the intervals; on a GPU if any.",
+            ),
+            click.option(
                 "--stream-above",
                 type=click.IntRange(min=0),
                 metavar="ROWS",
@@ -285,6 +293,8 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         scope=given["scope"] or "same_source_test",
         case_id=given["case_id"],
         stream_above=given["stream_above"],
+        bootstrap=given["bootstrap"],
+        device=given["device"],
         **shared,
     )
 

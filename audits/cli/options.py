@@ -43,7 +43,7 @@ def refuse_options_of_scores(given: Mapping[str, Any], *, used: Collection[str])
     Raises:
         UsageError: Names the first one.
     """
-    defaults = {"task": "binary", "space": "probability"}
+    defaults = {"task": "binary", "space": "probability", "bootstrap": 0}
     for name, value in given.items():
         if name not in used and value not in (None, (), defaults.get(name)):
             raise click.UsageError(
@@ -55,6 +55,7 @@ def option_name(name: str) -> str:
     """Return how a person writes an option."""
     singular = {"labels": "label", "scores": "score", "thresholds": "threshold"}
     singular |= {"groups": "group", "positives": "positive"}
+    singular |= {"horizons": "horizon", "measures": "measure"}
     singular |= {"candidate_thresholds": "candidate_threshold"}
     singular |= {"base_scores": "base_score", "candidate_scores": "candidate_score"}
     return singular.get(name, name).replace("_", "-")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from audits.errors import AuditError
+from audits.fairness.on_device import count_on
 from audits.fairness.types import FloatArray, IntArray, ScoredOutput
 
 MAX_DISTINCT = 1_000_000
@@ -76,10 +77,17 @@ class Counts:
     neg: IntArray
 
     @classmethod
-    def of(cls, output: ScoredOutput, *, max_distinct: int = MAX_DISTINCT) -> Counts:
+    def of(
+        cls, output: ScoredOutput, *, max_distinct: int = MAX_DISTINCT, device: str = "cpu"
+    ) -> Counts:
         """Count an output's usable rows.
 
         Rows without a label, a score or a level of some attribute are left out.
+
+        Args:
+            output: Labels, scores and groups.
+            max_distinct: Distinct scores up to which they are counted one by one.
+            device: ``cuda`` counts on the GPU; the counts are the same.
         """
         labels = np.asarray(output.y, dtype=np.float64)
         score = np.asarray(output.score, dtype=np.float64)
@@ -88,7 +96,13 @@ class Counts:
         for item in output.attributes:
             keep &= np.asarray(item.codes) >= 0
             cell = cell * len(item.levels) + np.asarray(item.codes, dtype=np.int64)
-        scores, place = np.unique(score[keep], return_inverse=True)
+        positive = labels[keep] == 1
+        if device == "cuda":
+            scores, cell, place, pos, neg = count_on(device, cell[keep], score[keep], positive)
+        else:
+            scores, place = np.unique(score[keep], return_inverse=True)
+            cell, place = cell[keep], place.reshape(-1).astype(np.int64)
+            pos, neg = positive.astype(np.int64), (~positive).astype(np.int64)
         bounded = output.space in ("probability", "logit")
         if bounded and len(scores):
             bounded = bool(scores[0] >= 0 and scores[-1] <= 1)
@@ -97,14 +111,7 @@ class Counts:
             levels=tuple(item.levels for item in output.attributes),
             bounded=bounded,
         )
-        made = _aggregate(
-            shape,
-            scores,
-            cell[keep],
-            place.reshape(-1).astype(np.int64),
-            (labels[keep] == 1).astype(np.int64),
-            (labels[keep] == 0).astype(np.int64),
-        )
+        made = _aggregate(shape, scores, cell, place, pos, neg)
         return made if len(scores) <= max_distinct else made.to_bins()
 
     @property

@@ -27,6 +27,7 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
     policy: Path | str | Mapping[str, Any] | None = None,
     seed: int = 0,
     why: bool | None = False,
+    bootstrap: int = 0,
     weight: str | None = None,
     time: str | None = None,
     event: str | None = None,
@@ -53,6 +54,7 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         seed: Seed of everything random.
         why: Add causes, slices and a mitigation preview to every output; None for tables of up to
             60,000 scored labels, as the command does.
+        bootstrap: Resamples of the patients for a view beside the intervals; 0 for none.
         weight: Column of the weight of each row.
         time: Column of the time of a survival outcome.
         event: Column of its event; the label where none is named.
@@ -109,6 +111,7 @@ def audit_predictions(  # noqa: PLR0913 - the contract's arguments, all but the 
         task=str(options.get("task", "binary")),
         seed=seed,
         why=why,
+        bootstrap=bootstrap,
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from audits.fairness import FairnessResult, ScoredOutput
+from audits.fairness import BINARY_TASKS, FairnessResult, ScoredOutput
+from audits.fairness.bootstrap import bootstrap_section
 from audits.fairness.custom import CustomMetric, custom_section
+from audits.fairness.reliability import reliability_section
 from audits.fairness.residuals import residuals_section
 from audits.fairness.stays.alarms import Stays
 from audits.fairness.stays.section import stays_section
@@ -15,7 +17,7 @@ from audits.fairness.survival.outcome import SurvivalOutcome
 from audits.policy import Policy
 
 
-def with_sections(
+def with_sections(  # noqa: PLR0913 - passes the run's options on
     result: FairnessResult,
     outputs: Sequence[ScoredOutput],
     policy: Policy,
@@ -23,6 +25,8 @@ def with_sections(
     stays: Sequence[Stays | None],
     custom: Sequence[CustomMetric] = (),
     seed: int,
+    bootstrap: int = 0,
+    device: str = "cpu",
 ) -> FairnessResult:
     """Return the audit with the further sections of every output.
 
@@ -33,6 +37,8 @@ def with_sections(
         stays: When each output's predictions were made, where they repeat during stays.
         custom: Further metrics.
         seed: Seed of the resamples.
+        bootstrap: Resamples of the patients of binary outputs; 0 for none.
+        device: Where they are drawn.
     """
     deeper = []
     for made, output, repeated in zip(result.outputs, outputs, stays, strict=True):
@@ -41,8 +47,14 @@ def with_sections(
             extras["residuals"] = residuals_section(output, policy)
         if repeated is not None:
             extras["stays"] = stays_section(output, repeated, policy)
+        if output.task in BINARY_TASKS and (curve := reliability_section(output)) is not None:
+            extras["reliability"] = curve
         if custom:
             extras["custom"] = custom_section(output, custom, policy, seed=seed)
+        if bootstrap and output.task in BINARY_TASKS and output.weights is None:
+            extras["bootstrap"] = bootstrap_section(
+                output, policy, replicates=bootstrap, seed=seed, device=device
+            )
         if isinstance(output.details, SurvivalOutcome):
             extras["horizon"] = {"value": output.details.horizon, "unit": output.details.unit}
         deeper.append(replace(made, extras={**made.extras, **extras}))

@@ -43,6 +43,7 @@ from audits.running.writing import (
 from audits.storage import Run, Store
 from audits.storage.writer import refuse_existing
 from audits.types import Finding, Progress, silent
+from model_adapters import select_device
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +117,8 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     seed: int = 0,
     prior_runs: Sequence[Mapping[str, Any]] = (),
     why: bool | None = False,
+    bootstrap: int = 0,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> AuditResult:
     """Audit a table of labels and scores.
@@ -131,6 +134,8 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         seed: Seed of everything random.
         prior_runs: Earlier runs of the same table.
         why: Look for causes, slices and mitigation; None for tables that are not large.
+        bootstrap: Resamples of the patients for a view beside the intervals; 0 for none.
+        device: Where they are drawn.
         progress: Told how far the audit is.
 
     Raises:
@@ -156,6 +161,8 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
         stays=[stays_of(table, kept) for kept in rows],
         custom=custom,
         seed=seed,
+        bootstrap=bootstrap,
+        device=device,
     )
     result = with_causes(
         result,
@@ -268,6 +275,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     if_changed: bool = False,
     why: bool | None = None,
     stream_above: int | None = None,
+    bootstrap: int = 0,
+    device: str = "cpu",
     progress: Progress = silent,
     cancel: Cancel = never,
     **options: Any,
@@ -289,6 +298,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         why: Look for causes, slices and mitigation; None for tables that are not large.
         stream_above: Rows above which a Parquet table of binary outputs is read in portions, so
             that its size does not matter; None for two million.
+        bootstrap: Resamples of the patients for a view beside the intervals; 0 for none.
+        device: Where rows are counted and resampled: ``auto``, ``cpu`` or ``cuda``.
         progress: Told how far the run is.
         cancel: Asked between steps.
         options: Labels, scores and further arguments of :func:`open_scores`.
@@ -302,7 +313,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         refuse_existing(target)
     progress(0.0, "Opening the table")
     registry = Store(store)
-    portions = streams(source, stream_above, options, why=why)
+    portions = not bootstrap and streams(source, stream_above, options, why=why)
+    where = select_device(device) if bootstrap or portions else "cpu"
     opened = open_in_portions if portions else open_scores
     table, declared = opened(source, policy=policy, **options)
     key = content_key(
@@ -315,6 +327,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         horizons=list(horizons),
         why=why,
         portions=portions,
+        bootstrap=bootstrap,
         options={k: _plain(v) for k, v in options.items() if v is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
@@ -329,11 +342,20 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         "progress": part_of(progress, 0.1, 0.9),
     }
     if isinstance(table, StreamedTable):
-        parts, counts = audit_in_portions(table, declared, cancel=cancel, **shared)
+        parts, counts = audit_in_portions(table, declared, cancel=cancel, device=where, **shared)
         internal = internal_of_portions(table, counts, key, command)
     else:
         task = str(options.get("task", "binary"))
-        found = audit_table(table, declared, task=task, horizons=horizons, why=why, **shared)
+        found = audit_table(
+            table,
+            declared,
+            task=task,
+            horizons=horizons,
+            why=why,
+            bootstrap=bootstrap,
+            device=where,
+            **shared,
+        )
         parts, internal = found.parts, internal_of(table, source, key, command)
     progress(0.9, "Writing the run")
     stop_if(cancel)
@@ -371,12 +393,20 @@ def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, A
 def _cases(table: CohortTable) -> pd.DataFrame:
     from audits.running.frames import cases_frame
 
-    return cases_frame(table.case_ids, table.patients, table.labels, compared_attributes(table))
+    return cases_frame(
+        table.case_ids,
+        table.patients,
+        table.labels,
+        compared_attributes(table),
+        table.task_columns.weight,
+    )
 
 
 def _predictions(table: CohortTable) -> pd.DataFrame:
     from audits.running.frames import predictions_frame
 
     scores = {s.name: s.values for s in table.scores}  # noqa: PD011 - plain arrays
-    probabilities = scores if table.space == "probability" else {}
+    # A risk by a horizon is none of the label itself: nobody may draw its calibration from it.
+    timed = table.task_names.time is not None
+    probabilities = scores if table.space == "probability" and not timed else {}
     return predictions_frame(table.case_ids, "score", scores, probabilities)

@@ -94,6 +94,7 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
     threshold_chosen_on: str | None = None,
     seed: int = 0,
     prior_runs: Sequence[Mapping[str, Any]] = (),
+    device: str = "cpu",
     progress: Progress = silent,
     cancel: Cancel = never,
 ) -> tuple[AuditParts, tuple[Counts, ...]]:
@@ -106,6 +107,7 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
         threshold_chosen_on: sha256 of the data the thresholds were chosen on.
         seed: Seed of everything random.
         prior_runs: Earlier runs of the same table.
+        device: Where rows are counted.
         progress: Told how far the audit is.
         cancel: Asked between portions.
 
@@ -123,7 +125,8 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             outputs=len(names),
             attributes=len(table.attributes),
         )
-        gathered = _gather(table, spill, part_of(progress, 0.0, 0.4), cancel)
+        steps = part_of(progress, 0.0, 0.4)
+        gathered = _gather(table, spill, steps, cancel, device)
         spill.sort()
         outputs, findings = [], []
         for index, command in enumerate(paired):
@@ -139,7 +142,7 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             "created": stamp(moment),
             "seed": seed,
             "versions": library_versions(models=False),
-            "device": "cpu",
+            "device": device,
         },
         declaration={"policy_sha256": policy.sha256, "time": stamp(moment), "by": policy.by},
         policy=policy.to_dict(),
@@ -169,7 +172,9 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
     return parts, tuple(output.counts for output in outputs)
 
 
-def _gather(table: StreamedTable, spill: Spill, progress: Progress, cancel: Cancel) -> _Gathered:
+def _gather(
+    table: StreamedTable, spill: Spill, progress: Progress, cancel: Cancel, device: str
+) -> _Gathered:
     size = len(table.labels)
     out = _Gathered(counts=[None] * size, known=[0] * size, positives=[0] * size)
     for portion in table.portions():
@@ -184,14 +189,15 @@ def _gather(table: StreamedTable, spill: Spill, progress: Progress, cancel: Canc
             out.missing[name] = out.missing.get(name, 0) + count
         out.unknown_patients += portion.unknown_patients
         for index in range(size):
-            _count(table, portion, index, out)
+            _count(table, portion, index, out, device)
         _skip(table, portion, out)
     return out
 
 
-def _count(table: StreamedTable, portion: Portion, index: int, out: _Gathered) -> None:
+def _count(table: StreamedTable, portion: Portion, index: int, out: _Gathered, device: str) -> None:
     label, score = portion.labels[index], portion.scores[index]
-    counted = Counts.of(_scored(table, index, label, score, portion.codes))
+    scored = _scored(table, index, label, score, portion.codes)
+    counted = Counts.of(scored, device=device)
     before = out.counts[index]
     merged = counted if before is None else before.merge(counted)
     out.counts[index] = merged if len(merged.cell) <= MOST_ENTRIES else merged.to_bins()
