@@ -106,6 +106,7 @@ class Feature:
         levels: Known categories of a categorical variable.
         protected: Measures a protected basis (race, sex, age, ...).
         actionable: Can be acted on.
+        group: What it belongs to where there are very many, such as a gene, or None.
         direction: The only direction in which it can be moved, or None for both.
         columns: Every encoded column it owns (value, missing indicator, one-hot levels).
     """
@@ -120,6 +121,7 @@ class Feature:
     protected: bool = False
     actionable: bool = False
     direction: Literal["up", "down"] | None = None
+    group: str | None = None
     columns: tuple[int, ...] = ()
 
 

@@ -27,6 +27,7 @@ COLUMNS = (
     "description",
     "measured_at",
     "direction",
+    "group",
 )
 DIRECTIONS: dict[str, Literal["up", "down"] | None] = {"up": "up", "down": "down", "": None}
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -96,6 +97,7 @@ def _feature(
         protected=_flag(table, row, "protected", where),
         actionable=_flag(table, row, "actionable", where),
         direction=_direction(table, row, where),
+        group=_text(table, row, "group"),
     )
 
 

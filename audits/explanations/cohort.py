@@ -19,6 +19,7 @@ from audits.explanations.segmentation.explain import with_region
 from audits.explanations.shapley import FieldsGame, ShapleyEstimate, Stop, shapley_values
 from audits.explanations.spaces import explained
 from audits.explanations.summary import summarise
+from audits.explanations.wide_tables import is_wide
 from audits.types import Finding, Progress, silent
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _explain_tables(
     from audits.explanations.measurement import measurement_effects
     from audits.explanations.variables import explanation_of_row, table_field
 
-    if not sample.is_one_table or sample.background is None:
+    wide = any(is_wide(field) for field in sample.adapter.inputs)
+    if not sample.is_one_table or sample.background is None or wide:
         return _explain_one_by_one(sample, method, progress, cancel)
     stop_if(cancel)
     progress(0.1, f"Computing effects for {len(sample.case_ids)} cases")
@@ -147,6 +149,7 @@ def sample_game(sample: Sample, background: Background) -> FieldsGame:
         table_field(sample.adapter),
         sample.prepared,
         background,
+        device=sample.adapter.device,
     )
 
 

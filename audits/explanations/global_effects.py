@@ -19,6 +19,7 @@ from audits.explanations.sample import open_sample
 from audits.explanations.shapley import Stop
 from audits.explanations.spaces import UNITS
 from audits.explanations.variables import described, table_field
+from audits.explanations.wide_tables import is_wide
 from audits.types import Finding, Progress, silent
 
 if TYPE_CHECKING:
@@ -106,10 +107,12 @@ def global_effects(
         cancel: Asked between steps.
 
     Returns:
-        The effects, or None for a model that takes anything but one table, or no case of which
-        can be opened.
+        The effects, or None for a model that takes anything but one table of at most 500
+        variables, or no case of which can be opened.
     """
     if len(adapter.inputs) != 1 or adapter.inputs[0].modality != "table":
+        return None
+    if is_wide(adapter.inputs[0]):
         return None
     method = next((one for one in methods_for(adapter) if one in TABLE_METHODS), None)
     case_ids = draw_cases(study, adapter, count, seed=seed)

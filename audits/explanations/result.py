@@ -121,6 +121,8 @@ class PlayerEffect:
         low: Lower end of the reference range in ``unit``, or None.
         high: Upper end, or None.
         code: LOINC, SNOMED or RxNorm code, or None.
+        members: Effects inside a group of very many variables that was looked into.
+        curve: Output and effect on it, in the model's order, where outputs are points in time.
     """
 
     name: str
@@ -133,6 +135,8 @@ class PlayerEffect:
     low: float | None = None
     high: float | None = None
     code: str | None = None
+    members: tuple[PlayerEffect, ...] = ()
+    curve: tuple[tuple[str, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -147,6 +151,8 @@ class PlayerEffect:
             "low": self.low,
             "high": self.high,
             "code": self.code,
+            "members": [member.to_dict() for member in self.members],
+            "curve": [{"output": name, "effect": effect} for name, effect in self.curve],
         }
 
 

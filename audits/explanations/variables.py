@@ -25,16 +25,19 @@ from audits.explanations.result import (
 )
 from audits.explanations.shapley import FieldsGame, ShapleyEstimate, Stop, cell_game, shapley_values
 from audits.explanations.shapley.estimate import RESIDUAL_FLOOR, RESIDUAL_LIMIT
+from audits.explanations.shapley.games import ROWS_PER_CALL, ROWS_PER_CALL_ON_GPU
 from audits.explanations.shapley.support import off_support_share
 from audits.explanations.spaces import UNITS
+from audits.explanations.wide_tables import explain_wide, is_wide
 from audits.types import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from model_adapters.base import Feature, Field, ModelAdapter
+    from model_adapters.base import Feature, Field, ModelAdapter, OutputSpec
 
 NOT_MEASURED = "not measured"
+FEWEST_POINTS = 2
 # Rounding of a float32 sum of some hundred terms, relative to its size.
 FLOAT32_RESOLUTION = 5e-6
 INTERVENTIONAL = (
@@ -103,8 +106,18 @@ def table_game(
     field: Field,
     cases: Mapping[str, Any],
     background: Background,
+    *,
+    device: str = "cpu",
 ) -> FieldsGame:
-    """Return the game whose players are a table's clinical variables."""
+    """Return the game whose players are a table's clinical variables.
+
+    Args:
+        predict: Maps field name -> batch to (n, outputs) on the explained scale.
+        field: The table.
+        cases: Prepared rows.
+        background: What effects are measured against.
+        device: Where the model runs; sets how many hybrids it is asked about at once.
+    """
     return cell_game(
         predict=predict,
         field=field.name,
@@ -112,6 +125,7 @@ def table_game(
         background=background.prepared[field.name],
         player_of_cell=players_of_columns(field, cases[field.name].shape[1]),
         players=len(field.features),
+        rows_per_call=ROWS_PER_CALL if device == "cpu" else ROWS_PER_CALL_ON_GPU,
     )
 
 
@@ -127,7 +141,12 @@ def explain_by_shapley(
     """
     field = table_field(request.adapter)
     background = request.background()
-    game = table_game(request.predict, field, request.prepared, background)
+    game = table_game(
+        request.predict, field, request.prepared, background, device=request.adapter.device
+    )
+    if is_wide(field):
+        features = described(field, getattr(request.study, "variables", ()))
+        return explain_wide(request, game, background, features, method)
     estimate = shapley_values(game, seed=request.seed, stop=stop)
     return explanation_of_estimate(request, estimate, background, game=game, method=method)
 
@@ -194,6 +213,7 @@ def explanation_of_row(  # noqa: PLR0913 - a row of a whole sample's estimate
             estimate.effects[row, :, request.index],
             estimate.se[row, :, request.index],
             (parts.effects[row, :, request.index], parts.se[row, :, request.index]),
+            _curves(request.adapter.output, estimate.effects[row]),
         ),
         checks=(additivity_check(residual, score - base, score),),
         findings=(
@@ -230,6 +250,7 @@ def player_effects(
     effects: npt.NDArray[np.float64],
     errors: npt.NDArray[np.float64] | None,
     measured: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None,
+    curves: Mapping[str, npt.NDArray[np.float64]] | None = None,
 ) -> tuple[PlayerEffect, ...]:
     """Return one effect per variable, in the order of the model's inputs.
 
@@ -240,6 +261,7 @@ def player_effects(
         errors: (players,) standard errors, NaN where unknown; None where exact by construction.
         measured: Part due to being measured or not and its errors, (players,) each; NaN where
             the question is idle.
+        curves: Output -> effects on it (players,), where outputs are points in time, or None.
     """
     return tuple(
         PlayerEffect(
@@ -253,6 +275,7 @@ def player_effects(
             low=feature.normal[0] if feature.normal else None,
             high=feature.normal[1] if feature.normal else None,
             code=feature.code,
+            curve=() if curves is None else _curve(curves, player),
         )
         for player, feature in enumerate(features)
     )
@@ -275,6 +298,21 @@ def _as_written(value: float) -> float:
     """Return 11.2 for the 11.199999809 that a float32 column makes of it."""
     single = np.float32(value)
     return float(str(single)) if float(single) == value else value
+
+
+def _curves(
+    output: OutputSpec, effects: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray[np.float64]] | None:
+    """Return effects on every output of a survival curve or of a forecast's horizons."""
+    if len(output.names) < FEWEST_POINTS or output.task not in {"survival", "regression"}:
+        return None
+    return {name: effects[:, place] for place, name in enumerate(output.names)}
+
+
+def _curve(
+    curves: Mapping[str, npt.NDArray[np.float64]], player: int
+) -> tuple[tuple[str, float], ...]:
+    return tuple((name, float(effects[player])) for name, effects in curves.items())
 
 
 def _part(

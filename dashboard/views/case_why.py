@@ -14,6 +14,7 @@ from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
 from dashboard.views import states
 from dashboard.views.case_checks import check_part
+from dashboard.views.case_groups import curve_part, groups_part
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
 from dashboard.views.case_parts import show_parts
@@ -99,6 +100,8 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: 
         told = found is not None and show_parts(chosen, found.entry, model)
         if found is not None and found.entry.get("players") and not told:
             show_variables(chosen, found.entry, model, narrow=narrow)
+            groups_part(found.entry["players"])
+            curve_part(found.entry, model)
             sensitivity_part(found.entry)
     if problem is not None:
         states.problem(f"{model_label(model)} cannot be explained here", str(problem))

@@ -157,10 +157,10 @@ def load_safetensors(manifest: Manifest, device: str) -> TorchAdapter:
             "each such as auscult.Fusion."
         )
         raise AdapterError(msg)
-    if network.squashed and manifest.output.space != "probability":
+    if network.squashed and manifest.output.space not in {"probability", "survival"}:
         msg = (
             f'{where}: model.space: is "{manifest.output.space}", but the last layer gives '
-            'probabilities; drop that layer or declare space = "probability".'
+            'probabilities; drop that layer or declare space = "probability" or "survival".'
         )
         raise AdapterError(msg)
     load_tensors(network, parse_tensors(data, where), where)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from audits.explanations.checks.names import DELETION, FEWEST_PLAYERS, SIGNS
 from audits.explanations.checks.running import rank_check
 from audits.explanations.result import Check, Verdict
-from audits.explanations.shapley import FieldsGame, Game, Stop, shapley_values
+from audits.explanations.shapley import Game, Stop, shapley_values
 
 if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background
@@ -76,20 +76,20 @@ def checks_of_variables(
     return out
 
 
-def _game(adapter: ModelAdapter, prepared: Mapping[str, Any], background: Background) -> FieldsGame:
+def _game(adapter: ModelAdapter, prepared: Mapping[str, Any], background: Background) -> Game:
     from audits.explanations.spaces import explained
     from audits.explanations.variables import table_field, table_game
+    from audits.explanations.wide_tables import played
 
     space = adapter.output.space
-    return table_game(
-        lambda batch: explained(adapter.predict(batch), space),
-        table_field(adapter),
-        prepared,
-        background,
+    field = table_field(adapter)
+    game = table_game(
+        lambda batch: explained(adapter.predict(batch), space), field, prepared, background
     )
+    return played(field, game)
 
 
-def _deletion(game: FieldsGame, row: int, output: int, effects: Floats, seed: int) -> Check:
+def _deletion(game: Game, row: int, output: int, effects: Floats, seed: int) -> Check:
     if game.players < FEWEST_PLAYERS:
         return Check(name=DELETION, value=None, null=None, verdict="not_checked")
     areas = deletion_areas(game, row, output, orders_of(effects, seed))
