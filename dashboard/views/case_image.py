@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.components.image_viewer import MapLayer, Picture, Window, image_viewer, pack
 from dashboard.queries import explanations
+from dashboard.views.case_region import ask_for_pixel
 from dashboard.words import label, notice
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Shown:
         flagged: Whether the case was flagged; otherwise the map starts hidden.
         verdict: What the checks say; a map that is checked meanwhile is another picture. None
             for the image alone.
+        scale: Magnitude at which the colours end, where another version stands beside.
+        region: Of a segmentation, which pixels are explained; empty for what the model segments.
     """
 
     ref: RunRef
@@ -41,12 +44,31 @@ class Shown:
     field: str
     flagged: bool
     verdict: str | None
+    scale: float | None = None
+    region: str = ""
 
 
-def show_image(
-    chosen: Context, facts: CaseFacts, field: str, model: str, found: Explanation | None
+def show_image(  # noqa: PLR0913 - what is shown, and beside what
+    chosen: Context,
+    facts: CaseFacts,
+    field: str,
+    model: str,
+    found: Explanation | None,
+    *,
+    scale: float | None = None,
+    region: str = "",
 ) -> None:
-    """Show the image, with the map where there is one."""
+    """Show the image, with the map where there is one.
+
+    Args:
+        chosen: Run and output.
+        facts: The case.
+        field: Name of the image input.
+        model: Model key.
+        found: Its explanation, if any.
+        scale: Magnitude at which the map's colours end, where another version stands beside.
+        region: Of a segmentation, which pixels are explained.
+    """
     flagged = facts.outcome in {"true_positive", "false_positive"}
     payload = _payload(
         Shown(
@@ -57,9 +79,13 @@ def show_image(
             field=field,
             flagged=flagged,
             verdict=None if found is None else explanations.reliability(found.entry),
+            scale=scale,
+            region=region,
         )
     )
-    image_viewer(payload, key=f"viewer_{model}")
+    pixel = image_viewer(payload, key=f"viewer_{model}")
+    if pixel is not None and found is not None and found.segmented is not None:
+        ask_for_pixel(chosen, model, facts.case, pixel)
     image = explanations.case_image(chosen.ref, facts.case, field)
     for note in image.notes:
         st.caption(note)
@@ -70,31 +96,36 @@ def show_image(
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _payload(shown: Shown) -> bytes:
     image = explanations.case_image(shown.ref, shown.case, shown.field)
-    layer = None
+    layer = drawn = None
     if shown.verdict is not None:
-        found = explanations.case_explanation(shown.ref, shown.model, shown.case, shown.output)
+        found = explanations.case_explanation(
+            shown.ref, shown.model, shown.case, shown.output, region=shown.region
+        )
         layer = _layer(found, shown) if found.patient is not None else None
+        drawn = found.segmented
     mask = explanations.reference_mask(shown.ref, shown.case, shown.field, shown.output)
     fits = mask is not None and mask.shape == image.pixels.shape[: mask.ndim]
     picture = _picture(image, shown.model, shown.case)
-    return pack(replace(picture, reference=mask if fits else None), layer)
+    seen = mask if fits else None
+    return pack(replace(picture, reference=seen, predicted=drawn, pick=drawn is not None), layer)
 
 
 def _layer(found: Explanation, shown: Shown) -> MapLayer:
     entry = found.entry
     assert found.patient is not None  # noqa: S101 - the caller has looked
     failed = shown.verdict == "fails"
+    asked = shown.flagged or found.segmented is not None  # a segmentation flags pixels, not cases
     size = "×".join(str(side) for side in entry["map"]["native_size"])
     note = f"{label('method', entry['method'])}, {size} cells. Orange raised the score, blue "
     note += f"(dashed) lowered it. {notice('map')}"
     if failed:
         note = "This map fails its check and is drawn grey: do not read it."
-    elif not shown.flagged:
+    elif not asked:
         note += " Not flagged, so the map starts hidden."
-    mode: Literal["contour", "off"] = "contour" if shown.flagged and not failed else "off"
+    mode: Literal["contour", "off"] = "contour" if asked and not failed else "off"
     return MapLayer(
         values=found.patient,
-        scale=float(entry["map"].get("scale") or abs(found.patient).max() or 1.0),
+        scale=float(shown.scale or entry["map"].get("scale") or abs(found.patient).max() or 1.0),
         note=note,
         mode=mode,
         failed=failed,
@@ -114,6 +145,9 @@ def _picture(image: StudyImage, model: str, case: str) -> Picture:
         note=f"View {image.view}." if image.view else "",
         colour=image.colour,
         spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
+        slice_spacing=(
+            float(image.spacing_mm[0]) if image.spacing_mm and image.is_volume else None
+        ),
         orientation=(
             {
                 "left": facing.left,

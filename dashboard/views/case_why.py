@@ -12,12 +12,14 @@ from dashboard.evidence import model_label
 from dashboard.queries import cases, explanations, recordings
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
+from dashboard.queries.side_by_side import Scale, shared_scale
 from dashboard.views import states
 from dashboard.views.case_checks import check_part
 from dashboard.views.case_groups import curve_part, groups_part
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
 from dashboard.views.case_parts import show_parts
+from dashboard.views.case_region import chosen_region, region_part
 from dashboard.views.case_sensitivity import sensitivity_part
 from dashboard.views.case_signal import show_signal
 from dashboard.views.case_variables import show_variables
@@ -36,13 +38,24 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
             "which regions or variables moved a score.",
         )
         return
+    beside = state.known(state.BESIDE)
     versions = versions_of(chosen)
+    # A link from Compare versions names the version to stand beside, and asks for both.
+    versions = versions[:1] + sorted(versions[1:], key=lambda one: one[0] != beside)
+    linked = len(versions) > 1 and versions[1][0] == beside
     shown = versions[:1]
     if len(versions) > 1 and st.toggle(
-        f"Side by side with {model_label(versions[1][0])}", key="both", persist_state="session"
+        f"Side by side with {model_label(versions[1][0])}",
+        value=linked,
+        key=f"both_{beside}" if linked else "both",
+        persist_state="session",
     ):
         shown = versions[:2]
     cohort = _pick_cohort(chosen)
+    models = [model for model, _ in shown]
+    scale = shared_scale(chosen.ref, models, facts.case, chosen.output.name, cohort)
+    if scale != Scale():
+        st.caption("Both versions are drawn on one scale, the wider of the two.")
     columns = st.columns(len(shown), gap="medium")
     for column, (model, threshold) in zip(columns, shown, strict=True):
         own = cases.facts(chosen.ref, model, chosen.output.name, facts.case, threshold)
@@ -52,7 +65,7 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
             if own is None:
                 st.caption("This version did not score the case.")
             else:
-                _one(chosen, own, model, cohort, narrow=len(shown) > 1)
+                _one(chosen, own, model, cohort, scale if len(shown) > 1 else None)
 
 
 def _pick_cohort(chosen: Context) -> str:
@@ -71,14 +84,16 @@ def _pick_cohort(chosen: Context) -> str:
     )
 
 
-def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: bool) -> None:
+def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scale | None) -> None:
+    """Explain one version; ``scale`` is what a second version beside it shares."""
     field = explanations.image_field(chosen.ref)
+    region = chosen_region(chosen, model, facts.case)
     problem: Exception | None = None
     found: Explanation | None = None
     with st.skeleton(height=320):
         try:
             found = explanations.case_explanation(
-                chosen.ref, model, facts.case, chosen.output.name, cohort
+                chosen.ref, model, facts.case, chosen.output.name, cohort, region
             )
         except states.EXPECTED as error:
             problem = error
@@ -90,16 +105,26 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, *, narrow: 
                 case=facts.case,
                 output=chosen.output.name,
                 cohort=cohort,
+                region=region,
             )
             check_part(wanted, found.entry)
         if field is not None and _has_image(chosen, facts, found):
-            show_image(chosen, facts, field, model, found)
+            extent = scale.map if scale else None
+            show_image(chosen, facts, field, model, found, scale=extent, region=region)
+        if found is not None:
+            region_part(chosen, model, found.entry)
         recording = recordings.signal_field(chosen.ref)
         if recording is not None and (found is None or found.entry.get("map")):
             show_signal(chosen, facts, recording, model, found)
         told = found is not None and show_parts(chosen, found.entry, model)
         if found is not None and found.entry.get("players") and not told:
-            show_variables(chosen, found.entry, model, narrow=narrow)
+            show_variables(
+                chosen,
+                found.entry,
+                model,
+                narrow=scale is not None,
+                extent=scale.effects if scale else None,
+            )
             groups_part(found.entry["players"])
             curve_part(found.entry, model)
             sensitivity_part(found.entry)

@@ -21,14 +21,24 @@ _MOUNT = st.components.v2.component(
 )
 
 
-def image_viewer(payload: bytes, *, key: str) -> None:
+def image_viewer(payload: bytes, *, key: str) -> tuple[int, ...] | None:
     """Show a packed image with its map.
 
     Args:
         payload: What :func:`pack` returned.
         key: Keep it the same from case to case: the viewer then swaps the image in place.
+
+    Returns:
+        The pixel of the stored image that the reader has just named, or None: nothing else is
+        sent back.
     """
-    _MOUNT(data=payload, key=key, height="content")
+    told = _MOUNT(data=payload, key=key, height="content", on_pixel_change=_heard)
+    pixel = getattr(told, "pixel", None)
+    return tuple(int(place) for place in pixel) if pixel else None
+
+
+def _heard() -> None:
+    """Let the page run again; what was named is read from the component's result."""
 
 
 __all__ = ["MapLayer", "Picture", "Window", "image_viewer", "pack"]

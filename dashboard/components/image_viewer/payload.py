@@ -1,7 +1,7 @@
 """What travels to the image viewer: one block of bytes.
 
 Layout: u32 length of the JSON, JSON (UTF-8), padding to a multiple of 4, u16 pixels, padding,
-f32 map, f32 reference. Little endian throughout, which every browser in use is.
+f32 map, f32 reference, f32 prediction. Little endian throughout, which every browser in use is.
 """
 
 from __future__ import annotations
@@ -66,9 +66,12 @@ class Picture:
         inverted: True where low values are shown white (MONOCHROME1).
         unit: Unit of the pixel values, for example HU, or empty.
         spacing: Row and column spacing in mm, or None.
+        slice_spacing: Distance between slices in mm, or None.
         orientation: Letters at ``left``, ``right``, ``top`` and ``bottom``.
         windows: Alternatives to choose from.
         reference: The study's own outline of the finding, True inside, on the grid of the image.
+        predicted: What a segmentation model drew, likewise.
+        pick: The reader may name a pixel to be explained.
     """
 
     pixels: npt.NDArray[np.generic]
@@ -81,9 +84,12 @@ class Picture:
     inverted: bool = False
     unit: str = ""
     spacing: tuple[float, float] | None = None
+    slice_spacing: float | None = None
     orientation: dict[str, str] | None = None
     windows: tuple[Window, ...] = ()
     reference: npt.NDArray[np.bool_] | None = None
+    predicted: npt.NDArray[np.bool_] | None = None
+    pick: bool = False
 
 
 def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
@@ -117,11 +123,15 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
         "inverted": picture.inverted,
         "unit": picture.unit,
         "aspect": rows_mm / columns_mm,
+        "aspect_z": (picture.slice_spacing or columns_mm) / (columns_mm * step),
+        "step": step,
+        "pick": picture.pick,
         "spacing": columns_mm * step if picture.spacing else None,
         "orientation": picture.orientation,
         "windows": [{"label": w.label, "low": w.low, "high": w.high} for w in picture.windows],
         "map": None,
         "reference": None,
+        "predicted": None,
     }
     blocks = []
     if layer is not None:
@@ -133,9 +143,10 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
             "failed": layer.failed,
         }
         blocks.append(block)
-    if picture.reference is not None and picture.reference.any():
-        meta["reference"], block = _grid(picture.reference.astype(np.float32))
-        blocks.append(block)
+    for name, mask in (("reference", picture.reference), ("predicted", picture.predicted)):
+        if mask is not None and mask.any():
+            meta[name], block = _grid(mask.astype(np.float32))
+            blocks.append(block)
     head = json.dumps(meta, allow_nan=False).encode("utf-8")
     parts = (_padded(struct.pack("<I", len(head)) + head), _padded(coded.tobytes()), *blocks)
     return b"".join(parts)

@@ -7,15 +7,20 @@ const RAISES = [242, 160, 78];
 const LOWERS = [99, 179, 237];
 const FAILED = [170, 176, 180];
 const REFERENCE = [255, 255, 255];
+const PREDICTED = [126, 217, 167];
+const CROSS = "rgba(126, 217, 167, 0.75)";
+const PLANES = ["axial", "coronal", "sagittal"];
+const STILL = 4;
 const SMALLEST_LEVEL = 384;
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data, parentElement, setTriggerValue } = component;
   let viewer = INSTANCES.get(parentElement);
   if (!viewer) {
     viewer = new Viewer(parentElement);
     INSTANCES.set(parentElement, viewer);
   }
+  viewer.send = setTriggerValue;
   viewer.show(decode(data));
   return () => {
     viewer.dispose();
@@ -23,7 +28,7 @@ export default function (component) {
   };
 }
 
-// u32 length of the JSON, JSON, padding to 4, u16 pixels, padding to 4, f32 map, f32 reference.
+// u32 length of the JSON, JSON, padding to 4, u16 pixels, padding to 4, f32 map, f32 reference, f32 prediction.
 function decode(data) {
   const bytes = data.slice();
   const length = new DataView(bytes.buffer).getUint32(0, true);
@@ -40,7 +45,8 @@ function decode(data) {
     return values;
   };
   const map = grid(meta.map);
-  return { meta, pixels, map, reference: grid(meta.reference) };
+  const reference = grid(meta.reference);
+  return { meta, pixels, map, reference, predicted: grid(meta.predicted) };
 }
 
 function aligned(offset) {
@@ -77,8 +83,9 @@ class Viewer {
     this.base = null;
     this.overlay = null;
     this.paths = null;
-    this.outline = null;
-    this.view = VIEWS.get(meta.key) ?? this.initialView(meta);
+    this.outlines = {};
+    this.cuts = new Map();
+    this.view = VIEWS.get(meta.key) ?? { ...this.initialView(meta), ...this.strongest() };
     VIEWS.set(meta.key, this.view);
     this.span = Math.max(meta.maximum - meta.minimum, 1e-9);
     this.canvas.setAttribute("aria-label", meta.alt);
@@ -86,11 +93,30 @@ class Viewer {
     this.draw();
   }
 
+  // A volume whose map is shown opens where the map is strongest.
+  strongest() {
+    const { meta, map } = this.image;
+    if (meta.depth === 1 || !map || meta.map.mode === "off") return {};
+    const { rows, columns, depth } = meta.map;
+    let best = 0;
+    for (let k = 1; k < map.length; k += 1) if (map[k] > map[best]) best = k;
+    const at = (cell, cells, size) => Math.min(size - 1, Math.floor(((cell + 0.5) * size) / cells));
+    return {
+      slice: at(Math.floor(best / (rows * columns)), depth, meta.depth),
+      row: at(Math.floor(best / columns) % rows, rows, Math.floor(meta.height * meta.map.span_y)),
+      column: at(best % columns, columns, Math.floor(meta.width * meta.map.span_x)),
+    };
+  }
+
   initialView(meta) {
     return {
       mode: meta.map ? meta.map.mode : "off",
       beside: true,
       reference: false,
+      predicted: true,
+      planes: meta.depth > 1,
+      row: Math.floor((meta.height - 1) / 2),
+      column: Math.floor((meta.width - 1) / 2),
       drag: "window",
       opacity: 0.5,
       threshold: 0.4,
@@ -119,6 +145,8 @@ class Viewer {
     };
     hide(".map-only", !meta.map);
     hide(".reference-only", !meta.reference);
+    hide(".predicted-only", !meta.predicted);
+    hide(".pick-only", !meta.pick);
     hide(".slice-only", meta.depth === 1);
     hide(".preset-only", meta.windows.length < 2);
     this.part("fieldset").disabled = !meta.map;
@@ -149,7 +177,9 @@ class Viewer {
       }
     }
     this.part("[name=beside]").checked = view.beside;
-    this.part("[name=reference]").checked = view.reference;
+    for (const name of ["reference", "predicted", "planes"]) {
+      this.part(`[name=${name}]`).checked = view[name];
+    }
     const middle = (view.low + view.high) / 2;
     const width = view.high - view.low;
     this.slider("opacity", view.opacity * 100, `${Math.round(view.opacity * 100)} %`);
@@ -158,7 +188,7 @@ class Viewer {
     this.slider("width", (width / this.span) * 1000, short(width));
     this.slider("slice", view.slice + 1, `${view.slice + 1} of ${meta.depth}`);
     this.part("[data-do=invert]").setAttribute("aria-pressed", String(view.invert));
-    this.canvas.style.cursor = view.drag === "pan" ? "grab" : "crosshair";
+    this.canvas.style.cursor = { pan: "grab", pick: "cell" }[view.drag] ?? "crosshair";
   }
 
   slider(name, value, text) {
@@ -178,8 +208,10 @@ class Viewer {
     });
     canvas.addEventListener("pointerdown", (event) => this.pressed(event));
     canvas.addEventListener("pointermove", (event) => this.moved(event));
-    this.released = () => {
+    this.released = (event) => {
+      const grip = this.grip;
       this.grip = null;
+      if (grip && !grip.moved && event.composedPath().includes(this.canvas)) this.clicked(event);
     };
     window.addEventListener("pointerup", this.released);
     canvas.addEventListener("dblclick", () => this.act("fit"));
@@ -220,7 +252,7 @@ class Viewer {
           : (view.low + view.high) / 2;
       this.setWindow(middle, width);
     }
-    if (control.name === "threshold") this.overlay = this.paths = null;
+    if (control.name === "threshold") this.forgetMap();
     this.reflect();
     this.draw();
   }
@@ -232,19 +264,40 @@ class Viewer {
     if (action === "invert") view.invert = !view.invert;
     if (action === "fit") Object.assign(view, { zoom: 1, x: 0.5, y: 0.5 });
     if (action === "reset") {
-      const { mode, beside, reference } = view;
-      Object.assign(view, this.initialView(this.image.meta), { mode, beside, reference });
-      this.overlay = this.paths = null;
+      const { mode, beside, reference, predicted, planes } = view;
+      const kept = { mode, beside, reference, predicted, planes };
+      Object.assign(view, this.initialView(this.image.meta), kept);
+      this.forgetMap();
     }
     this.reflect();
     this.draw();
+  }
+
+  forgetMap() {
+    this.overlay = this.paths = null;
+    for (const key of [...this.cuts.keys()]) if (key.startsWith("map")) this.cuts.delete(key);
+  }
+
+  // A press without a drag: names a pixel of a segmentation, or moves the crosshair of a volume.
+  clicked(event) {
+    const place = this.voxel(event);
+    if (!place) return;
+    const { meta } = this.image;
+    if (this.view.drag === "pick" && meta.pick) {
+      const pixel = [place.row * meta.step, place.column * meta.step];
+      this.send("pixel", meta.depth > 1 ? [place.slice, ...pixel] : pixel);
+    } else if (this.inPlanes()) {
+      Object.assign(this.view, place);
+      this.reflect();
+      this.draw();
+    }
   }
 
   pressed(event) {
     event.preventDefault();
     this.canvas.focus({ preventScroll: true });
     const pan = this.view.drag === "pan" || event.shiftKey || event.button !== 0;
-    this.grip = { x: event.clientX, y: event.clientY, pan };
+    this.grip = { x: event.clientX, y: event.clientY, pan, far: 0, moved: false };
     this.canvas.setPointerCapture(event.pointerId);
   }
 
@@ -255,9 +308,11 @@ class Viewer {
     }
     const dx = event.clientX - this.grip.x;
     const dy = event.clientY - this.grip.y;
+    this.grip.far += Math.abs(dx) + Math.abs(dy);
+    this.grip.moved = this.grip.far > STILL;
     Object.assign(this.grip, { x: event.clientX, y: event.clientY });
     if (this.grip.pan) this.pan(dx, dy);
-    else this.nudgeWindow(dx, dy);
+    else if (this.view.drag === "window") this.nudgeWindow(dx, dy);
   }
 
   nudgeWindow(dx, dy) {
@@ -301,9 +356,18 @@ class Viewer {
     else if (event.key === "+" || event.key === "=") this.zoomBy(1.25);
     else if (event.key === "-") this.zoomBy(0.8);
     else if (event.key === "0") this.act("fit");
+    else if (event.key === "PageUp" || event.key === "PageDown") {
+      this.turn(event.key === "PageUp" ? 1 : -1);
+    }
     else if (!this.peeked(event, true)) return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  turn(step) {
+    this.view.slice = clamp(this.view.slice + step, 0, this.image.meta.depth - 1);
+    this.reflect();
+    this.draw();
   }
 
   peeked(event, down) {
@@ -316,6 +380,62 @@ class Viewer {
   }
 
   // ------------------------------------------------------------------ geometry
+
+  inPlanes() {
+    return this.image.meta.depth > 1 && this.view.planes;
+  }
+
+  // The three planes of a volume side by side, at one scale; units are columns of the image.
+  planeLayout() {
+    const { view } = this;
+    const { meta } = this.image;
+    const box = this.part(".stage").getBoundingClientRect();
+    const shown = Math.max(box.width, 200);
+    const wide = shown / 3;
+    const tall = clamp(wide, 240, Math.min(600, window.innerHeight * 0.66));
+    const high = meta.height * meta.aspect;
+    const deep = meta.depth * meta.aspect_z;
+    const sizes = { axial: [meta.width, high], coronal: [meta.width, deep], sagittal: [high, deep] };
+    const fit = Math.min(...Object.values(sizes).map(([w, h]) => Math.min(wide / w, tall / h)));
+    const scale = fit * view.zoom;
+    const across = (view.column + 0.5) / meta.width;
+    const down = (view.row + 0.5) / meta.height;
+    const up = 1 - (view.slice + 0.5) / meta.depth;
+    const cross = { axial: [across, down], coronal: [across, up], sagittal: [down, up] };
+    const panels = PLANES.map((plane, index) => {
+      const [width, height] = sizes[plane].map((side) => side * scale);
+      const [u, v] = view.zoom > 1 ? cross[plane] : [0.5, 0.5];
+      const x = index * wide + wide / 2 - u * width;
+      const y = tall / 2 - v * height;
+      return { plane, left: index * wide, x, y, width, height, cross: cross[plane] };
+    });
+    return { panels, wide, tall, shown, scale };
+  }
+
+  // The voxel under the pointer, or null outside the image.
+  voxel(event) {
+    const { meta } = this.image;
+    const at = (share, size) => clamp(Math.floor(share * size), 0, size - 1);
+    if (!this.inPlanes()) {
+      const { u, v } = this.position(event);
+      if (u < 0 || v < 0 || u >= 1 || v >= 1) return null;
+      return { slice: this.view.slice, row: at(v, meta.height), column: at(u, meta.width) };
+    }
+    const box = this.canvas.getBoundingClientRect();
+    const px = event.clientX - box.left;
+    const { panels, wide } = this.planeLayout();
+    const panel = panels[clamp(Math.floor(px / wide), 0, 2)];
+    const u = (px - panel.x) / panel.width;
+    const v = (event.clientY - box.top - panel.y) / panel.height;
+    if (u < 0 || v < 0 || u >= 1 || v >= 1) return null;
+    const { slice, row, column } = this.view;
+    if (panel.plane === "axial") {
+      return { slice, row: at(v, meta.height), column: at(u, meta.width) };
+    }
+    const height = at(1 - v, meta.depth);
+    if (panel.plane === "coronal") return { slice: height, row, column: at(u, meta.width) };
+    return { slice: height, row: at(u, meta.height), column };
+  }
 
   layout() {
     const { meta } = this.image;
@@ -342,27 +462,31 @@ class Viewer {
 
   probe(event) {
     const { meta, pixels, map } = this.image;
-    const { u, v } = this.position(event);
-    const column = Math.floor(u * meta.width);
-    const row = Math.floor(v * meta.height);
+    const place = this.voxel(event);
     let text = "";
-    if (column >= 0 && row >= 0 && column < meta.width && row < meta.height) {
-      const at = ((this.view.slice * meta.height + row) * meta.width + column) * meta.channels;
-      text = `${column}, ${row}: ${short(pixels[at] * meta.slope + meta.intercept)} ${meta.unit}`;
-      if (map) {
-        const { columns, rows, span_x: across, span_y: down } = meta.map;
-        const j = clamp(Math.floor((u * columns) / across), 0, columns - 1);
-        const i = clamp(Math.floor((v * rows) / down), 0, rows - 1);
-        text += `, map ${map[this.offset(meta.map) + i * columns + j].toPrecision(2)}`;
-      }
+    if (place) {
+      const { slice, row, column } = place;
+      const at = ((slice * meta.height + row) * meta.width + column) * meta.channels;
+      text = meta.depth > 1 ? `slice ${slice + 1}, ` : "";
+      text += `${column}, ${row}: ${short(pixels[at] * meta.slope + meta.intercept)} ${meta.unit}`;
+      if (map) text += `, map ${map[this.cell(meta.map, place)].toPrecision(2)}`;
     }
     this.part(".probe").textContent = text;
   }
 
+  // Where a voxel's value lies in a layer over the image.
+  cell(layer, { slice, row, column }) {
+    const { meta } = this.image;
+    const { columns, rows, depth, span_x: across, span_y: down } = layer;
+    const k = clamp(Math.floor(((slice + 0.5) * depth) / meta.depth), 0, depth - 1);
+    const i = clamp(Math.floor(((row + 0.5) * rows) / (down * meta.height)), 0, rows - 1);
+    const j = clamp(Math.floor(((column + 0.5) * columns) / (across * meta.width)), 0, columns - 1);
+    return (k * rows + i) * columns + j;
+  }
+
   offset(layer) {
     if (layer.depth === 1) return 0;
-    const slice = Math.floor((this.view.slice * layer.depth) / this.image.meta.depth);
-    return slice * layer.rows * layer.columns;
+    return this.cell(layer, { slice: this.view.slice, row: 0, column: 0 });
   }
 
   // ------------------------------------------------------------------- drawing
@@ -374,17 +498,14 @@ class Viewer {
 
   paint() {
     if (!this.image) return;
+    if (this.inPlanes()) {
+      this.paintPlanes();
+      return;
+    }
     const { panels, wide, tall, scale, width, height, shown } = this.layout();
     const ratio = window.devicePixelRatio || 1;
-    const { canvas, context: c, view } = this;
-    if (canvas.width !== Math.round(shown * ratio) || canvas.height !== Math.round(tall * ratio)) {
-      canvas.width = Math.round(shown * ratio);
-      canvas.height = Math.round(tall * ratio);
-      canvas.style.height = `${tall}px`;
-    }
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.fillStyle = "#000";
-    c.fillRect(0, 0, shown, tall);
+    const { context: c, view } = this;
+    this.blank(shown, tall, ratio);
     const base = this.baseImage(scale * ratio);
     for (let panel = 0; panel < panels; panel += 1) {
       c.save();
@@ -397,8 +518,8 @@ class Viewer {
       c.drawImage(base, x, y, width * scale, height * scale);
       const plain = view.mode === "off" || (panels === 2 && panel === 0) || this.peek;
       if (this.image.map && !plain) this.paintMap(x, y, width * scale, height * scale);
-      if (this.image.reference && view.reference && !this.peek) {
-        this.paintLines(this.referenceLines(), x, y, width * scale, height * scale, 0.95);
+      for (const layer of this.outlinesShown()) {
+        this.paintLines(this.outlineOf(layer), x, y, width * scale, height * scale, 0.95);
       }
       this.paintLetters(panel * wide, wide, tall);
       c.restore();
@@ -409,6 +530,171 @@ class Viewer {
     }
     this.paintScaleBar(tall, scale);
     this.part(".zoom").textContent = `${Math.round(view.zoom * 100)} %`;
+  }
+
+  blank(shown, tall, ratio) {
+    const { canvas, context: c } = this;
+    if (canvas.width !== Math.round(shown * ratio) || canvas.height !== Math.round(tall * ratio)) {
+      canvas.width = Math.round(shown * ratio);
+      canvas.height = Math.round(tall * ratio);
+      canvas.style.height = `${tall}px`;
+    }
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.fillStyle = "#000";
+    c.fillRect(0, 0, shown, tall);
+  }
+
+  // Outlines of the study and of the model that the reader wants to see.
+  outlinesShown() {
+    if (this.peek) return [];
+    return ["predicted", "reference"].filter((name) => this.image[name] && this.view[name]);
+  }
+
+  paintPlanes() {
+    const { panels, wide, tall, shown, scale } = this.planeLayout();
+    const ratio = window.devicePixelRatio || 1;
+    const { context: c, view } = this;
+    const { meta } = this.image;
+    this.blank(shown, tall, ratio);
+    for (const { plane, left, x, y, width, height, cross } of panels) {
+      c.save();
+      c.beginPath();
+      c.rect(left, 0, wide, tall);
+      c.clip();
+      c.imageSmoothingEnabled = true;
+      c.drawImage(this.planeImage(plane), x, y, width, height);
+      if (this.image.map && view.mode === "heat" && !this.peek) {
+        c.globalAlpha = view.opacity;
+        c.drawImage(this.planeHeat(plane), x, y, width, height);
+        c.globalAlpha = 1;
+      }
+      const size = this.planeSize(plane);
+      if (this.image.map && view.mode === "contour" && !this.peek) {
+        const lines = this.planeLines("map", plane);
+        this.paintLines(lines, x, y, width, height, clamp(view.opacity * 2, 0, 1), size);
+      }
+      for (const layer of this.outlinesShown()) {
+        this.paintLines(this.planeLines(layer, plane), x, y, width, height, 0.95, size);
+      }
+      c.strokeStyle = CROSS;
+      c.lineWidth = 1;
+      c.setLineDash([4, 4]);
+      c.beginPath();
+      c.moveTo(x + cross[0] * width, 0);
+      c.lineTo(x + cross[0] * width, tall);
+      c.moveTo(left, y + cross[1] * height);
+      c.lineTo(left + wide, y + cross[1] * height);
+      c.stroke();
+      c.setLineDash([]);
+      this.paintLetters(left, wide, tall, this.planeLetters(plane));
+      c.restore();
+    }
+    c.fillStyle = "#33424a";
+    c.fillRect(wide - 0.5, 0, 1, tall);
+    c.fillRect(2 * wide - 0.5, 0, 1, tall);
+    this.paintScaleBar(tall, scale);
+    this.part(".zoom").textContent = `${Math.round(view.zoom * 100)} %`;
+    this.part("[name=planes]").setAttribute(
+      "aria-description",
+      `Slice ${view.slice + 1}, row ${view.row + 1}, column ${view.column + 1} of ` +
+        `${meta.depth}, ${meta.height}, ${meta.width}`,
+    );
+  }
+
+  planeSize(plane) {
+    const { width, height, depth } = this.image.meta;
+    return { axial: [width, height], coronal: [width, depth], sagittal: [height, depth] }[plane];
+  }
+
+  // The voxel shown at column i and row j of a plane; the head is up.
+  planeVoxel(plane, i, j) {
+    const { slice, row, column } = this.view;
+    if (plane === "axial") return { slice, row: j, column: i };
+    const height = this.image.meta.depth - 1 - j;
+    return plane === "coronal" ? { slice: height, row, column: i } : { slice: height, row: i, column };
+  }
+
+  planeIndex(plane) {
+    const { slice, row, column } = this.view;
+    return { axial: slice, coronal: row, sagittal: column }[plane];
+  }
+
+  planeLetters(plane) {
+    const { orientation } = this.image.meta;
+    if (!orientation || plane === "axial") return orientation;
+    const isAxial = "RL".includes(orientation.left) && "AP".includes(orientation.top);
+    if (!isAxial) return null;
+    const ends = { top: "H", bottom: "F" };
+    if (plane === "coronal") return { ...ends, left: orientation.left, right: orientation.right };
+    return { ...ends, left: orientation.top, right: orientation.bottom };
+  }
+
+  cut(key, make) {
+    if (!this.cuts.has(key)) {
+      if (this.cuts.size > 60) this.cuts.delete(this.cuts.keys().next().value);
+      this.cuts.set(key, make());
+    }
+    return this.cuts.get(key);
+  }
+
+  planeImage(plane) {
+    const { view } = this;
+    const { meta, pixels } = this.image;
+    const key = ["image", plane, this.planeIndex(plane), view.low, view.high, view.invert].join();
+    return this.cut(key, () => {
+      this.fillTable();
+      const [width, height] = this.planeSize(plane);
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext("2d", { alpha: false });
+      const picture = context.createImageData(width, height);
+      const words = new Uint32Array(picture.data.buffer);
+      for (let j = 0; j < height; j += 1) {
+        for (let i = 0; i < width; i += 1) {
+          const { slice, row, column } = this.planeVoxel(plane, i, j);
+          words[j * width + i] = this.lut[pixels[(slice * meta.height + row) * meta.width + column]];
+        }
+      }
+      context.putImageData(picture, 0, 0);
+      return canvas;
+    });
+  }
+
+  planeHeat(plane) {
+    const { meta, map } = this.image;
+    const key = ["map heat", plane, this.planeIndex(plane), this.view.threshold].join();
+    return this.cut(key, () => {
+      const [width, height] = this.planeSize(plane);
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext("2d");
+      const picture = context.createImageData(width, height);
+      for (let j = 0; j < height; j += 1) {
+        for (let i = 0; i < width; i += 1) {
+          const value = map[this.cell(meta.map, this.planeVoxel(plane, i, j))] / meta.map.scale;
+          this.colourHeat(picture.data, 4 * (j * width + i), value, meta.map.failed);
+        }
+      }
+      context.putImageData(picture, 0, 0);
+      return canvas;
+    });
+  }
+
+  planeLines(name, plane) {
+    const layer = this.image.meta[name];
+    const values = this.image[name];
+    const key = [`${name} lines`, plane, this.planeIndex(plane), this.view.threshold].join();
+    return this.cut(key, () => {
+      const [width, height] = this.planeSize(plane);
+      const grid = {
+        rows: height,
+        columns: width,
+        wide: 1,
+        tall: 1,
+        width,
+        height,
+        at: (i, j) => values[this.cell(layer, this.planeVoxel(plane, j, i))],
+      };
+      return name === "map" ? this.mapLines(grid, layer) : outline(grid, name);
+    });
   }
 
   paintMap(x, y, width, height) {
@@ -424,13 +710,14 @@ class Viewer {
     c.globalAlpha = 1;
   }
 
-  paintLines(lines, x, y, width, height, alpha) {
+  paintLines(lines, x, y, width, height, alpha, size) {
     const { context: c } = this;
     const { meta } = this.image;
-    const unit = meta.width / width;
+    const [columns, rows] = size ?? [meta.width, meta.height];
+    const unit = columns / width;
     c.save();
     c.translate(x, y);
-    c.scale(width / meta.width, height / meta.height);
+    c.scale(width / columns, height / rows);
     c.globalAlpha = alpha;
     c.lineJoin = "round";
     for (const { path, colour, dash, weight } of lines) {
@@ -445,8 +732,8 @@ class Viewer {
     c.restore();
   }
 
-  paintLetters(left, wide, tall) {
-    const { orientation } = this.image.meta;
+  paintLetters(left, wide, tall, given) {
+    const orientation = given === undefined ? this.image.meta.orientation : given;
     if (!orientation) return;
     const c = this.context;
     c.font = "600 14px sans-serif";
@@ -557,21 +844,28 @@ class Viewer {
     const picture = context.createImageData(columns, rows);
     const offset = this.offset(meta.map);
     for (let i = 0; i < rows * columns; i += 1) {
-      const value = map[offset + i] / scale;
-      const size = Math.min(Math.abs(value), 1);
-      const colour = failed ? FAILED : value >= 0 ? RAISES : LOWERS;
-      picture.data.set(colour, 4 * i);
-      picture.data[4 * i + 3] = size < this.view.threshold ? 0 : Math.round(255 * (0.35 + 0.65 * size));
+      this.colourHeat(picture.data, 4 * i, map[offset + i] / scale, failed);
     }
     context.putImageData(picture, 0, 0);
     this.overlay = { canvas, slice: this.view.slice };
     return canvas;
   }
 
+  colourHeat(data, at, value, failed) {
+    const size = Math.min(Math.abs(value), 1);
+    data.set(failed ? FAILED : value >= 0 ? RAISES : LOWERS, at);
+    data[at + 3] = size < this.view.threshold ? 0 : Math.round(255 * (0.35 + 0.65 * size));
+  }
+
   contours() {
     if (this.paths?.slice === this.view.slice) return this.paths.list;
     const { meta, map } = this.image;
-    const { failed, scale } = meta.map;
+    const list = this.mapLines(this.gridOf(meta.map, map), meta.map);
+    this.paths = { list, slice: this.view.slice };
+    return list;
+  }
+
+  mapLines(grid, { failed, scale }) {
     const first = this.view.threshold;
     const list = [];
     for (const [sign, colour, dash] of [
@@ -582,63 +876,78 @@ class Viewer {
         [first, 2.2],
         [(1 + first) / 2, 1.1],
       ]) {
-        const path = this.isoline(meta.map, map, sign, level * scale);
-        list.push({ path, colour, dash, weight });
+        list.push({ path: isoline(grid, sign, level * scale), colour, dash, weight });
       }
     }
-    this.paths = { list, slice: this.view.slice };
     return list;
   }
 
-  referenceLines() {
-    if (this.outline?.slice === this.view.slice) return this.outline.list;
-    const { meta, reference } = this.image;
-    const path = this.isoline(meta.reference, reference, 1, 0.5);
-    const list = [{ path, colour: REFERENCE, dash: [2, 4], weight: 2 }];
-    this.outline = { list, slice: this.view.slice };
-    return list;
-  }
-
-  // Marching squares over cell centres; a ring of zeros closes outlines at the border. Segments
-  // are joined into lines, so that a dash runs along the whole outline.
-  isoline(layer, values, sign, limit) {
+  // A layer over the shown slice, as a grid in pixels of the image.
+  gridOf(layer, values) {
     const { meta } = this.image;
     const { rows, columns } = layer;
     const offset = this.offset(layer);
-    const at = (i, j) =>
-      i < 0 || j < 0 || i >= rows || j >= columns ? 0 : sign * values[offset + i * columns + j];
-    const wide = (meta.width * layer.span_x) / columns;
-    const tall = (meta.height * layer.span_y) / rows;
-    const x = (j) => clamp((j + 0.5) * wide, 0, meta.width);
-    const y = (i) => clamp((i + 0.5) * tall, 0, meta.height);
-    const points = new Map();
-    const next = new Map();
-    const along = (a, b, from, to) => from + ((limit - a) / (b - a)) * (to - from);
-    // Names of a cell's four edges: each is shared with the neighbour that owns its corner.
-    const name = (i, j, side) => (((i + 1) * (columns + 2) + j + 1) << 1) | side;
-    for (let i = -1; i < rows; i += 1) {
-      for (let j = -1; j < columns; j += 1) {
-        const [a, b, c, d] = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
-        const code =
-          (a >= limit ? 1 : 0) | (b >= limit ? 2 : 0) | (c >= limit ? 4 : 0) | (d >= limit ? 8 : 0);
-        if (code === 0 || code === 15) continue;
-        const edges = [
-          [name(i, j, 0), () => [along(a, b, x(j), x(j + 1)), y(i)]],
-          [name(i, j + 1, 1), () => [x(j + 1), along(b, c, y(i), y(i + 1))]],
-          [name(i + 1, j, 0), () => [along(d, c, x(j), x(j + 1)), y(i + 1)]],
-          [name(i, j, 1), () => [x(j), along(a, d, y(i), y(i + 1))]],
-        ];
-        for (const [from, to] of SEGMENTS[code]) {
-          for (const edge of [from, to]) {
-            const [id, point] = edges[edge];
-            if (!points.has(id)) points.set(id, point());
-          }
-          next.set(edges[from][0], edges[to][0]);
+    return {
+      rows,
+      columns,
+      wide: (meta.width * layer.span_x) / columns,
+      tall: (meta.height * layer.span_y) / rows,
+      width: meta.width,
+      height: meta.height,
+      at: (i, j) => values[offset + i * columns + j],
+    };
+  }
+
+  outlineOf(name) {
+    const known = this.outlines[name];
+    if (known?.slice === this.view.slice) return known.list;
+    const list = outline(this.gridOf(this.image.meta[name], this.image[name]), name);
+    this.outlines[name] = { list, slice: this.view.slice };
+    return list;
+  }
+}
+
+function outline(grid, name) {
+  const path = isoline(grid, 1, 0.5);
+  if (name === "predicted") return [{ path, colour: PREDICTED, dash: [], weight: 1.6 }];
+  return [{ path, colour: REFERENCE, dash: [2, 4], weight: 2 }];
+}
+
+// Marching squares over cell centres; a ring of zeros closes outlines at the border. Segments
+// are joined into lines, so that a dash runs along the whole outline.
+function isoline(grid, sign, limit) {
+  const { rows, columns, wide, tall, width, height } = grid;
+  const at = (i, j) =>
+    i < 0 || j < 0 || i >= rows || j >= columns ? 0 : sign * grid.at(i, j);
+  const x = (j) => clamp((j + 0.5) * wide, 0, width);
+  const y = (i) => clamp((i + 0.5) * tall, 0, height);
+  const points = new Map();
+  const next = new Map();
+  const along = (a, b, from, to) => from + ((limit - a) / (b - a)) * (to - from);
+  // Names of a cell's four edges: each is shared with the neighbour that owns its corner.
+  const name = (i, j, side) => (((i + 1) * (columns + 2) + j + 1) << 1) | side;
+  for (let i = -1; i < rows; i += 1) {
+    for (let j = -1; j < columns; j += 1) {
+      const [a, b, c, d] = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
+      const code =
+        (a >= limit ? 1 : 0) | (b >= limit ? 2 : 0) | (c >= limit ? 4 : 0) | (d >= limit ? 8 : 0);
+      if (code === 0 || code === 15) continue;
+      const edges = [
+        [name(i, j, 0), () => [along(a, b, x(j), x(j + 1)), y(i)]],
+        [name(i, j + 1, 1), () => [x(j + 1), along(b, c, y(i), y(i + 1))]],
+        [name(i + 1, j, 0), () => [along(d, c, x(j), x(j + 1)), y(i + 1)]],
+        [name(i, j, 1), () => [x(j), along(a, d, y(i), y(i + 1))]],
+      ];
+      for (const [from, to] of SEGMENTS[code]) {
+        for (const edge of [from, to]) {
+          const [id, point] = edges[edge];
+          if (!points.has(id)) points.set(id, point());
         }
+        next.set(edges[from][0], edges[to][0]);
       }
     }
-    return joined(points, next);
   }
+  return joined(points, next);
 }
 
 // Segments run with the inside on one hand, so each edge is left once and reached once.

@@ -110,3 +110,74 @@ def retina_study(folder: Path, frames: Sequence[int]) -> Path:
     )
     inputs = {"fundus": {"column": "image", "kind": "png", "mask_column": "truth"}}
     return study_folder(folder, cases, inputs=inputs, labels=["vessel"], groups=["side"])
+
+
+def volume_model(folder: Path) -> Path:
+    """Return a small 3-D network that sees brightness, with no cube for its input."""
+    import torch
+
+    layers = [
+        ("Conv3d", {"in_channels": 1, "out_channels": 2, "kernel_size": 3, "padding": 1}, "a"),
+        ("ReLU", {}, None),
+        ("MaxPool3d", {"kernel_size": [2, 4, 4]}, None),
+        ("AdaptiveAvgPool3d", {"output_size": 1}, None),
+        ("Flatten", {}, None),
+        ("Linear", {"in_features": 2, "out_features": 1}, "b"),
+    ]
+    weight = torch.zeros(2, 1, 3, 3, 3)
+    weight[0, 0] = 1 / 27
+    weight[1, 0, 1, 1, 1] = 0.1
+    tensors = {
+        "a.weight": weight,
+        "a.bias": torch.tensor([-0.4, 0.0]),
+        "b.weight": torch.tensor([[400.0, 0.0]]),
+        "b.bias": torch.tensor([-2.0]),
+    }
+    return model_folder(
+        folder,
+        tensors=tensors,
+        architecture={
+            "name": "sequential",
+            "layers": [{"type": kind, "args": args, "key": key} for kind, args, key in layers],
+        },
+        inputs={"scan": {"size": [16, 32, 24], "window": [-100.0, 300.0]}},
+        id="volume-net",
+        outputs=["lesion"],
+        thresholds=[0.5],
+    )
+
+
+BALL = (14, 30, 12)
+"""Slice from the feet, row from the front, column from the patient's right."""
+
+
+def ball_volume(shape: tuple[int, int, int] = (20, 44, 36), *, lesion: bool = True) -> np.ndarray:
+    """Return Hounsfield units (slices, rows, columns), with a bright ball where asked."""
+    rng = np.random.default_rng(5)
+    z, y, x = np.indices(shape)
+    body = ((y - shape[1] / 2) / 19) ** 2 + ((x - shape[2] / 2) / 15) ** 2 < 1
+    volume = np.where(body, 20.0, -100.0) + rng.normal(0, 4, shape)
+    if lesion:
+        far = ((z - BALL[0]) / 1.6) ** 2 + ((y - BALL[1]) / 5) ** 2 + ((x - BALL[2]) / 5) ** 2
+        volume[far < 1] = 280.0
+    return volume.astype(np.float32)
+
+
+def volume_study(folder: Path) -> Path:
+    """Return NIfTI volumes with thick slices as a study, the lesion outlined."""
+    import nibabel
+
+    folder.mkdir(parents=True)
+    affine = np.diag([1.2, 1.0, 4.0, 1.0])
+    rows = []
+    for at in range(6):
+        volume = ball_volume(lesion=at % 2 == 1)
+        for name, values in (("ct", volume), ("mask", (volume > 200).astype(np.float32))):
+            # NIfTI counts columns and rows from left and back: turn the radiological array round.
+            stored = np.ascontiguousarray(values[:, ::-1, ::-1].transpose(2, 1, 0))
+            nibabel.save(nibabel.Nifti1Image(stored, affine), folder / f"{at}_{name}.nii.gz")
+        rows.append((f"ct-{at}", f"p{at}", f"{at}_ct.nii.gz", f"{at}_mask.nii.gz", at % 2, "FM"[at // 3]))
+    columns = ["case_id", "patient_id", "scan", "mask", "lesion", "sex"]
+    inputs = {"scan": {"column": "scan", "kind": "nifti", "mask_column": "mask"}}
+    cases = pd.DataFrame(rows, columns=columns)
+    return study_folder(folder, cases, inputs=inputs, labels=["lesion"], groups=["sex"])

@@ -1,0 +1,63 @@
+"""Which pixels of a segmentation are explained, how large it is, and what moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.views.elements import show_table
+
+if TYPE_CHECKING:
+    from dashboard.views.context import Context
+
+REGION = "region"
+
+
+def chosen_region(chosen: Context, model: str, case: str) -> str:
+    """Return the pixel that the reader asked about, or empty for the whole segmentation."""
+    kept: dict[tuple[str, str, str], str] = st.session_state.get(REGION, {})
+    return kept.get((model, case, chosen.output.name), "")
+
+
+def ask_for_pixel(chosen: Context, model: str, case: str, pixel: tuple[int, ...]) -> None:
+    """Explain one pixel from now on, and draw the page again."""
+    kept = st.session_state.setdefault(REGION, {})
+    region = f"pixel:{','.join(map(str, pixel))}"
+    key = (model, case, chosen.output.name)
+    if kept.get(key) != region:
+        kept[key] = region
+        st.rerun()
+
+
+def region_part(chosen: Context, model: str, entry: Mapping[str, Any]) -> None:
+    """Show what is explained of a segmentation, its size, and what its strongest places do."""
+    found = entry.get("region")
+    if not found:
+        return
+    key = (model, str(entry["case"]), chosen.output.name)
+    kept = st.session_state.setdefault(REGION, {})
+    asked = "what the model segments" if found["region"] == "mask" else found["region"]
+    st.markdown(f"Explained: **{asked}**, {found['pixels']:,} pixels of the model's grid.")
+    if key in kept and st.button("Explain the whole segmentation", key=f"whole_{model}"):
+        del kept[key]
+        st.rerun()
+    blanked, elsewhere = found["strongest_tenth_blanked"], found["elsewhere_blanked"]
+    rows = [
+        _row("As it is", found["size"], found["dice"], found["unit"]),
+        _row("The map's strongest tenth blanked", **blanked, unit=found["unit"]),
+        _row("A tenth elsewhere blanked (mean of 5)", **elsewhere, unit=found["unit"]),
+    ]
+    show_table(rows, alt="Size of the segmentation and its overlap")
+    if found["dice_against"] == "prediction":
+        st.caption("Dice of the blanked rows is against the untouched prediction.")
+
+
+def _row(what: str, size: float, dice: float | None, unit: str) -> dict[str, str]:
+    return {
+        "Image": what,
+        f"Segmented ({unit})": numbers.number(size),
+        "Dice": numbers.number(dice),
+    }
