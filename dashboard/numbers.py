@@ -25,8 +25,8 @@ def number(value: float | None, unit: str = "number") -> str:
     if value is None:
         return MISSING
     if unit == "percent":
-        return f"{100 * value:.1f} %"
-    return f"{value:.2f}" if unit == "ratio" else f"{value:.3f}"
+        return _minus(f"{100 * value:.1f} %")
+    return _minus(f"{value:.2f}" if unit == "ratio" else f"{value:.3f}")
 
 
 def signed(value: float | None, unit: str = "number") -> str:

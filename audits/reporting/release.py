@@ -18,9 +18,9 @@ from audits.reporting.version_release import restricted_comparison, sides_of
 
 SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
-_OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "task", "space")
+_OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "horizon", "task", "space")
 _GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
-_SITE_ONLY = ("causes", "slices", "mitigation")
+_SITE_ONLY = ("causes", "slices", "mitigation", "stays", "residuals", "custom")
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
 

@@ -17,10 +17,12 @@ def cases_frame(
     patients: npt.NDArray[Any] | None,
     labels: Mapping[str, LabelColumn],
     attributes: Sequence[Attribute],
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """Return case_id, patient (a code), ``label__NAME`` and ``group__NAME``, one row per case.
 
-    A missing label is null; outcomes that are numbers stand as they are.
+    A missing label is null; outcomes that are numbers stand as they are. A weighted cohort has a
+    column ``weight``, too.
     """
     columns: dict[str, Any] = {"case_id": pd.array(list(case_ids), dtype="str")}
     if patients is not None:
@@ -32,6 +34,8 @@ def cases_frame(
             columns[f"label__{name}"] = pd.arrays.IntegerArray(
                 np.maximum(label.values, 0), ~label.known
             )
+    if weights is not None:
+        columns["weight"] = weights
     for attribute in attributes:
         levels = pd.Index(attribute.levels, dtype="str")
         columns[f"group__{attribute.name}"] = pd.Categorical.from_codes(attribute.codes, levels)

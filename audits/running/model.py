@@ -414,7 +414,8 @@ def _globally(
 def _frame(predictions: CohortPredictions) -> pd.DataFrame:
     names, spec = predictions.names, predictions.output
     scores = {name: predictions.scores[:, i] for i, name in enumerate(names)}
-    given = predictions.probabilities
+    # A risk by a horizon is none of the label itself: nobody may draw its calibration from it.
+    given = None if spec.task == "survival" else predictions.probabilities
     probabilities = {} if given is None else {n: given[:, i] for i, n in enumerate(names)}
     prefix = "logit" if spec.space == "logit" else "score"
     frame = predictions_frame(predictions.case_ids, prefix, scores, probabilities)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from audits.cohorts import Attribute, LabelColumn
 from audits.cohorts.codes import check_code, coded_columns
+from audits.fairness.intervals import wilson
+from audits.fairness.rates import Z95
 from model_adapters.base import Feature
 
 
@@ -239,9 +241,15 @@ def prevalence_by_month(
 
 
 def _share(values: npt.NDArray[np.int8], rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    n = int(rows.sum())
-    k = int((values[rows] == 1).sum())
-    return {"k": k, "n": n, "share": k / n if n else None}
+    return share_of(int((values[rows] == 1).sum()), int(rows.sum()))
+
+
+def share_of(k: int, n: int) -> dict[str, Any]:
+    """Return k of n with its share and Wilson limits, on rows."""
+    if not n:
+        return {"k": k, "n": n, "share": None, "low": None, "high": None}
+    low, high = (float(limit) for limit in wilson(k / n, n, Z95))
+    return {"k": k, "n": n, "share": k / n, "low": low, "high": high}
 
 
 def _count(count: int) -> dict[str, int]:

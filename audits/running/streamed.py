@@ -22,6 +22,7 @@ from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running.causes import without_causes
 from audits.running.columns import table_columns, with_declared
+from audits.running.quality import share_of
 from audits.running.requirements import requirements_of
 from audits.running.thresholds import named_threshold, paired_thresholds
 from audits.running.unused import undeclared_intersections, unused_settings
@@ -313,9 +314,7 @@ def _quality(table: StreamedTable, gathered: _Gathered, spill: Spill) -> dict[st
             {
                 "label": label.name,
                 "attribute": None,
-                "k": k,
-                "n": known,
-                "share": k / known if known else None,
+                **share_of(k, known),
             }
             for label, k, known in zip(
                 table.labels, gathered.positives, gathered.known, strict=True

@@ -319,7 +319,13 @@ def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) 
     }
     return Internal(
         info=info,
-        cases=cases_frame(study.case_ids, study.patients, study.labels, study.attributes()),
+        cases=cases_frame(
+            study.case_ids,
+            study.patients,
+            study.labels,
+            study.attributes(),
+            study_weights(study)[0],
+        ),
         predictions={p.key: p.predictions for p in passes},
         maps={p.key: p.maps for p in passes if p.maps},
         explanations={p.key: p.explanations for p in passes if p.explanations},

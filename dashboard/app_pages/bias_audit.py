@@ -19,7 +19,9 @@ from dashboard.views.context import Context
 from dashboard.views.declare import declare_part
 from dashboard.views.drivers_part import drivers_part
 from dashboard.views.elements import provenance
+from dashboard.views.further_parts import further_part
 from dashboard.views.pickers import pick_metric
+from dashboard.views.quality_parts import quality_part
 from dashboard.views.sections import section
 from dashboard.views.why_parts import (
     causes_part,
@@ -40,6 +42,8 @@ SECTIONS = {
     "decision": "Decision curves",
     "threshold": "Another threshold",
     "mitigation": "Corrections",
+    "further": "More measures",
+    "data": "Data quality",
     "declare": "Declare anew",
 }
 
@@ -64,6 +68,8 @@ PARTS = {
     "decision": decision_part,
     "threshold": threshold_part,
     "mitigation": mitigation_part,
+    "further": further_part,
+    "data": quality_part,
     "declare": declare_part,
 }
 

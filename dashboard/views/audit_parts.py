@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -22,6 +22,16 @@ from dashboard.views.elements import (
 from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, inside, label, notice, word
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_CLASSES = frozenset({"regression", "ordinal", "segmentation"})
+"""Tasks whose outcome is no condition that a case has or has not."""
+_NO_DECISION = {
+    "regression": "The output is a number: its errors are judged, at no threshold.",
+    "ordinal": "The output is a grade: its agreement is judged, at no threshold.",
+    "segmentation": "The output is a region: its overlap with the true one is judged.",
+}
 SETTLED_ROWS = 12
 """Verdicts read at once; the whole list stays one click away."""
 SIZES = "Cases, patients and positives of every group"
@@ -45,7 +55,7 @@ def declaration_part(chosen: Context) -> None:
                 f"Groups: {_names(audit.get('groups'))}. Crossed: {_crossed(audit)}. "
                 f"Level {audit.get('alpha', 0.05)} over the whole run."
             )
-            st.markdown(_threshold_sentence(threshold))
+            st.markdown(_decision_sentence(chosen.entry, threshold))
         with right:
             prior = len(evidence.get("prior_runs", []))
             st.markdown(
@@ -62,18 +72,20 @@ def size_part(chosen: Context) -> None:
     """Show who is in the audit before any metric."""
     overall = chosen.entry["overall"]
     st.header("Who is in it", anchor=False)
+    share = overall["metrics"].get("prevalence")
     with st.grid(4):
         st.metric("Cases", numbers.count(overall.get("n")), border=True)
         st.metric("Patients", numbers.count(overall.get("patients")), border=True)
-        st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
-        share = overall["metrics"].get("prevalence") or {}
-        st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
+        if chosen.entry.get("task") not in NO_CLASSES:
+            st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
+        if share:
+            st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
     if chosen.evidence["release"] == "restricted":
         with st.container(height=280, border=True):
             show_table(series.size_rows(chosen.entry), alt=SIZES)
     else:
         show_frame(
-            series.size_frame(chosen.entry),
+            _sizes(chosen.entry),
             key="audit_sizes",
             alt=SIZES,
             height=280,
@@ -87,6 +99,13 @@ def size_part(chosen: Context) -> None:
     if absent:
         told = ", ".join(inside(humanised(r["id"].rpartition(".")[2])) for r in absent)
         st.caption(f"Required, but not in this data: {told}. The reasons stand under Reports.")
+
+
+def _sizes(entry: Mapping[str, Any]) -> pd.DataFrame:
+    frame = series.size_frame(entry)
+    if entry.get("task") in NO_CLASSES:
+        return frame.drop(columns="With the condition", errors="ignore")
+    return frame
 
 
 def verdict_part(chosen: Context) -> None:
@@ -243,6 +262,17 @@ def _crossed(audit: Mapping[str, Any]) -> str:
     pairs = audit.get("intersections") or []
     told = [" × ".join(humanised(name).lower() for name in pair) for pair in pairs]
     return ", ".join(told) or "none"
+
+
+def _decision_sentence(entry: Mapping[str, Any], threshold: Mapping[str, Any]) -> str:
+    """Say at what threshold or horizon an output is judged, as far as its task has one."""
+    horizon = entry.get("horizon")
+    if horizon and horizon.get("value") is not None:
+        unit = f" {horizon['unit']}" if horizon.get("unit") else ""
+        return f"Risks are judged at the horizon **{horizon['value']:g}{unit}**."
+    if entry.get("task") in NO_CLASSES:
+        return _NO_DECISION[entry["task"]]
+    return _threshold_sentence(threshold)
 
 
 def _threshold_sentence(threshold: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from audits.reporting.document.blocks import (
     Text,
 )
 from audits.reporting.document.signed import signoff_of
+from audits.reporting.document.data_quality import population, quality_details
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.words import (
@@ -199,6 +200,8 @@ def data(evidence: Evidence) -> Iterator[Block]:
     yield from declared(evidence, DATA)
     yield from _demographics(evidence)
     yield from _quality(evidence["data_quality"])
+    yield from quality_details(evidence["data_quality"])
+    yield from population(evidence["outputs"])
     yield from _skipped(evidence["skipped"])
 
 

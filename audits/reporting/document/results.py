@@ -23,6 +23,7 @@ from audits.reporting.document.findings import (
     disparities,
     output_label,
 )
+from audits.reporting.document.further import further, horizon
 from audits.reporting.document.tables import cells, estimate_cell
 from audits.reporting.summary import verdict_counts
 from audits.reporting.words import (
@@ -135,6 +136,7 @@ def _output(evidence: Evidence, output: Output, at: int) -> Iterator[Block]:
     if not output["groups"]:
         yield Missing(text="The data declare no group.")
         return
+    yield from horizon(output)
     yield Text(text=_tally(output))
     label = output_label(output)
     for chart in group_charts(output, shown, name=f"groups-{at}"):
@@ -152,6 +154,7 @@ def _output(evidence: Evidence, output: Output, at: int) -> Iterator[Block]:
         )
     for chart in group_charts(output, CALIBRATION, name=f"calibration-{at}"):
         yield Figure(chart=chart, caption=f"{label}: calibration of the groups; dotted: everybody")
+    yield from further(output)
     yield from _open_questions(output)
 
 
