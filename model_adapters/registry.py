@@ -22,6 +22,7 @@ _LOADERS = {
     "skops": ("model_adapters.formats.skops_estimator", "load_skops"),
     "onnx": ("model_adapters.formats.onnx_graph", "load_onnx"),
     "remote": ("model_adapters.formats.remote", "load_remote"),
+    "hf": ("model_adapters.formats.hf_text", "load_hf"),
     "predictions": ("model_adapters.formats.predictions", "load_predictions"),
 }
 

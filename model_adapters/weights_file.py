@@ -45,7 +45,7 @@ _ZIP = b"PK\x03\x04"
 _PACKED = (b"\x1f\x8b", b"\x78\x9c", b"\x78\x01", b"\x78\xda", b"BZh", b"\xfd7zXZ\x00")
 _SAFETENSORS_HEADER = 100_000_000
 # First bytes that a file of the format always has; the others are told apart by their parser.
-_SIGNED = {"safetensors": b"", "skops": _ZIP, "xgboost": b"{", "lightgbm": b"tree"}
+_SIGNED = {"safetensors": b"", "hf": b"", "skops": _ZIP, "xgboost": b"{", "lightgbm": b"tree"}
 
 
 def verified_bytes(manifest: Manifest, section: Literal["weights", "precomputed"]) -> bytes:
@@ -174,7 +174,7 @@ def _refuse_content(path: Path, data: bytes, key: str, declared: str) -> None:
 
 def _looks_like(data: bytes, declared: str) -> bool:
     """Recognise the formats whose first bytes tell them apart from everything else."""
-    if declared == "safetensors":
+    if declared in {"safetensors", "hf"}:
         size = int.from_bytes(data[:8], "little")
         return size <= min(len(data) - 8, _SAFETENSORS_HEADER) and data[8:9] == b"{"
     if declared == "skops":
