@@ -150,8 +150,15 @@ def importance(explained: Entry, output: str, limit: int = 12) -> Forest | None:
     )
 
 
-def waterfall(explanation: Entry) -> WaterfallChart | None:
-    """Return the effects of a patient's variables, or None where there are none."""
+def waterfall(
+    explanation: Entry, *, extent: tuple[float, float] | None = None
+) -> WaterfallChart | None:
+    """Return the effects of a patient's variables, or None where there are none.
+
+    Args:
+        explanation: ``explanation.json``.
+        extent: Range of the axis, where another version stands beside.
+    """
     players = explanation.get("players") or []
     score = explanation.get("score") or {}
     base = explanation.get("base_value")
@@ -160,6 +167,7 @@ def waterfall(explanation: Entry) -> WaterfallChart | None:
     logit = score.get("logit")
     reached = logit if logit is not None else base + sum(p["effect"] for p in players)
     return WaterfallChart(
+        extent=extent,
         base=base,
         score=reached,
         unit="logits" if logit is not None else "units of the output",

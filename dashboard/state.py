@@ -23,6 +23,7 @@ SHOW: Final = "show"
 GROUP: Final = "group"
 BLIND: Final = "blind"
 COHORT: Final = "cohort"
+BESIDE: Final = "beside"
 
 Key = Literal[
     "run",
@@ -36,6 +37,7 @@ Key = Literal[
     "show",
     "group",
     "cohort",
+    "beside",
 ]
 
 _IN_ADDRESS: Final[tuple[Key, ...]] = (
@@ -50,6 +52,7 @@ _IN_ADDRESS: Final[tuple[Key, ...]] = (
     SHOW,
     GROUP,
     COHORT,
+    BESIDE,
 )
 _SEEN: Final = "_address_seen"
 _KEPT: Final = "_kept"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from audits.comparison.compare import Comparison, compare_outputs
 from audits.comparison.joining import Version, join_versions
-from audits.comparison.paired import METRICS, NUMBER_METRICS
+from audits.comparison.layout import Layout, LayoutMaker
+from audits.comparison.paired import METRICS, NUMBER_METRICS, Pair, PairedComparison
 
 __all__ = [
     "METRICS",
     "NUMBER_METRICS",
     "Comparison",
+    "Layout",
+    "LayoutMaker",
+    "Pair",
+    "PairedComparison",
     "Version",
     "compare_outputs",
     "join_versions",

@@ -125,19 +125,21 @@ class PairedComparison:
     Args:
         pair: Both versions.
         layout: Groups and patients of the same rows.
+        metrics: What is wanted; default everything that the task compares.
 
     Raises:
         ValueError: If the pair and the layout have not the same rows.
     """
 
-    def __init__(self, pair: Pair, layout: Layout) -> None:
+    def __init__(self, pair: Pair, layout: Layout, *, metrics: Sequence[str] | None = None) -> None:
         if layout.n != len(pair.y):
             raise ValueError(f"{layout.n} rows in groups, {len(pair.y)} in scores")
         self.pair, self.layout = pair, layout
+        self.metrics = pair.metrics if metrics is None else tuple(metrics)
         self.positive = np.zeros(layout.n, bool) if pair.numbers else np.asarray(pair.y) == 1
         calls = pair.decisions or (np.zeros(layout.n, bool),) * 2
         self.cells = cells_of(self.positive, *calls)
-        self.features = _features(pair)
+        self.features = _features(pair, self.metrics)
         self.versions = tuple(
             Version(place=place, threshold=threshold)
             for place, threshold in enumerate((pair.base_threshold, pair.candidate_threshold))
@@ -150,7 +152,7 @@ class PairedComparison:
             self._whole[every.pair_patient] = by_pair
         self._all = moments(every, self.cells, self.features, self._whole)
         self._ranked: tuple[Ranked, Ranked] | None = None
-        if not pair.numbers:
+        if "auroc" in self.metrics:
             self._ranked = rank_scores(pair.base), rank_scores(pair.candidate)
             self._area = area_change(every, self.positive, self._ranked)
 
@@ -162,7 +164,7 @@ class PairedComparison:
             found = moments(split, self.cells, self.features, self._whole)
         changes: dict[str, list[PairedDifference]] = {}
         values: dict[str, Floats] = {}
-        for metric in self.pair.metrics:
+        for metric in self.metrics:
             reason = self._undefined(metric)
             if reason is not None:
                 changes[metric] = [_undefined(reason, int(n)) for n in split.counts]
@@ -376,7 +378,7 @@ class _Spread:
     apart: Floats | None
 
 
-def _features(pair: Pair) -> Floats:
+def _features(pair: Pair, metrics: Sequence[str]) -> Floats:
     """Return the rows of features that :mod:`audits.comparison.ratios` reads, (k, n)."""
     if pair.numbers:
         outcome = np.asarray(pair.y, dtype=np.float64)
@@ -385,7 +387,7 @@ def _features(pair: Pair) -> Floats:
             error = score - outcome
             rows += [np.abs(error), error, score, score * score, score * outcome]
         return np.stack([*rows, outcome, outcome * outcome])
-    if not pair.probabilities:
+    if not pair.probabilities or not {"brier", "oe_ratio"} & set(metrics):
         return np.empty((0, len(pair.y)))
     outcome = np.asarray(pair.y, dtype=np.float64)
     losses = [(score - outcome) ** 2 for score in (pair.base, pair.candidate)]

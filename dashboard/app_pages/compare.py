@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
+from dashboard.views.compare_gate import gate_part
+from dashboard.views.compare_history import history_part
 from dashboard.views.compare_parts import (
     Versions,
     flips_part,
@@ -11,6 +15,8 @@ from dashboard.views.compare_parts import (
     paired_part,
     pick_versions,
 )
+from dashboard.views.compare_reasons import reasons_part
+from dashboard.views.compare_thresholds import thresholds_part
 from dashboard.views.context import Context
 from dashboard.views.elements import provenance
 from dashboard.views.pickers import pick_metric
@@ -20,6 +26,10 @@ SECTIONS = {
     "paired": "Paired differences",
     "groups": "Both versions in every group",
     "flips": "Changed calls",
+    "thresholds": "Other thresholds",
+    "reasons": "Explanations",
+    "gate": "Gate preview",
+    "history": "History",
 }
 
 
@@ -36,7 +46,23 @@ def _groups(_: Context, versions: Versions) -> None:
     metric_part(versions, metric)
 
 
-PARTS = {"paired": paired_part, "groups": _groups, "flips": flips_part}
+def _gate(chosen: Context, _: Versions) -> None:
+    gate_part(chosen)
+
+
+def _history(chosen: Context, _: Versions) -> None:
+    history_part(chosen)
+
+
+PARTS = {
+    "paired": paired_part,
+    "groups": _groups,
+    "flips": flips_part,
+    "thresholds": thresholds_part,
+    "reasons": reasons_part,
+    "gate": _gate,
+    "history": _history,
+}
 
 chosen = context.pick(
     "Compare versions",
@@ -52,6 +78,9 @@ if chosen:
             "same study to compare them.",
             "auscult audit --study DIR --model DIR/1.0 --model DIR/2.0 --out runs/both",
         )
+        st.subheader("History", anchor=False)
+        with states.guarded("The history cannot be shown"):
+            history_part(chosen)
     else:
         with (
             section(_sections(chosen)) as part,

@@ -19,6 +19,7 @@ class CasePair:
     base: float
     candidate: float
     change: str
+    positive: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class Forest:
         unit: Unit of the glossary.
         rows: Groups, first on top.
         overall: Estimate of everybody, drawn as a line, or None.
+        line: What stands above that line.
         grouped: What a row is, in one word.
         graded: Whether marks carry verdicts; False while a threshold is being explored.
     """
@@ -54,6 +55,7 @@ class Forest:
     overall: float | None = None
     graded: bool = True
     grouped: str = "group"
+    line: str = "everybody"
 
     @property
     def alt(self) -> str:
@@ -132,7 +134,7 @@ class Forest:
             texts.append(
                 {
                     "x": self.overall, "xref": "x", "y": 1.0, "yref": "paper",
-                    "yanchor": "bottom", "text": "everybody", "showarrow": False,
+                    "yanchor": "bottom", "text": self.line, "showarrow": False,
                     "font": {"size": 11},
                 }
             )  # fmt: skip

@@ -38,12 +38,14 @@ class Waterfall:
         score: Score of this patient.
         effects: Every variable; ordered by size when drawn.
         unit: Words for the axis.
+        extent: Range of the axis; None for what the effects need.
     """
 
     base: float
     score: float
     effects: tuple[Effect, ...]
     unit: str = "logits"
+    extent: tuple[float, float] | None = None
 
     def bars(self) -> tuple[Effect, ...]:
         """Return the largest effects and, last, the sum of all the others."""
@@ -107,7 +109,11 @@ class Waterfall:
                 }
                 for x, text in ends
             ],
-            xaxis={"title": f"score in {self.unit}", "zeroline": False},
+            xaxis={
+                "title": f"score in {self.unit}",
+                "zeroline": False,
+                **({"range": list(self.extent)} if self.extent else {}),
+            },
             yaxis={
                 "tickvals": list(range(len(bars))),
                 "ticktext": [e.label for e in bars],

@@ -38,9 +38,9 @@ class Flips:
         n: Cases with a label that both scored.
         n_better: Cases that only the candidate calls correctly.
         n_worse: Cases that only the base calls correctly.
-        better: The first of those that got better, the largest change first.
-        worse: The first of those that got worse, the largest change first.
-        groups: (attribute, level) to (changes for the better, for the worse, cases).
+        better: The first of those that got better: newly found first, then the largest change.
+        worse: The first of those that got worse: newly missed first, then the largest change.
+        groups: (attribute, level) to (changes for the better, for the worse, cases, newly missed).
         chart: Both risks of the changed and of a sample of the unchanged cases.
     """
 
@@ -49,7 +49,7 @@ class Flips:
     n_worse: int
     better: tuple[CasePair, ...]
     worse: tuple[CasePair, ...]
-    groups: tuple[tuple[str, str, int, int, int], ...]
+    groups: tuple[tuple[str, str, int, int, int, int], ...]
     chart: Agreement
 
 
@@ -68,13 +68,21 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
     def pairs(places: np.ndarray, change: str) -> tuple[CasePair, ...]:
         ids = case_ids(sides.ref, base.rows[places])
         return tuple(
-            CasePair(case=case, base=float(old[i]), candidate=float(new[i]), change=change)
+            CasePair(
+                case=case,
+                base=float(old[i]),
+                candidate=float(new[i]),
+                change=change,
+                positive=bool(label[i]),
+            )
             for i, case in zip(places, ids, strict=True)
         )
 
     def ranked(mask: np.ndarray) -> np.ndarray:
         places = np.flatnonzero(mask)
-        return places[np.argsort(-np.abs(new - old)[places], kind="stable")][:CHANGED_LISTED]
+        # A missed case weighs more than a needless alarm, whatever the risks say.
+        order = np.lexsort((-np.abs(new - old)[places], ~label[places]))
+        return places[order][:CHANGED_LISTED]
 
     gained, lost = pairs(ranked(better), "better"), pairs(ranked(worse), "worse")
     same = np.flatnonzero(both & (right_before == right_after))
@@ -85,7 +93,7 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
         n_worse=int(worse.sum()),
         better=gained,
         worse=lost,
-        groups=tuple(_by_level(base, both, better, worse)),
+        groups=tuple(_by_level(base, both, better, worse, worse & label)),
         chart=Agreement(
             base=names[0],
             candidate=names[1],
@@ -103,8 +111,8 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
 
 
 def _by_level(
-    base: Scored, both: np.ndarray, better: np.ndarray, worse: np.ndarray
-) -> Iterator[tuple[str, str, int, int, int]]:
+    base: Scored, both: np.ndarray, better: np.ndarray, worse: np.ndarray, missed: np.ndarray
+) -> Iterator[tuple[str, str, int, int, int, int]]:
     for name, levels in base.groups.items():
         for code, level in enumerate(levels.names):
             at = levels.codes == code
@@ -115,4 +123,5 @@ def _by_level(
                     int((better & at).sum()),
                     int((worse & at).sum()),
                     int((both & at).sum()),
+                    int((missed & at).sum()),
                 )

@@ -41,7 +41,12 @@ class Basis:
 
 
 def show_variables(
-    chosen: Context, entry: Mapping[str, Any], model: str, *, narrow: bool = False
+    chosen: Context,
+    entry: Mapping[str, Any],
+    model: str,
+    *,
+    narrow: bool = False,
+    extent: tuple[float, float] | None = None,
 ) -> None:
     """Show evidence for and against at equal weight, then the way from average to patient."""
     basis = Basis(
@@ -63,7 +68,7 @@ def show_variables(
     missing = [p["label"] for p in players if p["value"] == NOT_MEASURED]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
-    chart = series.waterfall({**entry, "players": players})
+    chart = series.waterfall({**entry, "players": players}, extent=extent)
     if chart is not None:
         show_chart(chart, key=f"waterfall_{model}")
 

@@ -20,6 +20,7 @@ from dashboard.evidence import (
 )
 from dashboard.queries import versions as queries
 from dashboard.queries.versions import Flips, Sides
+from dashboard.views.compare_bands import bands_part, shrunk_part
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_frame, show_table
 from dashboard.views.pickers import pick_one
@@ -87,6 +88,8 @@ def paired_part(chosen: Context, versions: Versions) -> None:
     ]
     rows.sort(key=lambda row: ("Worse" not in row["Verdict"], "Better" not in row["Verdict"]))
     show_table(rows[:14], alt="Paired differences, changes for the worse first")
+    bands_part(entry)
+    shrunk_part(entry)
 
 
 def metric_part(versions: Versions, metric: str) -> None:
@@ -140,16 +143,24 @@ def flips_part(chosen: Context, versions: Versions) -> None:
 def _links(chosen: Context, versions: Versions, title: str, pairs: Sequence[CasePair]) -> None:
     st.markdown(f"**{title}**")
     for pair in pairs[:LINKED]:
-        st.page_link(
-            "app_pages/case_review.py",
-            label=f"{pair.case}: {pair.base:.0%} to {pair.candidate:.0%}",
-            query_params={
-                "run": chosen.evidence["run"]["id"],
-                "model": versions.candidate,
-                "output": chosen.output.name,
-                "case": pair.case,
-            },
-        )
+        what = {True: "has the condition, ", False: "", None: ""}[pair.positive]
+        text = f"{pair.case}: {what}{pair.base:.0%} to {pair.candidate:.0%}"
+        side_by_side(chosen, versions, pair.case, text)
+
+
+def side_by_side(chosen: Context, versions: Versions, case: str, text: str) -> None:
+    """Link to a case in Case review, both versions side by side."""
+    st.page_link(
+        "app_pages/case_review.py",
+        label=text,
+        query_params={
+            "run": chosen.evidence["run"]["id"],
+            "model": versions.candidate,
+            "output": chosen.output.name,
+            "case": case,
+            "beside": versions.base,
+        },
+    )
 
 
 def _by_group(found: Flips) -> None:
@@ -162,9 +173,10 @@ def _by_group(found: Flips) -> None:
                 "Cases": n,
                 "Now correct": better,
                 "No longer correct": worse,
+                "Of these newly missed": missed,
                 "Net": better - worse,
             }
-            for name, level, better, worse, n in found.groups
+            for name, level, better, worse, n, missed in found.groups
         ]
     )
     if len(frame):

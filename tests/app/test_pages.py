@@ -51,7 +51,7 @@ def test_a_page_with_data_shows_it(open_app, shared_run, page):
 
 SECTIONS = {
     "bias_audit": ("verdicts", "groups", "why", "shortcuts", "calibration", "threshold"),
-    "compare": ("paired", "groups", "flips"),
+    "compare": ("paired", "groups", "flips", "thresholds", "reasons", "gate", "history"),
 }
 
 

@@ -1,0 +1,73 @@
+"""What the release gate would say of this run by the rules it was made under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from audits.errors import PackageError
+from audits.policy import load_policy
+from audits.policy.gate import GateResult, run_gate
+from audits.policy.gate_data import refuse_tuned_on_test
+from audits.storage import Store
+from dashboard.settings import read_settings
+from dashboard.views.context import Context
+from dashboard.views.elements import show_table
+from dashboard.words import word
+
+SHOWN = 6
+SAID = {0: "pass", 1: "violated", 3: "inconclusive"}
+
+
+def gate_part(chosen: Context) -> None:
+    """Show one line a rule, and what did not pass; looking does not count as a use."""
+    rules = chosen.evidence["policy"].get("gate", {}).get("rule", [])
+    if not rules:
+        st.write(
+            "The policy of this run declares no gate. Add `[[gate.rule]]` to it, for example a "
+            'non-inferiority of `tpr` in `"every group"`.'
+        )
+        return
+    try:
+        refuse_tuned_on_test(chosen.evidence)
+        result = run_gate(chosen.evidence, load_policy({"gate": {"rule": rules}}))
+    except PackageError as error:
+        st.write(str(error))
+        return
+    entry = word("verdict", SAID[result.exit_code])
+    st.markdown(f"{entry.badge} {entry.definition}")
+    show_table(_rows(result), alt="Every rule of the gate with its outcome")
+    st.caption(_uses(chosen.evidence))
+    st.code(f"auscult gate {chosen.ref.path} --policy FILE", language="bash")
+
+
+def _rows(result: GateResult) -> list[dict[str, str]]:
+    rows = []
+    for one in result.results:
+        open_ones = [j for j in one.judgements if j.outcome != "pass"]
+        told = [f"{j.subject}: {j.detail}" for j in open_ones[:SHOWN]]
+        if len(open_ones) > SHOWN:
+            told.append(f"and {len(open_ones) - SHOWN} more")
+        rows.append(
+            {
+                "Outcome": word("verdict", one.outcome).badge,
+                "Rule": one.name,
+                "Judged": str(len(one.judgements)),
+                "What did not pass": "; ".join(told) or "–",
+            }
+        )
+    return rows
+
+
+def _uses(evidence: Mapping[str, Any]) -> str:
+    """Say how often this test set has gated already, as far as this store knows."""
+    before = Store(read_settings().store).gates(str(evidence["study"]["sha256"]))
+    if not before:
+        return "This test set has not gated anything in this store. Looking here does not count."
+    times = "once" if len(before) == 1 else f"{len(before)} times"
+    return (
+        f"This test set has gated {times} in this store, last on {before[-1].time[:10]}; the more "
+        "often it does, the less it says. Looking here does not count."
+    )

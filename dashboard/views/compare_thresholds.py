@@ -1,0 +1,113 @@
+"""Two versions at other thresholds: sliders, and who would gain or lose by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import numbers, state
+from dashboard.charts import Forest, ForestRow
+from dashboard.evidence import group_label, model_label
+from dashboard.queries import version_thresholds as queries
+from dashboard.queries.version_thresholds import ExploredChange
+from dashboard.queries.versions import Sides
+from dashboard.views.compare_parts import Versions
+from dashboard.views.context import Context
+from dashboard.views.elements import show_chart, show_table
+from dashboard.words import label, notice
+
+
+def thresholds_part(chosen: Context, versions: Versions) -> None:
+    """Show one slider a version and the paired changes at their places."""
+    before = versions.base_entry["threshold"]["value"]
+    after = versions.candidate_entry["threshold"]["value"]
+    if before is None or after is None:
+        st.write("A version has no threshold, so there is nothing to move.")
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        first = _slider(chosen, versions.base, float(before))
+    with right:
+        second = _slider(chosen, versions.candidate, float(after))
+    moved = abs(first - before) > _STEP / 2 or abs(second - after) > _STEP / 2
+    if moved:
+        st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
+    else:
+        st.caption("At the declared thresholds. Move one to see who would gain or lose by it.")
+    changes = queries.explored_changes(
+        Sides(
+            ref=chosen.ref,
+            output=chosen.output.name,
+            base=versions.base,
+            base_threshold=first if moved else float(before),
+            candidate=versions.candidate,
+            candidate_threshold=second if moved else float(after),
+        )
+    )
+    metric = st.segmented_control(
+        "Change of",
+        queries.EXPLORED,
+        default="tpr",
+        format_func=lambda name: label("metric", name),
+        required=True,
+        key="explored_change_metric",
+        persist_state="session",
+    )
+    show_chart(_forest(changes, metric or "tpr"), key="explored_change", download=chosen.may_leave)
+    with st.expander("Cases with the condition that are newly missed or found"):
+        show_table([_row(change) for change in changes], alt="Newly missed and found by group")
+
+
+_STEP = 0.005
+
+
+def _slider(chosen: Context, model: str, declared: float) -> float:
+    key = f"moved_{chosen.ref.stamp}_{model}_{chosen.output.name}"
+    value = st.slider(
+        f"Threshold of {model_label(model)}",
+        min_value=0.0,
+        max_value=1.0,
+        value=declared,
+        step=_STEP,
+        format="%.3f",
+        key=key,
+    )
+    st.button(
+        f"Back to {declared:.3f}",
+        on_click=state.set_widget,
+        args=(key, declared),
+        disabled=abs(value - declared) < _STEP / 2,
+        key=f"{key}_back",
+    )
+    return float(value)
+
+
+def _forest(changes: Sequence[ExploredChange], metric: str) -> Forest:
+    return Forest(
+        metric=f"Change of {label('metric', metric).lower()}",
+        unit="percent",
+        overall=0.0,
+        line="no change",
+        graded=False,
+        rows=tuple(
+            ForestRow(
+                label=group_label(change.attributes),
+                value=change.deltas[metric]["value"],
+                low=change.deltas[metric]["low"],
+                high=change.deltas[metric]["high"],
+                text=numbers.signed(change.deltas[metric]["value"], "percent")
+                + f" ({numbers.interval(change.deltas[metric], 'percent', difference=True)})",
+            )
+            for change in changes
+        ),
+    )
+
+
+def _row(change: ExploredChange) -> dict[str, str]:
+    return {
+        "Group": group_label(change.attributes),
+        "Cases": numbers.count(change.n),
+        "Newly missed": numbers.count(change.newly_missed),
+        "Newly found": numbers.count(change.newly_found),
+    }
