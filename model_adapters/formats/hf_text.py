@@ -152,7 +152,7 @@ def _network(data: bytes, where: str) -> tuple[Any, int]:
     try:
         config = AutoConfig.for_model(kind, **settings)
         with torch.random.fork_rng(devices=[]):
-            module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+            module = classifiers.from_config(config, trust_remote_code=False)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = (
