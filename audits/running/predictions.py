@@ -32,6 +32,7 @@ from audits.running.table_outputs import compared_attributes, rows_of, scored_ou
 from audits.running.thresholds import paired_horizons, paired_thresholds
 from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import (
+    SCORES_KEY,
     Internal,
     content_key,
     new_run_id,
@@ -47,9 +48,6 @@ from model_adapters import select_device
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCORES_KEY = "scores"
-"""Name of the predictions of a run without a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

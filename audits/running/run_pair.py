@@ -15,7 +15,7 @@ from audits.fairness import ScoredOutput
 from audits.policy import Policy
 from audits.running.base_run import scores_of
 from audits.running.comparison import ComparisonResult, check_comparable
-from audits.running.predictions import SCORES_KEY
+from audits.running.writing import SCORES_KEY
 from audits.storage import Run
 
 

@@ -26,7 +26,7 @@ from audits.running.quality import share_of
 from audits.running.requirements import requirements_of
 from audits.running.thresholds import named_threshold, paired_thresholds
 from audits.running.unused import undeclared_intersections, unused_settings
-from audits.running.writing import Internal, new_run_id, now, stamp
+from audits.running.writing import SCORES_KEY, Internal, new_run_id, now, stamp
 from audits.types import Finding, Progress, Skipped, silent
 
 if TYPE_CHECKING:
@@ -368,8 +368,10 @@ def internal_of_portions(
     table: StreamedTable, counts: Sequence[Counts], key: str, command: Sequence[str]
 ) -> Internal:
     """Return what of such a run stays on site: its counts by group, label and score."""
-    import pandas as pd
+    from audits.running.frames import cases_frame, predictions_frame
 
+    none = {score: np.zeros(0) for score in (label.name for label in table.labels)}
+    probabilities = none if table.space == "probability" else {}
     return Internal(
         info={
             "kind": "predictions",
@@ -379,8 +381,8 @@ def internal_of_portions(
             "study": None,
             "models": {},
         },
-        cases=pd.DataFrame({"case_id": pd.array([], dtype="str")}),
-        predictions={},
+        cases=cases_frame((), None, {}, ()),
+        predictions={SCORES_KEY: predictions_frame((), "score", none, probabilities)},
         counts={
             label.name: found.arrays() for label, found in zip(table.labels, counts, strict=True)
         },

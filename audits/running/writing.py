@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from audits.explanations.result import CaseExplanation
 
 
+SCORES_KEY = "scores"
+"""Name of the predictions of a run without a model."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Internal:
     """What stays on site.

@@ -142,6 +142,14 @@ def patients(ref: RunRef) -> npt.NDArray[np.int64] | None:
     return np.asarray(_column(file, "patient").to_numpy(), dtype=np.int64)
 
 
+def weights(ref: RunRef) -> npt.NDArray[np.float64] | None:
+    """Return each case's weight, or None where every case stands for itself."""
+    file = cases_file(ref)
+    if "weight" not in _names(file):
+        return None
+    return np.asarray(_column(file, "weight").to_numpy(), dtype=np.float64)
+
+
 def all_ids(ref: RunRef) -> pa.ChunkedArray:
     """Return every id of the table of cases, compact, for one comparison; not to be kept."""
     return _column(cases_file(ref), ID)

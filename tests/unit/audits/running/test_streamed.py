@@ -148,4 +148,4 @@ def test_a_run_in_portions_opens(tmp_path, small_portions):
     run, _ = audited(tmp_path, table(600), above=0)
     opened = open_run(run.path)
     assert len(opened.cases) == 0
-    assert opened.model_keys == ()
+    assert len(opened.predictions("scores")) == 0
