@@ -58,7 +58,7 @@ def estimate_heterogeneity(
         return _not_available(metric, attribute, "fewer than two groups with an estimate")
     centre = (y / v).sum() / (1 / v).sum()
     statistic = float(((y - centre) ** 2 / v).sum())
-    scale = " of the logarithms" if metric == "oe_ratio" else ""
+    scale = " of the logarithms" if metric in {"oe_ratio", "oe_t"} else ""
     return Heterogeneity(
         metric=metric,
         attribute=attribute,
@@ -83,14 +83,16 @@ def between_variance(values: FloatArray, variances: FloatArray, level: float = 0
         solved = solved + step
         if not (step > 1e-13 * solved).any():
             break
+    spread = float(solved[2]) > 0
+    why = "no interval: the groups differ less than chance would have it"
     return Estimate(
         value=float(solved[0]),
-        low=float(solved[1]),
-        high=float(solved[2]),
+        low=float(solved[1]) if spread else None,
+        high=float(solved[2]) if spread else None,
         level=level,
         n=len(values),
         method="paule-mandel, q-profile",
-        reason=None if solved[2] > 0 else "the groups differ less than chance would have it",
+        reason=None if spread else why,
     )
 
 

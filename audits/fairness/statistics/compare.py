@@ -62,11 +62,16 @@ def contrast_arms(
     logs = statistic.scale == "log"
     spread = np.sqrt(sides.variance) * stdtrit(sides.df, 0.975) / Z95
 
+    still = np.asarray([_still(a) or _still(b) for a, b in zip(own, ref, strict=True)])
+
     def limits(c: FloatArray) -> tuple[FloatArray, FloatArray]:
         if logs:
-            return sides.gap - c * spread, sides.gap + c * spread
-        both = [_limits(arms, statistic, c) for arms in (own, ref)]
-        return mover((sides.first, *both[0]), (sides.second, *both[1]), sides.correlation)
+            low, high = sides.gap - c * spread, sides.gap + c * spread
+        else:
+            both = [_limits(arms, statistic, c) for arms in (own, ref)]
+            low, high = mover((sides.first, *both[0]), (sides.second, *both[1]), sides.correlation)
+        # Where the cases of a side are all alike nothing says how far the difference may be off.
+        return np.where(still, np.nan, low), np.where(still, np.nan, high)
 
     gap = sides.gap if logs else sides.first - sides.second
     n_own, n_ref = (_sizes(arms) for arms in (own, ref))
@@ -153,6 +158,11 @@ def _variances(arms: Sequence[Arm | None], statistic: Statistic) -> FloatArray:
     return out
 
 
+def _still(arm: Arm | None) -> bool:
+    """Say whether a side has no sampling error to speak of."""
+    return arm is not None and arm.point.effective is None and not arm.varies
+
+
 def _short(own: Arm, ref: Arm | None, what: str, needed: float) -> str | None:
     """Return why a group cannot be evaluated, or None."""
     if ref is None:
@@ -162,6 +172,6 @@ def _short(own: Arm, ref: Arm | None, what: str, needed: float) -> str | None:
             return f"{arm.point.reason or 'undefined'} in the {where}"
         if arm.fewest < needed:
             return f"{arm.fewest:.1f} effective {what} in the {where}, {needed:g} needed"
-        if arm.point.effective is None and not arm.varies:
+        if _still(arm):
             return f"the {what} of the {where} do not vary"
     return None

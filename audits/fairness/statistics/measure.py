@@ -20,11 +20,14 @@ from audits.fairness.statistics.arms import (
     transformed_error,
 )
 from audits.fairness.statistics.compare import contrast_arms
-from audits.fairness.statistics.point import Statistic
+from audits.fairness.statistics.point import Scale, Statistic
 from audits.fairness.types import Heterogeneity, IntArray
 from audits.fairness.verdicts import Draft
 from audits.policy import Policy
 from audits.types import Estimate
+
+MANY = 50
+"""Groups of a family from which only comparisons that can get a verdict are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +80,35 @@ def measure_task(
     for statistic in task.statistics:
         own = [measure_arm(task.frame, statistic, one) for one in rows]
         estimates[statistic.metric] = [arm_estimate(task.frame, statistic, arm) for arm in own]
-        chosen = statistic.metric in task.verdicts or task.explored
+        many = family.size > MANY
+        chosen = statistic.metric in task.verdicts or (task.explored and not many)
         if not (len(wanted) and chosen and statistic.metric in task.policy.margins):
             continue
         compared = set(wanted.tolist())
-        ref = [
-            measure_arm(task.frame, statistic, others[index]) if index in compared else None
-            for index in range(family.size)
-        ]
+        needed = _needed(task, statistic)
+        ref = []
+        for index, arm in enumerate(own):
+            # Of hundreds of groups those too small for a verdict are not worth a reference each.
+            skipped = many and arm.fewest < needed
+            against = others[index][:0] if skipped and index in compared else others[index]
+            ref.append(measure_arm(task.frame, statistic, against) if index in compared else None)
         drafts += _drafts(task, family, statistic, own, ref, reference=reference, crossed=crossed)
         if family.declared:
             spread.append(_heterogeneity(statistic, family, own))
     return TaskResult(estimates=estimates, drafts=tuple(drafts), heterogeneity=tuple(spread))
 
 
+def _needed(task: Task, statistic: Statistic) -> float:
+    """Return the effective cases that a verdict needs on the scarcer side."""
+    policy = task.policy
+    return policy.min_effective_per_class if statistic.per_class else policy.min_effective_n
+
+
 def _heterogeneity(statistic: Statistic, family: Family, own: Sequence[Arm]) -> Heterogeneity:
-    values = [transformed(arm.point.value, statistic.scale) for arm in own]
-    errors = [transformed_error(arm, statistic.scale) ** 2 for arm in own]
+    # Logarithms where a ratio is compared; areas and shares vary on their own scale.
+    scale: Scale = "log" if statistic.scale == "log" else "plain"
+    values = [transformed(arm.point.value, scale) for arm in own]
+    errors = [transformed_error(arm, scale) ** 2 for arm in own]
     return estimate_heterogeneity(
         statistic.metric, family.name, np.asarray(values), np.asarray(errors)
     )
@@ -115,7 +130,7 @@ def _drafts(  # noqa: PLR0913 - both arms of one metric
         own,
         ref,
         margin=policy.margins[metric],
-        needed=policy.min_effective_per_class if statistic.per_class else policy.min_effective_n,
+        needed=_needed(task, statistic),
         shared=family.shared,
     )
     scale = (
