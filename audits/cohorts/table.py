@@ -172,17 +172,19 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
     findings: list[Finding] = []
     columns: list[ScoreColumn] = []
     for label_name, score_name, value in pairs:
-        if label_name not in read:
-            read[label_name], more = read_label(
-                label_name, frame, column_name=label_name, positive=value, task=task, where=where
+        several = task == "multiclass" and [one for one, _, _ in pairs].count(label_name) > 1
+        key = f"{label_name}={value}" if several else label_name
+        if key not in read:
+            read[key], more = read_label(
+                key, frame, column_name=label_name, positive=value, task=task, where=where
             )
             findings += more
-        elif read[label_name].positive != value:
+        elif read[key].positive != value:
             raise StudyError(
                 f"The label {label_name!r} is given with two positive values; copy the column "
                 "under a second name and give each its own."
             )
-        columns.append(_score(frame, score_name, read[label_name], space, where))
+        columns.append(_score(frame, score_name, read[key], space, where))
     if names.image is None:
         _refuse_unusable(columns, where)
     extra, more = read_task_columns(frame, names, where)
@@ -192,7 +194,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
     for attribute in attributes.values():
         findings += one_level_finding(attribute)
     patients, more = _patients(frame, patient, where)
-    used = [case_id, patient, *read, *(c.column for c in columns)]
+    used = [case_id, patient, *(c.label.column for c in columns), *(c.column for c in columns)]
     used += [*(a.column for a in attributes.values()), *names.columns, *keep]
     return CohortTable(
         name=name or (where if isinstance(source, pd.DataFrame) else Path(where).stem),

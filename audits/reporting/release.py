@@ -20,7 +20,7 @@ SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
 _OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "horizon", "task", "space")
 _GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
-_SITE_ONLY = ("causes", "slices", "mitigation", "stays", "residuals", "custom")
+_SITE_ONLY = ("causes", "slices", "mitigation", "stays", "residuals", "confusion", "custom")
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
 

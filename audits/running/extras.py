@@ -8,6 +8,7 @@ from typing import Any
 
 from audits.fairness import BINARY_TASKS, FairnessResult, ScoredOutput
 from audits.fairness.bootstrap import bootstrap_section
+from audits.fairness.confusion import confusion_section, multiclass_sets
 from audits.fairness.custom import CustomMetric, custom_section
 from audits.fairness.reliability import reliability_section
 from audits.fairness.residuals import residuals_section
@@ -40,8 +41,12 @@ def with_sections(  # noqa: PLR0913 - passes the run's options on
         bootstrap: Resamples of the patients of binary outputs; 0 for none.
         device: Where they are drawn.
     """
+    confusions = {
+        places[0]: confusion_section([outputs[at] for at in places], policy)
+        for places in multiclass_sets(outputs)
+    }
     deeper = []
-    for made, output, repeated in zip(result.outputs, outputs, stays, strict=True):
+    for at, (made, output, repeated) in enumerate(zip(result.outputs, outputs, stays, strict=True)):
         extras: dict[str, Any] = {}
         if output.task == "regression":
             extras["residuals"] = residuals_section(output, policy)
@@ -49,6 +54,8 @@ def with_sections(  # noqa: PLR0913 - passes the run's options on
             extras["stays"] = stays_section(output, repeated, policy)
         if output.task in BINARY_TASKS and (curve := reliability_section(output)) is not None:
             extras["reliability"] = curve
+        if at in confusions:
+            extras["confusion"] = confusions[at]
         if custom:
             extras["custom"] = custom_section(output, custom, policy, seed=seed)
         if bootstrap and output.task in BINARY_TASKS and output.weights is None:

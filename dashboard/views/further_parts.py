@@ -26,18 +26,14 @@ STAY_METRICS = (
 )
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 _NONE = (
-    "This output has no further measures. Predictions that repeat during a stay, numbers and a "
-    "caller's own metrics bring some."
+    "This output has no further measures. Predictions that repeat during a stay, numbers, classes "
+    "of one label and a caller's own metrics bring some."
 )
 
 
 def further_part(chosen: Context) -> None:
     """Show what an output has beside its metrics; all of it is exploratory."""
-    shown = [
-        part(chosen.entry[name])
-        for name, part in (("stays", _stays), ("residuals", _residuals), ("custom", _custom))
-        if name in chosen.entry
-    ]
+    shown = [part(chosen.entry[name]) for name, part in _PARTS.items() if name in chosen.entry]
     if not shown:
         st.write(_NONE)
 
@@ -130,6 +126,32 @@ def _custom(section: Section) -> None:
     _forest(pairs, name, key=f"custom_{name}")
 
 
+def _confusion(section: Section) -> None:
+    st.subheader("Classes against classes", anchor=False)
+    if not _reason(section):
+        return
+    groups = {group_label(g["attributes"]): g for g in section["groups"] if _single(g)}
+    groups = {"Everybody": section["overall"], **groups}
+    name = pick_one("Group", list(groups), key="confusion_group", format_func=str, width=320)
+    group, classes = groups[name], section["classes"]
+    st.caption(
+        "The highest score is the prediction. Rightly predicted: "
+        f"{numbers.full(group['accuracy'], 'accuracy')}; mean recall of the classes "
+        f"{numbers.with_interval(group['balanced_accuracy'], 'percent')}. "
+        "No verdict rests on these."
+    )
+    rows = []
+    for at, (true, counts) in enumerate(zip(group["rows"], group["matrix"], strict=True)):
+        recall = group["recall"][at] if at < len(classes) else None
+        cells = {f"Predicted {c}": f"{k:,}" for c, k in zip(classes, counts, strict=True)}
+        found = numbers.with_interval(recall, "percent") if recall else "–"
+        rows.append({"True class": str(true), **cells, "Recall": found})
+    precision = [numbers.with_interval(p, "percent") for p in group["precision"]]
+    last = {f"Predicted {c}": text for c, text in zip(classes, precision, strict=True)}
+    rows.append({"True class": "Precision", **last, "Recall": ""})
+    show_table(rows, alt=f"True against predicted class, {name}")
+
+
 def _single(group: Mapping[str, Any]) -> bool:
     return len(group["attributes"]) < 2  # noqa: PLR2004 - crossed groups stay in the evidence
 
@@ -148,3 +170,11 @@ def _forest(pairs: Sequence[tuple[str, Mapping[str, Any]]], metric: str, *, key:
     )
     chart = Forest(metric=label("metric", metric), unit=unit, rows=rows, graded=False)
     show_chart(chart, key=key)
+
+
+_PARTS = {
+    "stays": _stays,
+    "residuals": _residuals,
+    "confusion": _confusion,
+    "custom": _custom,
+}

@@ -124,6 +124,10 @@ def arm_limits(arm: Arm, statistic: Statistic, c: FloatArray) -> tuple[FloatArra
     return np.maximum(low, statistic.bounds[0]), np.minimum(high, statistic.bounds[1])
 
 
+def _rate_method(frame: Frame) -> str:
+    return "wilson" if frame.weight is None else "wilson, weighted"
+
+
 def arm_estimate(frame: Frame, statistic: Statistic, arm: Arm) -> Estimate:
     """Return the ESTIMATE of one arm."""
     point = arm.point
@@ -151,6 +155,6 @@ def arm_estimate(frame: Frame, statistic: Statistic, arm: Arm) -> Estimate:
         n=n,
         n_patients=who,
         deff=n / point.effective if point.effective else arm.deff,
-        method="wilson, weighted" if proportion else method,
+        method=_rate_method(frame) if proportion else method,
         reason=reason,
     )

@@ -41,7 +41,7 @@ def weighted_rate(frame: Frame, metric: str, predicted: BoolArray) -> Callable[[
     and Graubard 1998).
     """
     base, hit = rate_masks(frame, metric, predicted)
-    weight, rho = weights_of(frame), _correlation(frame, base, hit)
+    weight, rho = weights_of(frame), pooled_correlation(frame, base, hit)
 
     def of(rows: IntArray) -> Point:
         used = base[rows]
@@ -69,7 +69,7 @@ def weighted_rate(frame: Frame, metric: str, predicted: BoolArray) -> Callable[[
     return of
 
 
-def _correlation(frame: Frame, base: BoolArray, hit: BoolArray) -> float:
+def pooled_correlation(frame: Frame, base: BoolArray, hit: BoolArray) -> float:
     """Return the correlation of a rate's outcome within patients, pooled over the cohort."""
     if not frame.clustered:
         return 0.0

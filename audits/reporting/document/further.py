@@ -21,8 +21,8 @@ UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 def further(output: Output) -> Iterator[Block]:
     """Yield what an output has beside its metrics; all of it is exploratory."""
-    parts = (("stays", _stays), ("residuals", _residuals), ("custom", _custom))
-    for name, part in parts:
+    parts = {"stays": _stays, "residuals": _residuals, "confusion": _confusion, "custom": _custom}
+    for name, part in parts.items():
         section = output.get(name)
         if section is None:
             continue
@@ -91,6 +91,43 @@ def _residuals(output: Output, section: Mapping[str, Any]) -> Iterator[Block]:
                     estimate_cell(g["limits_of_agreement"]["lower"], "bias"),
                     estimate_cell(g["limits_of_agreement"]["upper"], "bias"),
                     *(estimate_cell(q, "bias") for q in g["quantiles"]),
+                )
+            )
+            for g in _marginal(section)
+        ),
+    )
+
+
+def _confusion(output: Output, section: Mapping[str, Any]) -> Iterator[Block]:
+    classes, everybody = section["classes"], section["overall"]
+    yield Grid(
+        caption=f"{output['label']['column']}: classes against classes, everybody; rows are true, "
+        "columns predicted (the highest score)",
+        columns=(
+            Column(label="True class", share=1.5),
+            *(Column(label=str(name), align="right") for name in classes),
+        ),
+        rows=tuple(
+            cells(str(true), *(count(k) for k in counts))
+            for true, counts in zip(everybody["rows"], everybody["matrix"], strict=True)
+        ),
+    )
+    yield Grid(
+        caption="Rightly predicted cases, and the recall of each class (exploratory)",
+        columns=(
+            Column(label="Group", share=1.5),
+            Column(label="Cases", align="right", share=0.8),
+            Column(label="Rightly predicted", align="right", share=1.3),
+            Column(label="Mean recall", align="right", share=1.3),
+            *(Column(label=f"Recall, {name}", align="right", share=1.3) for name in classes),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells(group_label(g["attributes"]), count(g["n"])).cells,
+                    estimate_cell(g["accuracy"], "accuracy"),
+                    estimate_cell(g["balanced_accuracy"], "accuracy"),
+                    *(estimate_cell(one, "tpr") for one in g["recall"]),
                 )
             )
             for g in _marginal(section)

@@ -1,4 +1,4 @@
-"""Hard inputs through every task: an answer that is right or a null with a reason, never a crash."""
+"""Hard inputs through every task: a right answer or a null with a reason, never a crash."""
 
 from __future__ import annotations
 
