@@ -99,7 +99,12 @@ class GroupMap:
             "texttemplate": "%{text}",
             "textfont": {"size": 12, "color": "#10181C"},
             "hovertemplate": "%{y}, %{x}<br>%{customdata}<extra></extra>",
-            "colorbar": {"tickformat": tick_format(self.unit), "thickness": 10, "len": 0.9},
+            "colorbar": {
+                "tickformat": tick_format(self.unit),
+                "tickvals": _ticks(middle, reach, self.unit),
+                "thickness": 10,
+                "len": 0.9,
+            },
         }
         layout = quiet_layout(
             height=110 + 58 * len(rows),
@@ -114,6 +119,12 @@ class GroupMap:
             return f"{symbol} {cell.n}"
         shown = f"{cell.value:.0%}" if self.unit == "percent" else f"{cell.value:.2f}"
         return f"<b>{symbol} {shown}</b><br>{cell.n}"
+
+
+def _ticks(middle: float, reach: float, unit: str) -> list[float]:
+    """Return five marks of the colour bar; a share has none outside 0 to 100 %."""
+    marks = [middle + part * reach for part in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    return [mark for mark in marks if unit != "percent" or 0 <= mark <= 1]
 
 
 # Vermillion to blue over a light middle: monotone in lightness on both arms, every tint light
