@@ -73,6 +73,7 @@ class CohortTable:
         intersections: Names of the attributes that are crossed.
         skipped: Rows that lack a label or a score.
         findings: What the reader of the run must know.
+        id_columns: Columns that name cases or patients.
         task_names: Columns that further tasks read.
         task_columns: Their values.
     """
@@ -93,6 +94,7 @@ class CohortTable:
     version: str = ""
     description: str = ""
     licence: str = ""
+    id_columns: tuple[str, ...] = ()
     task_names: TaskNames = field(default_factory=TaskNames)
     task_columns: TaskColumns = field(default_factory=TaskColumns)
     _attributes: Mapping[str, Attribute] = field(default_factory=dict)
@@ -210,6 +212,7 @@ def open_table(  # noqa: PLR0913 - mirrors the options of the command line, all 
         intersections=crossed,
         skipped=() if names.image else _skipped(columns, case_ids, missing_reasons(names, extra)),
         findings=(*findings, *more),
+        id_columns=tuple(c for c in (case_id, patient) if c),
         task_names=names,
         task_columns=extra,
         _attributes=attributes,

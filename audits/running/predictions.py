@@ -380,7 +380,7 @@ def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, A
         "missing": quality.missing_values(table.cases, map(str, table.cases.columns)),
         "repeated_patients": quality.repeated_patients(table.patients),
         "doubled_rows": quality.doubled_rows(table.cases, list(map(str, table.cases.columns))),
-        "code_systems": quality.code_systems(table.cases, ()),
+        "code_systems": quality.code_systems(table.cases, (), ids=table.id_columns),
         "prevalence": quality.prevalence(table.labels, [*attributes, *_site(table)]),
         "prevalence_by_month": quality.prevalence_by_month(
             None if acquired is None else table.cases[acquired], table.labels

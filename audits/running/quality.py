@@ -62,15 +62,18 @@ def doubled_rows(
     return out
 
 
-def code_systems(frame: pd.DataFrame, variables: Sequence[Feature]) -> dict[str, Any]:
+def code_systems(
+    frame: pd.DataFrame, variables: Sequence[Feature], *, ids: Sequence[str | None] = ()
+) -> dict[str, Any]:
     """Return which codes of variables and columns belong to a known system, and which do not.
 
     Args:
         frame: The cases; its columns of texts are looked at.
         variables: Clinical variables with the codes that the study gives them.
+        ids: Columns that name cases or patients: C0042 is no diagnosis.
     """
     checked = [(one.name, check_code(one.code)) for one in variables if one.code]
-    described = {one.name for one in variables}
+    described = {one.name for one in variables} | set(ids)
     texts = [str(name) for name in frame.columns if str(name) not in described]
     return {
         "variables": [
@@ -99,10 +102,11 @@ def units(frame: pd.DataFrame, variables: Sequence[Feature]) -> list[dict[str, A
     """
     found = []
     for variable in variables:
-        if variable.kind != "numeric":
+        if variable.kind != "numeric" or _is_flag(frame, variable.name):
             continue
         entry: dict[str, Any] = {
             "variable": variable.name,
+            "label": variable.label,
             "unit": variable.unit,
             "state": "declared" if variable.unit else "not_declared",
             "doubts": [],
@@ -113,6 +117,14 @@ def units(frame: pd.DataFrame, variables: Sequence[Feature]) -> list[dict[str, A
             entry["doubts"] = _unit_doubts(values, low, high)
         found.append(entry)
     return found
+
+
+def _is_flag(frame: pd.DataFrame, name: str) -> bool:
+    """Say whether a variable only says yes or no, which has no unit."""
+    if name not in frame.columns:
+        return False
+    held = pd.to_numeric(frame[name], errors="coerce").dropna().unique()
+    return set(held.tolist()) <= {0.0, 1.0}
 
 
 _CONVERSIONS: Sequence[tuple[str, float, float]] = (

@@ -438,7 +438,9 @@ def _quality(study: Study) -> dict[str, Any]:
         "repeated_patients": quality.repeated_patients(study.patients),
         "doubled_rows": quality.doubled_rows(cases, content, study.patients),
         "units": quality.units(cases, study.variables),
-        "code_systems": quality.code_systems(cases, study.variables),
+        "code_systems": quality.code_systems(
+            cases, study.variables, ids=(spec.id, spec.patient, spec.split)
+        ),
         "implausible": quality.implausible_values(cases, study.variables),
         "shared_patients": quality.shared_patients(study.table, spec.patient, spec.split),
         "prevalence": quality.prevalence(study.labels, study.attributes()),

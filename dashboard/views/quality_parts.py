@@ -96,9 +96,9 @@ def _ranges(quality: Quality) -> None:
     if not (units or far):
         return
     st.subheader("Units and implausible values", anchor=False)
-    bare = [humanised(u["variable"]) for u in units if u["state"] == "not_declared"]
+    bare = [u.get("label") or u["variable"] for u in units if u["state"] == "not_declared"]
     if bare:
-        st.write(f"No unit is declared for {', '.join(bare)}.")
+        st.write(f"Without a declared unit: {', '.join(bare)}.")
     doubts = {u["variable"]: u["doubts"] for u in units if u.get("doubts")}
     if not far:
         st.write("No value lies further from its reference range than ten times its width.")

@@ -42,15 +42,15 @@ def _doubled(quality: Quality) -> Iterator[Block]:
 
 
 def _units(units: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
-    bare = [humanised(u["variable"]) for u in units if u["state"] == "not_declared"]
+    bare = [u.get("label") or u["variable"] for u in units if u["state"] == "not_declared"]
     if bare:
-        yield Missing(text=f"No unit is declared for: {', '.join(bare)}.")
+        yield Text(text=f"Variables without a declared unit: {', '.join(bare)}.")
     for unit in units:
         for doubt in unit.get("doubts") or ():
             k, n = (count(doubt.get(x), suppressed=True) for x in ("k", "n"))
             yield Text(
-                text=f"{humanised(unit['variable'])}: {k} of {n} values far outside the reference "
-                f"range would lie in it after a conversion ({doubt['conversion']})."
+                text=f"{unit.get('label') or unit['variable']}: {k} of {n} values far outside the "
+                f"reference range would lie in it after a conversion ({doubt['conversion']})."
             )
 
 

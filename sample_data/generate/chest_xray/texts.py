@@ -91,8 +91,18 @@ left out because version 2.0's probabilities are not calibrated to the study's p
 radiographs, so a smaller gap would not change whom the model is used for."
 "margin.fpr" = "Ten needless alarms in a hundred: one more second look in ten normal images."
 "margin.auroc" = "A step in ranking, such as .90 to .95, that a reader notices."
+"causes.population" = "Invented for the sample: what a region's radiology register would say of all adult radiographs. It shows whom the cohort over- and under-represents."
 "suppression.release" = "The patients are invented, so exact counts may be shown."
 "suppression.cell" = "Kept at the customary ten for the restricted release."
+
+[causes.population.sex]                # who is sent for a radiograph where the model will be used
+F = 0.48
+M = 0.52
+[causes.population.age_band]
+"18-<40" = 0.22
+"40-<60" = 0.28
+"60-<80" = 0.34
+">=80" = 0.16
 
 [suppression]
 release = "internal"
