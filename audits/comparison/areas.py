@@ -19,6 +19,11 @@ import numpy.typing as npt
 
 from audits.comparison.layout import Bools, Floats, Ints, Layout, Split
 
+EXACT_ROWS = 8_192
+BINS = 256
+"""Past ``EXACT_ROWS`` rows placements against the rest are read at this many bins of equal share:
+a placement is off by at most 1/512, without bias, and the variance by a thousandth."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
@@ -28,11 +33,15 @@ class Ranked:
         order: Rows by ascending score, (n,).
         rank: Place of each row's score among the distinct scores, (n,).
         distinct: Number of distinct scores.
+        place: Score bin of each row that placements against the rest are read at, (n,).
+        bins: Number of these bins.
     """
 
     order: Ints
     rank: npt.NDArray[np.int32]
     distinct: int
+    place: Ints
+    bins: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +73,12 @@ def rank_scores(score: Floats) -> Ranked:
     new[1:] = ascending[1:] != ascending[:-1]
     rank = np.empty(len(score), dtype=np.int32)
     rank[order] = np.cumsum(new, dtype=np.int32) - 1
-    return Ranked(order=order, rank=rank, distinct=int(new.sum()))
+    distinct = int(new.sum())
+    place, bins = rank.astype(np.int64), distinct
+    if len(score) > EXACT_ROWS and distinct > BINS:
+        first = np.flatnonzero(new)
+        place, bins = (first * BINS // len(score))[rank], BINS
+    return Ranked(order=order, rank=rank, distinct=distinct, place=place, bins=bins)
 
 
 def area_change(split: Split, positive: Bools, versions: tuple[Ranked, Ranked]) -> AreaChange:
@@ -140,17 +154,18 @@ def _of_group(positive: Bools, rank: npt.NDArray[np.int32] | None) -> Floats:
     n0 = m - n1
     if n1 == 0 or n0 == 0:
         return np.zeros(m)
-    start, end = np.arange(m), np.arange(1, m + 1)
-    if rank is not None:
-        new = np.ones(m, dtype=np.bool_)
-        new[1:] = rank[1:] != rank[:-1]
-        first = np.flatnonzero(new)
-        cell = np.cumsum(new) - 1
-        start, end = first[cell], np.append(first[1:], m)[cell]
+    if rank is None:
+        ahead = below[:-1]
+        return np.asarray(np.where(positive, (np.arange(m) - ahead) / n0, (n1 - ahead) / n1))
+    new = np.ones(m, dtype=np.bool_)
+    new[1:] = rank[1:] != rank[:-1]
+    first = np.flatnonzero(new)
+    cell = np.cumsum(new) - 1
+    start, end = first[cell], np.append(first[1:], m)[cell]
     low, high = below[start], below[end]
     outranked = (start - low) + (end - high)
     outranking = 2 * n1 - low - high
-    return np.where(positive, outranked / (2 * n0), outranking / (2 * n1))
+    return np.asarray(np.where(positive, outranked / (2 * n0), outranking / (2 * n1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +179,6 @@ class RestChange:
 
     delta: Floats
     variance: Floats
-
-
-EXACT_ROWS = 8_192
-BINS = 256
-"""Past ``EXACT_ROWS`` rows placements against the rest are read at this many bins of equal share:
-a placement is off by at most 1/512, without bias, and the variance by a thousandth."""
 
 
 def rest_change(
@@ -193,7 +202,7 @@ def rest_change(
         whole: The change among everybody.
         own: The change within the groups.
     """
-    places = [_bins(one, layout.n) for one in versions]
+    places = [(one.place, one.bins) for one in versions]
     tables = [_Tables(split, positive, place, count) for place, count in places]
     counts = tables[0].classes
     delta = _rest_delta(split, positive, whole, own, counts)
@@ -238,14 +247,6 @@ def _rest_delta(
     with np.errstate(divide="ignore", invalid="ignore"):
         left = (total - touched + inside) / ((all1 - n1) * (all0 - n0))
     return np.where((all1 - n1) * (all0 - n0) > 0, left, np.nan)
-
-
-def _bins(ranked: Ranked, n: int) -> tuple[Ints, int]:
-    """Return each row's score bin, and how many there are."""
-    if n <= EXACT_ROWS or ranked.distinct <= BINS:
-        return ranked.rank.astype(np.int64), ranked.distinct
-    first = np.cumsum(np.bincount(ranked.rank)) - np.bincount(ranked.rank)
-    return (first * BINS // n)[ranked.rank], BINS
 
 
 class _Tables:
@@ -321,14 +322,21 @@ class _Cells:
     def __init__(self, split: Split, positive: Bools, places: _Places) -> None:
         joint, cells = _joint(positive, places)
         table = np.bincount(split.code * cells + joint, minlength=(split.size + 1) * cells)
-        self._own = table.reshape(split.size + 1, cells)
+        # Negatives first, as _joint counts them.
+        self._own = table.reshape(split.size + 1, 2, places[0][1], places[1][1])
         self._all = self._own.sum(axis=0)
 
     def outside(
         self, group: int, read: _Read, delta: float, counts: tuple[float, float]
     ) -> tuple[float, Floats | None]:
-        flow = _changes(read, delta, counts).ravel()
-        return float((self._all - self._own[group]) @ (flow * flow)), None
+        total = 0.0
+        for label in (0, 1):
+            side = 1 - label
+            change = read[1][side][None, :] - (read[0][side] + delta)[:, None]
+            change *= change
+            rows = self._all[label] - self._own[group, label]
+            total += float(np.vdot(rows, change)) / (counts[side] * (counts[side] - 1))
+        return total, None
 
 
 class _OrderedRows:

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 _EXACT_LIMIT = 5_000
 """Discordant mass up to which the exact distribution is convolved; the normal limit beyond."""
-_HALVINGS = 60
+_HALVINGS = 50
 
 
 def exact_mcnemar(gained: int, lost: int) -> float:

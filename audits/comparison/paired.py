@@ -20,7 +20,7 @@ from audits.comparison.layout import Bools, Floats, Layout, Split
 from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
 from audits.comparison.moments import CELLS, Moments, cells_of, moments, pair_sums
 from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Graded, Version, rate_weights
-from audits.comparison.slopes import slope_change
+from audits.comparison.slopes import logits_of, slope_change
 from audits.types import Estimate
 
 METRICS = (*RATES, *RATIOS, "auroc", "brier", "oe_ratio", "calibration_slope", "net_benefit")
@@ -137,8 +137,9 @@ class PairedComparison:
         self.pair, self.layout = pair, layout
         self.metrics = pair.metrics if metrics is None else tuple(metrics)
         self.positive = np.zeros(layout.n, bool) if pair.numbers else np.asarray(pair.y) == 1
-        calls = pair.decisions or (np.zeros(layout.n, bool),) * 2
-        self.cells = cells_of(self.positive, *calls)
+        calls = pair.decisions
+        self._called = calls is not None
+        self.cells = cells_of(self.positive, *(calls or (np.zeros(layout.n, bool),) * 2))
         self.features = _features(pair, self.metrics)
         self.versions = tuple(
             Version(place=place, threshold=threshold)
@@ -151,6 +152,7 @@ class PairedComparison:
             self._whole = np.empty_like(by_pair)
             self._whole[every.pair_patient] = by_pair
         self._all = moments(every, self.cells, self.features, self._whole)
+        self._logits: tuple[Floats, Floats] | None = None
         self._ranked: tuple[Ranked, Ranked] | None = None
         if "auroc" in self.metrics:
             self._ranked = rank_scores(pair.base), rank_scores(pair.candidate)
@@ -183,7 +185,7 @@ class PairedComparison:
             return None
         if metric in PROBABLE and not pair.probabilities:
             return "scores are not probabilities"
-        if metric in {*RATES, *RATIOS, "net_benefit"} and pair.decisions is None:
+        if metric in {*RATES, *RATIOS, "net_benefit"} and not self._called:
             return "no threshold is declared"
         thresholds = [pair.base_threshold or 0.0, pair.candidate_threshold or 0.0]
         if metric == "net_benefit" and not 0 < min(thresholds) <= max(thresholds) < 1:
@@ -317,7 +319,9 @@ class PairedComparison:
         return found, np.stack([own.base, own.candidate])
 
     def _slopes(self, split: Split) -> tuple[list[PairedDifference], Floats]:
-        change = slope_change(split, self.positive, (self.pair.base, self.pair.candidate))
+        if self._logits is None:
+            self._logits = logits_of(self.pair.base), logits_of(self.pair.candidate)
+        change = slope_change(split, self.positive, self._logits)
         spread = _Spread(
             delta=change.values[1] - change.values[0],
             variance=change.variance,

@@ -92,7 +92,9 @@ def graded(metric: str, sums: Floats, version: Version) -> Graded:
         return ratio(sums, _wide(version.called() * gain, width), everything)
     if metric == "brier":
         return ratio(sums, _one(LOSS + version.place, width), everything)
-    return ratio(sums, _wide(POSITIVE, width), _one(RISK + version.place, width))
+    value, gradient = ratio(sums, _wide(POSITIVE, width), _one(RISK + version.place, width))
+    # As in the audit: no observed event leaves nothing to set against the expected ones.
+    return np.where(value > 0, value, np.nan), gradient
 
 
 def graded_number(metric: str, sums: Floats, version: Version) -> Graded:

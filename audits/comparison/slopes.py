@@ -30,13 +30,18 @@ class SlopeChange:
     variance: Floats
 
 
-def slope_change(split: Split, positive: Bools, scores: tuple[Floats, Floats]) -> SlopeChange:
+def logits_of(score: Floats) -> Floats:
+    """Return the log-odds of probabilities, (n,); 0 and 1 stay finite."""
+    return np.asarray(logit(np.clip(score, CLIP, 1 - CLIP)))
+
+
+def slope_change(split: Split, positive: Bools, logits: tuple[Floats, Floats]) -> SlopeChange:
     """Return both versions' calibration slopes in every group.
 
     Args:
         split: The groups.
         positive: (n,) labels.
-        scores: (n,) probabilities of base and candidate.
+        logits: (n,) log-odds of base and candidate.
 
     Returns:
         NaN where a group's slope does not exist: one class only, scores that part the classes or
@@ -44,8 +49,8 @@ def slope_change(split: Split, positive: Bools, scores: tuple[Floats, Floats]) -
     """
     y = positive[split.rows].astype(np.float64)
     flows, values = [], []
-    for score in scores:
-        x = logit(np.clip(score[split.rows], CLIP, 1 - CLIP))
+    for version in logits:
+        x = version[split.rows]
         flow = np.empty(len(x))
         slope = np.empty(split.size)
         for group, (start, end) in enumerate(pairwise(split.row_bounds.tolist())):

@@ -103,3 +103,85 @@ def test_two_training_seeds_truly_differ(underdiagnosis: Path):
             p += [metrics[rate]["p"] for rate in ("tpr", "fpr")]
     assert len(p) == 90
     assert sum(value < 0.05 for value in p) == 46
+
+
+@pytest.fixture(scope="module")
+def two_networks(underdiagnosis: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Two real networks, trained by different groups, on the images that both scored."""
+    folder = SHARED / "nih-chexnet"
+    if not folder.is_dir():
+        pytest.skip("real data not here: ../shared/data/nih-chexnet")
+    base = pd.read_parquet(folder / "predictions.parquet").set_index("image")
+    candidate = pd.read_parquet(underdiagnosis / "predictions_seed45.parquet").set_index("image")
+    shared = base.index.intersection(candidate.index)
+    names = [c.removeprefix("label_") for c in base.columns if c.startswith("label_")]
+    names = [name for name in names if f"label_{name}" in candidate.columns]
+    theirs = candidate.loc[shared, [f"prob_{name}" for name in names]].add_suffix("_2")
+    return base.loc[shared].join(theirs).reset_index(), names
+
+
+def test_two_real_networks_on_the_same_patients(two_networks):
+    table, names = two_networks
+    assert len(table) == 1302
+    result = compare_predictions(
+        table,
+        label=[f"label_{name}" for name in names],
+        base_score=[f"prob_{name}" for name in names],
+        candidate_score=[f"prob_{name}_2" for name in names],
+        patient="patient_id",
+        groups=["sex", "view"],
+        threshold=0.2,
+        policy={"audit": {"groups": ["sex", "view"], "verdict_metrics": ["tpr", "fpr", "auroc"]}},
+    )
+    outputs = result.to_dict()["outputs"]
+    assert len(outputs) == len(names) == 14
+    for name, output in zip(names, outputs, strict=True):
+        y = table[f"label_{name}"].to_numpy() == 1
+        calls = [table[f"prob_{name}{side}"].to_numpy() >= 0.2 for side in ("", "_2")]
+        for group in output["groups"]:
+            rows = np.ones(len(table), dtype=bool)
+            for column, level in group["attributes"].items():
+                rows &= (table[column] == level).to_numpy()
+            right = [(call == y) & rows for call in calls]
+            assert group["n"] == rows.sum()
+            assert group["negative_flips"]["k"] == (right[0] & ~right[1]).sum()
+            assert group["negative_flips"]["missed_positives"] == (right[0] & ~right[1] & y).sum()
+            assert group["positive_flips"]["k"] == (right[1] & ~right[0]).sum()
+            tpr = group["metrics"]["tpr"]["delta"]["value"]
+            if (y & rows).any():
+                here = y & rows
+                assert tpr == pytest.approx(
+                    calls[1][here].mean() - calls[0][here].mean(), abs=1e-12
+                )
+            else:
+                assert tpr is None
+
+
+def test_scores_swapped_patient_by_patient_differ_in_few_runs(two_networks):
+    """The null of two versions: whichever patient, either score may be either version's."""
+    table, _ = two_networks
+    policy = {"audit": {"groups": ["sex", "view"], "verdict_metrics": ["tpr", "fpr", "auroc"]}}
+    rng = np.random.default_rng(20)
+    _, patient = np.unique(table["patient_id"], return_inverse=True)
+    raised, runs = 0, 20
+    for _ in range(runs):
+        swap = (rng.random(patient.max() + 1) < 0.5)[patient]
+        swapped = table.assign(
+            a=np.where(swap, table["prob_Effusion_2"], table["prob_Effusion"]),
+            b=np.where(swap, table["prob_Effusion"], table["prob_Effusion_2"]),
+        )
+        result = compare_predictions(
+            swapped,
+            label="label_Effusion",
+            base_score="a",
+            candidate_score="b",
+            patient="patient_id",
+            groups=["sex", "view"],
+            threshold=0.2,
+            policy=policy,
+        )
+        groups = result.to_dict()["outputs"][0]["groups"]
+        q = [entry["q"] for group in groups for entry in group["metrics"].values()]
+        raised += any(value is not None and value <= 0.05 for value in q)
+    # 99 % limit of Bin(20, .05); the thousand runs are in benchmarks/README.md
+    assert raised <= 4

@@ -11,7 +11,7 @@ from scipy import stats
 from audits.cohorts import Attribute
 from audits.comparison.layout import LayoutMaker
 from audits.comparison.paired import METRICS, NUMBER_METRICS, Pair, PairedComparison
-from audits.comparison.slopes import slope_change
+from audits.comparison.slopes import logits_of, slope_change
 
 RATES = {
     "tpr": lambda y, d: (y, d),
@@ -230,7 +230,8 @@ def test_the_change_of_the_slope_is_that_of_two_logistic_regressions(n: int):
 
     pair = make_pair(2, n=n)
     layout = LayoutMaker([], []).layout(n, None, [])
-    found = slope_change(layout.everybody, pair.y == 1, (pair.base, pair.candidate))
+    logits = logits_of(pair.base), logits_of(pair.candidate)
+    found = slope_change(layout.everybody, pair.y == 1, logits)
     slopes, flows = [], []
     for score in (pair.base, pair.candidate):
         x = np.log(score / (1 - score))[:, None]
