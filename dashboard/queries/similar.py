@@ -171,7 +171,6 @@ def _by_scores(ref: RunRef, model: str, place: int) -> npt.NDArray[np.float64]:
 def _others(ref: RunRef, rows: npt.NDArray[np.int32], place: int) -> npt.NDArray[np.bool_]:
     """Return which scored cases are of another patient than the one at ``place``."""
     patients = columns.patients(ref)
-    if patients is None:
-        return np.arange(len(rows)) != place
-    others: npt.NDArray[np.bool_] = patients[rows] != patients[rows[place]]
+    who = np.arange(len(rows)) if patients is None else patients[rows]
+    others: npt.NDArray[np.bool_] = np.asarray(who != who[place], dtype=np.bool_)
     return others
