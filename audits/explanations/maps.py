@@ -20,6 +20,7 @@ from model_adapters.base import SignalValue
 if TYPE_CHECKING:
     from model_adapters.base import ImageValue, ModelAdapter
 
+VOLUME_AXES = 3
 CAM_ESTIMAND = (
     "Share of each cell of layer {layer} in {output}, first order, in {unit}; positive raises it. "
     "Cells do not add up to the score."
@@ -174,12 +175,24 @@ def display_image(image: ImageValue) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip((image.pixels - image.low) / span, 0.0, 1.0), dtype=np.float32)
 
 
+def _volume_notes(request: Request, spatial: SpatialMap) -> tuple[str, ...]:
+    """Return what the reader of a volume noted, such as slices that are missing."""
+    ask = getattr(request.study, "image", None)
+    if ask is None or spatial.image is None or spatial.native.ndim != VOLUME_AXES:
+        return ()
+    notes: tuple[str, ...] = ask(request.case, spatial.field).notes
+    return notes
+
+
 def map_findings(
     request: Request, fallback: str | None, spatial: SpatialMap
 ) -> tuple[Finding, ...]:
     """Return what must be said of a map: a fallback, an empty map, no positive evidence."""
     where = f"explanation.{request.case}"
-    found = []
+    found = [
+        Finding(severity="warning", where=where, message=note)
+        for note in _volume_notes(request, spatial)
+    ]
     if fallback is not None:
         message = f"{fallback}; occlusion was used instead."
         found.append(Finding(severity="info", where=where, message=message))

@@ -53,6 +53,7 @@ class ModelPass:
         summary: Summary of the explanations, empty where none were asked for.
         effects: Effects of randomly drawn cases, long; None for models without one table.
         suspects: Measured effects of what the model should not read, where the study has masks.
+        shortcuts: Where its maps lie, by site too, and what its features encode.
         skipped: Cases without a score.
         findings: What the reader must know.
     """
@@ -66,6 +67,7 @@ class ModelPass:
     summary: Mapping[str, Any] = field(default_factory=dict)
     effects: pd.DataFrame | None = None
     suspects: tuple[MeasuredSuspect, ...] = ()
+    shortcuts: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -137,6 +139,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     summary: Mapping[str, Any] = {}
     effects: pd.DataFrame | None = None
     suspects: tuple[MeasuredSuspect, ...] = ()
+    shortcuts: Mapping[str, Any] = {}
     if explain_cases:
         rows = _sample(study, adapter, predictions, outputs, taken, count=explain_cases, seed=seed)
         explained, summary = _explain(
@@ -158,7 +161,8 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
             cancel=cancel,
         )
         summary = {**summary, **globally}
-        suspects = _suspects(study, adapter, seed, part_of(progress, 0.85, 1.0), cancel)
+        suspects = _suspects(study, adapter, seed, part_of(progress, 0.85, 0.95), cancel)
+        shortcuts = _shortcut_facts(study, adapter, predictions, attributes, seed, cancel)
     progress(1.0, f"{predictions.key} is scored and explained")
     return ModelPass(
         key=predictions.key,
@@ -170,6 +174,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
         summary=summary,
         effects=effects,
         suspects=suspects,
+        shortcuts=shortcuts,
         skipped=predictions.skipped,
         findings=tuple(findings),
     )
@@ -240,6 +245,22 @@ def _suspects(
     from audits.explanations.shortcuts import measure_shortcuts
 
     return measure_shortcuts(study, adapter, seed=seed, progress=progress, cancel=cancel)
+
+
+def _shortcut_facts(
+    study: Study,
+    adapter: ModelAdapter,
+    predictions: CohortPredictions,
+    attributes: Sequence[Attribute],
+    seed: int,
+    cancel: Cancel,
+) -> Mapping[str, Any]:
+    """Measure what stands beside the causal test, for models that take the study's images."""
+    if predictions.maps is None or not any(f.modality == "image" for f in adapter.inputs):
+        return {}
+    from audits.explanations.shortcuts import shortcut_context
+
+    return shortcut_context(study, adapter, predictions, attributes, seed=seed, cancel=cancel)
 
 
 def _outputs(

@@ -299,13 +299,14 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
 
 
 def _shortcuts(passes: Sequence[ModelPass]) -> Mapping[str, Any]:
-    """Judge the suspects of all models together; empty where the study has no masks."""
+    """Judge the suspects of all models together; empty where no model reads images."""
     suspects = [one for p in passes for one in p.suspects]
-    if not suspects:
+    facts = [p.shortcuts for p in passes if p.shortcuts]
+    if not suspects and not facts:
         return {}
-    from audits.explanations.shortcuts import judge_shortcuts
+    from audits.explanations.shortcuts import joined_context, judge_shortcuts
 
-    return judge_shortcuts(suspects)
+    return {**judge_shortcuts(suspects), **joined_context(facts)}
 
 
 def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) -> Internal:

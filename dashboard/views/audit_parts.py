@@ -20,6 +20,7 @@ from dashboard.views.elements import (
     verdict_line,
 )
 from dashboard.views.pickers import pick_one
+from dashboard.views.shortcut_parts import shortcut_context_part
 from dashboard.words import humanised, inside, label, notice, word
 
 if TYPE_CHECKING:
@@ -180,9 +181,10 @@ def shortcut_part(chosen: Context) -> None:
             "This run tested no suspect for this output. A study whose images name markers or the "
             "anatomy by masks is tested: hiding the marker against hiding a sham of equal size."
         )
-        return
-    st.header("Does the model read a shortcut?", anchor=False)
-    show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
+    else:
+        st.header("Does the model read a shortcut?", anchor=False)
+        show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
+    shortcut_context_part(chosen)
 
 
 def slice_part(chosen: Context) -> None:

@@ -15,6 +15,8 @@ from audits.cohorts.images.dicom_windows import file_windows, presets
 from audits.cohorts.images.image import StudyImage, full_range
 from audits.errors import StudyError
 
+_WHOLE = 0.1  # of a slice by which a gap may miss a whole number of slices
+_FEWEST_GAPS = 3
 _UNEVEN = 0.01  # mm by which gaps between slices may differ before the reader is told
 
 
@@ -77,7 +79,12 @@ def _stack(
     gaps = np.diff(places)
     step = float(np.median(gaps)) if gaps.size else _thickness(slices[0])
     notes = first.notes
-    if gaps.size and float(gaps.max() - gaps.min()) > _UNEVEN:
+    missing = _missing(gaps, step)
+    if missing:
+        many = "slice is" if missing == 1 else "slices are"
+        told = f"gaps of up to {gaps.max():.2f} mm where slices lie {step:.2f} mm apart"
+        notes += (f"{missing} {many} missing: {told}; distances across them are wrong.",)
+    elif gaps.size and float(gaps.max() - gaps.min()) > _UNEVEN:
         span = f"{gaps.min():.2f} to {gaps.max():.2f} mm"
         notes += (f"Slices lie {span} apart; the scale across slices is the median.",)
     about = first.inverted_about
@@ -95,6 +102,15 @@ def _stack(
         spacing_source=source,
         notes=notes,
     )
+
+
+def _missing(gaps: npt.NDArray[np.float64], step: float | None) -> int:
+    """Return how many slices are not there: gaps that are whole multiples of the usual one."""
+    if step is None or gaps.size < _FEWEST_GAPS:
+        return 0
+    times = np.rint(gaps / step)
+    whole = np.abs(gaps / step - times) <= _WHOLE
+    return int((times[whole & (times > 1)] - 1).sum())
 
 
 def _thickness(dataset: Any) -> float | None:

@@ -103,6 +103,10 @@ class CamEngine:
         """Return None: this is what was asked for."""
         return None
 
+    def laid_out(self, values: torch.Tensor) -> torch.Tensor:
+        """Return activations or gradients of the layer as (n, channels, *grid)."""
+        return _laid_out(values, self.tokens)
+
     def forward_with_maps(
         self, prepared: Prepared
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:

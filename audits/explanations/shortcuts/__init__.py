@@ -1,5 +1,6 @@
 """Does a model read what it should not? Causal effects of removing a suspect, with verdicts."""
 
+from audits.explanations.shortcuts.context import joined_context, shortcut_context
 from audits.explanations.shortcuts.measure import MeasuredSuspect, measure_shortcuts
 from audits.explanations.shortcuts.verdicts import (
     DEFAULT_MARGIN,
@@ -11,6 +12,8 @@ __all__ = [
     "DEFAULT_MARGIN",
     "MeasuredSuspect",
     "benjamini_hochberg",
+    "joined_context",
     "judge_shortcuts",
     "measure_shortcuts",
+    "shortcut_context",
 ]

@@ -48,6 +48,14 @@ def test_uneven_gaps_are_said(write_series):
     assert "5.00 to 6.00 mm apart" in image.notes[-1]
 
 
+def test_missing_slices_are_counted(write_series):
+    image = open_image(write_series([0, 5, 10, 25, 30, 40]), "dicom")
+    assert (
+        "3 slices are missing: gaps of up to 15.00 mm where slices lie 5.00 mm" in image.notes[-1]
+    )
+    assert image.spacing_mm[0] == 5.0
+
+
 def test_one_slice_takes_its_thickness(write_series):
     image = open_image(write_series([3]), "dicom")
     assert image.pixels.shape == (1, 128, 128)

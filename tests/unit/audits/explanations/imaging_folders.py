@@ -176,7 +176,9 @@ def volume_study(folder: Path) -> Path:
             # NIfTI counts columns and rows from left and back: turn the radiological array round.
             stored = np.ascontiguousarray(values[:, ::-1, ::-1].transpose(2, 1, 0))
             nibabel.save(nibabel.Nifti1Image(stored, affine), folder / f"{at}_{name}.nii.gz")
-        rows.append((f"ct-{at}", f"p{at}", f"{at}_ct.nii.gz", f"{at}_mask.nii.gz", at % 2, "FM"[at // 3]))
+        rows.append(
+            (f"ct-{at}", f"p{at}", f"{at}_ct.nii.gz", f"{at}_mask.nii.gz", at % 2, "FM"[at // 3])
+        )
     columns = ["case_id", "patient_id", "scan", "mask", "lesion", "sex"]
     inputs = {"scan": {"column": "scan", "kind": "nifti", "mask_column": "mask"}}
     cases = pd.DataFrame(rows, columns=columns)

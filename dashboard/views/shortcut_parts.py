@@ -1,0 +1,83 @@
+"""What stands beside the causal shortcut test: where maps lie, and what features encode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import numbers
+from dashboard.views.elements import show_table
+from dashboard.words import humanised
+
+if TYPE_CHECKING:
+    from dashboard.views.context import Context
+
+PLACES = {"border": "Border of the image", "outside_anatomy": "Outside the anatomy"}
+
+
+def shortcut_context_part(chosen: Context) -> None:
+    """Show shares, site profiles and probes of the chosen output, where the run holds any."""
+    section = chosen.evidence.get("shortcuts") or {}
+    shares = [one for one in section.get("shares", []) if _mine(one, chosen)]
+    profiles = [one for one in section.get("profiles", []) if _mine(one, chosen)]
+    probes = [one for one in section.get("probes", []) if one["model"] == chosen.model]
+    if shares:
+        st.subheader("Where the maps lie", anchor=False)
+        show_table([_share_row(one) for one in shares], alt="Share of the map by place")
+    if profiles:
+        st.subheader("Do maps differ between sites?", anchor=False)
+        show_table([_profile_row(one) for one in profiles], alt="Distance of the sites' mean maps")
+    if probes:
+        st.subheader("What the features encode, and whether the score uses it", anchor=False)
+        rows = [_probe_row(one, chosen.output.name) for one in probes]
+        show_table(rows, alt="Probes of the pooled features")
+    if shares or profiles or probes:
+        st.caption(section["context_establishes"])
+
+
+def _mine(entry: Mapping[str, Any], chosen: Context) -> bool:
+    return bool(entry["output"] == chosen.output.name and entry["model"] == chosen.model)
+
+
+def _share_row(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Place": PLACES.get(entry["where"], humanised(entry["where"])),
+        "Share of the map": numbers.with_interval(entry.get("mass"), "percent"),
+        "Share of the area": numbers.with_interval(entry.get("area"), "percent"),
+        "Positives": numbers.with_interval(entry.get("positives"), "percent"),
+        "Negatives": numbers.with_interval(entry.get("negatives"), "percent"),
+    }
+
+
+def _profile_row(entry: Mapping[str, Any]) -> dict[str, str]:
+    sites = ", ".join(
+        f"{one['level']} {numbers.number(one['distance'])} (n {one['n']})" for one in entry["sites"]
+    )
+    return {
+        "Attribute": humanised(entry["attribute"]),
+        "Distance": numbers.number(entry["statistic"]),
+        "With sites shuffled": numbers.number(entry["usual"]),
+        "p": numbers.number(entry["p"]),
+        "q": numbers.number(entry.get("q")),
+        "Sites": sites,
+    }
+
+
+def _probe_row(entry: Mapping[str, Any], output: str) -> dict[str, str]:
+    use = next((one for one in entry["use"] if one["output"] == output), None)
+    row = {
+        "Attribute": humanised(entry["attribute"]),
+        "Probe's AUC within labels": numbers.with_interval(entry.get("auc"), "number"),
+        "Score moves without it by": "not available",
+        "Without random directions": "not available",
+        "p": "not available",
+    }
+    if use is None:
+        return row
+    return row | {
+        "Score moves without it by": numbers.with_interval(use["effect"], "number"),
+        "Without random directions": numbers.number(use["random"]),
+        "p": numbers.number(use["p"]),
+    }
