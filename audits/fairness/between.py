@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtrc, ndtri
+from scipy.special import chdtrc, expit, ndtri
 
 from audits.fairness.auroc import Areas
 from audits.fairness.frame import Family
 from audits.fairness.heterogeneity import between_variance
-from audits.fairness.interactions import additive_fit
 from audits.fairness.intervals import logit_limits, wilson
 from audits.fairness.ratios import Ratio
+from audits.fairness.structured import Term, fit_structured
 from audits.fairness.types import BoolArray, FloatArray
 
 DRAWS = 1_000
@@ -213,10 +213,9 @@ def _max_min(spread: Spread, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _structured(spread: Spread) -> dict[str, Any]:
-    """Return the additive model of the attributes, its fit, and estimates drawn to it.
+    """Return the structured model of the attributes, and estimates drawn to it; logit scale.
 
-    Groups borrow strength from their attributes' main effects; what they keep of their own
-    departure is what the variance between departures allows. Logit scale.
+    Groups borrow strength from the levels they share with others.
     """
     used = spread.used
     y = np.clip(spread.value[used], 1e-9, 1 - 1e-9)
@@ -224,23 +223,38 @@ def _structured(spread: Spread) -> dict[str, Any]:
         n = spread.effective[used]
         y = (spread.value[used] * n + 0.5) / (n + 1)
     scale, v = np.log(y / (1 - y)), spread.variance[used] / (y * (1 - y)) ** 2
-    fitted, free = additive_fit(spread.family.cells[used], scale, v)
-    statistic = float(((scale - fitted) ** 2 / v).sum())
-    # Departures vary beyond chance by the excess of the statistic over its expectation.
-    excess = max(0.0, (statistic - free) / float((1 / v).sum())) if free > 0 else 0.0
-    keep = excess / (excess + v)
-    drawn = fitted + keep * (scale - fitted)
+    fit = fit_structured(spread.family.cells[used], scale, v)
+    half = float(ndtri((1 + LEVEL) / 2)) * fit.error
     return {
-        "statistic": statistic,
-        "df": free,
-        "p": float(chdtrc(free, statistic)) if free > 0 else None,
+        "statistic": fit.statistic,
+        "df": fit.df,
+        "p": float(chdtrc(fit.df, fit.statistic)) if fit.df > 0 else None,
+        "level": LEVEL,
+        "interactions": [
+            {"attributes": _levels(spread, used, term), "effect": effect}
+            for term, effect in zip(fit.terms, fit.effects.tolist(), strict=True)
+        ],
         "groups": _rows(
             spread,
             raw=spread.value[used],
-            additive=1 / (1 + np.exp(-fitted)),
-            structured=1 / (1 + np.exp(-drawn)),
+            additive=expit(fit.additive),
+            structured=expit(fit.value),
+            low=expit(fit.value - half),
+            high=expit(fit.value + half),
+            own_weight=fit.own_weight,
         ),
     }
+
+
+def _levels(spread: Spread, used: BoolArray, term: Term) -> dict[str, str]:
+    """Return the levels that a column of the model joins, by name."""
+    family = spread.family
+    out = {}
+    for attribute, level in term:
+        group = int(np.flatnonzero(used & (family.cells[:, attribute] == level))[0])
+        name = family.names[attribute]
+        out[name] = family.labels[group][name]
+    return out
 
 
 def _rows(spread: Spread, **columns: FloatArray) -> list[dict[str, Any]]:

@@ -48,18 +48,6 @@ def departure(cells: IntArray, values: FloatArray, variances: FloatArray, index:
     return Estimate(value=gap, low=gap - half, high=gap + half, n=int(used.sum()), method=METHOD)
 
 
-def additive_fit(
-    cells: IntArray, values: FloatArray, variances: FloatArray
-) -> tuple[FloatArray, int]:
-    """Return the values that main effects alone predict, and the degrees of freedom left."""
-    design = _design(cells)
-    weight = 1 / variances
-    information = design.T @ (design * weight[:, None])
-    effects = np.linalg.pinv(information, hermitian=True) @ (design.T @ (weight * values))
-    rank = int(np.linalg.matrix_rank(design))
-    return np.asarray(design @ effects), len(values) - rank
-
-
 def _design(cells: IntArray) -> FloatArray:
     """Return intercept and one column per level but the first of each attribute."""
     columns = [np.ones(len(cells))]
