@@ -111,7 +111,8 @@ def build_evidence(parts: AuditParts) -> dict[str, Any]:
         "requirements": [r.to_dict() for r in parts.requirements],
         "findings": [f.to_dict() for f in parts.findings],
     }
-    evidence["requirements"] += assess_requirements(evidence)
+    chosen = parts.policy.get("report", {}).get("profile") or None
+    evidence["requirements"] += assess_requirements(evidence, only=chosen)
     return {**evidence, "summary": summarise(evidence)}
 
 

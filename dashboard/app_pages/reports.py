@@ -1,4 +1,4 @@
-"""Reports: what may leave, what it states and what it lacks, and whether anything was altered."""
+"""Reports: what may leave, what it states and lacks, who signs it, and whether it is unaltered."""
 
 from __future__ import annotations
 
@@ -7,31 +7,43 @@ import streamlit as st
 from dashboard.views import context, states
 from dashboard.views.elements import provenance
 from dashboard.views.report_parts import (
+    case_part,
     download_part,
     model_part,
+    profile_part,
     requirement_part,
     skipped_part,
     verify_part,
 )
+from dashboard.views.sign_parts import signoff_part
 
 chosen = context.pick(
     "Reports",
-    "What do I file, what does it still lack, and is it unaltered?",
+    "What do I file, what does it still lack, who signs it, and is it unaltered?",
     with_output=False,
     with_model=False,
 )
 if chosen:
-    left, right = st.columns([1, 1], gap="large")
-    with left:
-        with states.guarded("The exports cannot be offered"):
-            download_part(chosen)
-        with states.guarded("The run cannot be verified"):
-            verify_part(chosen)
+    profiles = profile_part(chosen)
+    files, signing, asked, inside = st.tabs(
+        ["Exports", "Sign-off", "What the evidence states", "Models and skipped cases"]
+    )
+    with files:
+        left, right = st.columns([1, 1], gap="large")
+        with left:
+            with states.guarded("The exports cannot be offered"):
+                download_part(chosen, profiles)
+            with states.guarded("The run cannot be verified"):
+                verify_part(chosen)
+        with right, states.guarded("The exports of a case cannot be offered"):
+            case_part(chosen)
+    with signing, states.guarded("The sign-off cannot be shown"):
+        signoff_part(chosen, profiles)
+    with asked, states.guarded("The requirements cannot be listed"):
+        requirement_part(chosen)
+    with inside:
         with states.guarded("The models cannot be described"):
             model_part(chosen)
-    with right:
-        with states.guarded("The requirements cannot be listed"):
-            requirement_part(chosen)
         with states.guarded("The skipped cases cannot be listed"):
             skipped_part(chosen)
     provenance(chosen.evidence)

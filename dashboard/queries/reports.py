@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from audits.reporting.export import FORMATS
+from audits.reporting.case.question import CaseQuestion
+from audits.reporting.export import FORMATS, export_case
 from audits.reporting.requirements.catalogue import profiles
+from audits.reporting.signoff import filing_of
 from audits.storage import Verification, verify_run
 from dashboard.queries.runs import RunRef, load_run
 
@@ -35,11 +41,41 @@ def offered_forms() -> list[str]:
     return [form for form in ORDER if form in FORMATS]
 
 
-def export_bytes(ref: RunRef, form: str) -> bytes:
-    """Return one export; ``json`` is the run's own file, byte for byte."""
+def export_bytes(ref: RunRef, form: str, profiles: Sequence[str] = ()) -> bytes:
+    """Return one export as it is filed now; ``json`` is the run's own file, byte for byte.
+
+    Args:
+        ref: The run.
+        form: One of :data:`ORDER`.
+        profiles: Laws and guidelines that it answers; none for all of the run.
+    """
     if form == "json":
         return (Path(ref.path) / "evidence.json").read_bytes()
-    return FORMATS[form](load_run(ref).evidence)
+    run = load_run(ref)
+    return FORMATS[form](run.evidence, filing_of(run, profiles))
+
+
+def case_question(case: str, model: str | None, output: str | None) -> CaseQuestion:
+    """Return which case an export tells about; no model and no output mean the first and top."""
+    return CaseQuestion(case=case.strip(), model=model, output=output)
+
+
+def case_bytes(ref: RunRef, form: str, about: CaseQuestion) -> bytes:
+    """Return one export about a single case; ``dicom`` objects come as a zip.
+
+    Raises:
+        AuditError: The run has no such case, or nothing to write about it.
+    """
+    run = load_run(ref)
+    with TemporaryDirectory() as folder:
+        written = export_case(run, form, Path(folder) / "export", about)
+        if written.is_file():
+            return written.read_bytes()
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(written.iterdir()):
+                archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes())
+        return stream.getvalue()
 
 
 def manifest_bytes(ref: RunRef) -> bytes:

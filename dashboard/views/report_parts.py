@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from dashboard.evidence import model_label
+from dashboard.evidence import model_keys, model_label
+from dashboard.identity import current
 from dashboard.queries import reports
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame, show_table
@@ -19,7 +21,20 @@ OWN = "own"
 OWN_NAME = "The policy and the model cards"
 
 
-def download_part(chosen: Context) -> None:
+def profile_part(chosen: Context) -> list[str]:
+    """Let a person choose which laws and guidelines a report answers."""
+    held = dict.fromkeys(r["profile"] for r in chosen.evidence["requirements"] if r.get("profile"))
+    names = {profile.id: profile.name for profile in reports.known_profiles()}
+    return st.multiselect(
+        "The report answers",
+        list(held),
+        key="report_profiles",
+        format_func=lambda name: names.get(name, name),
+        placeholder="Every law and guideline of the run",
+    )
+
+
+def download_part(chosen: Context, profiles: Sequence[str]) -> None:
     """Offer the evidence and its tables; each file is made when it is asked for."""
     st.header("Exports", anchor=False)
     release = {
@@ -33,7 +48,7 @@ def download_part(chosen: Context) -> None:
         for form in reports.offered_forms():
             st.download_button(
                 word("export", form).label,
-                data=partial(reports.export_bytes, chosen.ref, form),
+                data=partial(reports.export_bytes, chosen.ref, form, tuple(profiles)),
                 file_name=reports.file_name(chosen.ref, form),
                 mime=reports.MIME[form],
                 key=f"export_{form}",
@@ -51,6 +66,51 @@ def download_part(chosen: Context) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+
+
+CASE_FORMS = (
+    ("pdf", "Page for a clinician", "pdf", "application/pdf"),
+    ("fhir", "FHIR R4 bundle", "json", "application/fhir+json"),
+    ("dicom", "DICOM objects", "zip", "application/zip"),
+)
+"""Format, words, ending and media type of each export of a case."""
+
+
+def case_part(chosen: Context) -> None:
+    """Offer exports of one case; each is made when it is asked for."""
+    person = current()
+    st.header("One case", anchor=False)
+    if person is None or not person.may("see_cases"):
+        st.caption("Your role sees groups, not single patients.")
+        return
+    st.caption(
+        "Risk, basis, counter-evidence and reliability for the patient's groups. The patient is "
+        "named by the study's own id; images are in DICOM objects alone."
+    )
+    keys = model_keys(chosen.evidence)
+    first, second = st.columns(2)
+    case = first.text_input("Case", key="report_case", placeholder="Id of an explained case")
+    model = second.selectbox(
+        "Model", keys, key="report_case_model", format_func=model_label, disabled=not keys[1:]
+    )
+    form = st.segmented_control(
+        "As", [f[0] for f in CASE_FORMS], default="pdf", key="report_case_form",
+        format_func={f[0]: f[1] for f in CASE_FORMS}.__getitem__,
+    )  # fmt: skip
+    if not st.button("Make it", key="report_case_make", disabled=not (case and form)):
+        return
+    _, _, ending, mime = next(f for f in CASE_FORMS if f[0] == form)
+    about = reports.case_question(case, model if keys else None, None)
+    st.download_button(
+        f"Download {case.strip()}.{ending}",
+        data=reports.case_bytes(chosen.ref, str(form), about),
+        file_name=f"{case.strip()}.{ending}",
+        mime=mime,
+        key="report_case_file",
+        on_click="ignore",
+        type="primary",
+        icon=":material/download:",
+    )
 
 
 def verify_part(chosen: Context) -> None:

@@ -246,7 +246,13 @@ def _evidence(
             "patients": N // 2,
         },
         "models": [
-            {"id": "toy", "version": model.partition("@")[2], "weights_sha256": "a" * 64}
+            {
+                "id": "toy",
+                "version": model.partition("@")[2],
+                "weights_sha256": "a" * 64,
+                "format": "safetensors",
+                "task": "binary",
+            }
             for model in MODELS
         ],
         "policy": {

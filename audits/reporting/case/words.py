@@ -42,7 +42,7 @@ def value_text(player: Mapping[str, Any]) -> str:
     """Return the value of an input with its unit."""
     value = player.get("value")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return "not given" if value is None else str(value)
+        return "" if value is None else str(value)  # a part of an image or a text has none
     name = player.get("unit") or ""
     # A unit in braces is an annotation of UCUM: the number has no unit.
     unit = word("unit", name) if name and not name.startswith("{") else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from audits.reporting.charts import Chart
+from audits.reporting.curves import Curves
 
 Tone = Literal["", "strong", "muted", "disparity", "equivalent", "inconclusive", "not_evaluable"]
 
@@ -115,7 +116,7 @@ class Tiles:
 class Figure:
     """A chart with its caption; the chart's ``alt`` says in words what it shows."""
 
-    chart: Chart
+    chart: Chart | Curves
     caption: str
     type: str = "figure"
 

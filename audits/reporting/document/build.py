@@ -11,6 +11,7 @@ from audits.reporting.document import (
     closing,
     explained,
     front,
+    inventory,
     model_parts,
     results,
     validity,
@@ -28,7 +29,7 @@ _BLOCKS: Mapping[str, Callable[[Evidence], Iterator[Block]]] = MappingProxyType(
     {
         "executive": front.executive,
         "use": model_parts.use,
-        "inputs": model_parts.inputs,
+        "inputs": inventory.inputs,
         "data": model_parts.data,
         "model": model_parts.model,
         "overall": results.overall,

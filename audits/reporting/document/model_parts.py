@@ -17,8 +17,8 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
-from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.data_quality import population, quality_details
+from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.words import (
@@ -114,77 +114,6 @@ def use(evidence: Evidence) -> Iterator[Block]:
         ),
         rows=tuple(rows),
     )
-
-
-def inputs(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 3: every input, and whether it measures a protected basis."""
-    listed = [m for m in evidence["models"] if m.get("inputs")]
-    for model in listed:
-        if len(evidence["models"]) > 1:
-            yield Heading(text=model_key(model))
-        yield from _input_list(evidence, model)
-    if not listed:
-        yield Missing(text="The run does not list the model's inputs.")
-    yield Missing(
-        text="Whether other inputs stand in for a protected basis (proxies such as postcode, "
-        "insurance or scanner) was not measured in this run."
-    )
-
-
-def _input_list(evidence: Evidence, model: Mapping[str, Any]) -> Iterator[Block]:
-    features = [f for field in model["inputs"] for f in field.get("features", ())]
-    other = [f for f in model["inputs"] if not f.get("features")]
-    for field in other:
-        yield Text(
-            text=f"Input “{field['name']}” ({field['modality']}): it has no named variables. Sex, "
-            "age and ancestry can often be read from an image, so it may carry a protected basis."
-        )
-    if not features:
-        return
-    basis = [f for f in features if f.get("protected")]
-    names = ", ".join(f["label"] for f in basis)
-    unknown = [f["label"] for f in features if f.get("protected") is None]
-    yield Text(
-        text=f"The study declares that these inputs measure a protected basis: {names}."
-        if basis
-        else "The study declares that none of the inputs measures a protected basis."
-    )
-    if unknown:
-        yield Missing(text=f"The study does not describe these inputs: {', '.join(unknown)}.")
-    weight = _importance(evidence, model)
-    ordered = sorted(features, key=lambda f: not f.get("protected"))
-    yield Grid(
-        caption="Inputs of the model",
-        columns=(
-            Column(label="Input", share=2),
-            Column(label="Unit", share=0.8),
-            Column(label="Protected basis", share=1.1),
-            Column(label="Can be acted on", share=1.1),
-            Column(label="Mean |effect| on the score, logits", share=2, align="right"),
-        ),
-        rows=tuple(
-            cells(
-                *(f["label"], f.get("unit") or "–", _yes(f.get("protected"))),
-                *(_yes(f.get("actionable")), weight.get(f["name"], "–")),
-            )
-            for f in ordered
-        ),
-    )
-
-
-def _yes(value: bool | None) -> str:  # noqa: FBT001 - the cell of one flag
-    return MISSING if value is None else "yes" if value else "no"
-
-
-def _importance(evidence: Evidence, model: Mapping[str, Any]) -> dict[str, str]:
-    summary = evidence["explanations"].get(f"{model['id']}@{model['version']}") or {}
-    outputs = summary.get("outputs") or []
-    if len(outputs) != 1:
-        return {}
-    return {
-        one["name"]: estimate_text(one["mean_absolute_effect"])
-        for one in outputs[0].get("importance", ())
-    }
 
 
 def data(evidence: Evidence) -> Iterator[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audits.reporting.charts import Verdicts, group_charts, verdict_of, verdicts_of
+from audits.reporting.curves import reliability_curves
 from audits.reporting.document.blocks import (
     Block,
     Cell,
@@ -86,11 +87,28 @@ def overall(evidence: Evidence) -> Iterator[Block]:
         ),
         rows=tuple(_overall_row(o, shown) for o in outputs),
     )
+    yield from _reliability(outputs)
     yield Text(
         text="Other measures of every output, with numerators, denominators and methods, stand in "
         "the attached tables.",
         style="small",
     )
+
+
+def _reliability(outputs: Sequence[Output]) -> Iterator[Block]:
+    """Yield the reliability curves, or why the release holds none."""
+    drawn = list(reliability_curves(outputs))
+    for chart in drawn:
+        yield Figure(
+            chart=chart,
+            caption="Observed rate by predicted risk, in bins of equally many cases; 95 % "
+            "intervals; dotted: perfect agreement",
+        )
+    if not drawn:
+        yield Missing(
+            text="A reliability curve: this release holds no counts by score, or no output is a "
+            "probability."
+        )
 
 
 def _overall_row(output: Output, shown: Sequence[str]) -> Row:

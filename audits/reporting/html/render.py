@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import Any
 
 from audits.reporting.document import build_document
-from audits.reporting.figures import BLUE, GREY, INK, ORANGE, QUIET, RULE, chart_svg
+from audits.reporting.drawing import BLUE, GREY, INK, ORANGE, QUIET, RULE
+from audits.reporting.figures import chart_svg
 from audits.reporting.signoff.filing import DRAFT, Filing
 from audits.reporting.words import day, word
 

@@ -97,8 +97,7 @@ def check_signature(
     from cryptography.exceptions import InvalidSignature
 
     try:
-        public = base64.b64decode(str(signature["public_key"]), validate=True)
-        made = base64.b64decode(str(signature["signature"]), validate=True)
+        public, made = _bytes(signature["public_key"]), _bytes(signature["signature"])
         _ed25519().Ed25519PublicKey.from_public_bytes(public).verify(made, canonical_json(said))
         valid = signature.get("algorithm") == ALGORITHM
     except (KeyError, ValueError, InvalidSignature):
@@ -106,6 +105,14 @@ def check_signature(
     print_ = hashlib.sha256(public).hexdigest()[:_SHOWN]
     known = None if trusted is None else _raw(_public(trusted)) == public
     return Signature(valid=valid, fingerprint=print_, trusted=known)
+
+
+def _bytes(text: object) -> bytes:
+    """Return the bytes of a base64 text; spare bits that say nothing must be zero."""
+    found = base64.b64decode(str(text), validate=True)
+    if base64.b64encode(found).decode() != text:
+        raise ValueError(text)
+    return found
 
 
 def _ed25519() -> Any:

@@ -47,12 +47,19 @@ class Obstacles:
         return "; ".join(parts)
 
 
-def obstacles(run: Run, filing: Filing) -> Obstacles:
-    """Return what stands in the way of finalising the report of a run."""
+def obstacles(run: Run, filing: Filing, *, suppression: tuple[str, ...] | None = None) -> Obstacles:
+    """Return what stands in the way of finalising the report of a run.
+
+    Args:
+        run: The run.
+        filing: How it is filed now.
+        suppression: What :func:`suppression_failures` found, where that is known already.
+    """
+    failures = tuple(suppression_failures(run)) if suppression is None else suppression
     return Obstacles(
         blank=tuple(blank_fields(run.evidence, filing)),
         unsigned=tuple(role for role in ROLES if role not in filing.signoff.attestations),
-        suppression=tuple(suppression_failures(run)),
+        suppression=failures,
     )
 
 

@@ -69,7 +69,8 @@ def test_every_section_and_chart_is_told(page, tags):
     assert {s.id for s in SECTIONS[1:]} <= ids
     charts = [a for _, a in tags if a.get("role") == "img" and "tabindex" in a]
     assert charts
-    assert all("Forest plot" in a["aria-label"] for a in charts)
+    assert all(a["aria-label"].startswith(("Forest plot", "Reliability")) for a in charts)
+    assert any("Reliability" in a["aria-label"] for a in charts)
     assert page.count("<title>") > 20
 
 

@@ -125,6 +125,20 @@ def test_a_chart_is_the_same_twice_and_its_text_is_text(exact):
     assert svg.count("<title>") == 2 * sum(bool(r.marks) for r in chart.rows)
 
 
+def test_a_reliability_curve_is_drawn_from_the_bins_of_the_evidence(exact, restricted):
+    (curves,) = [b.chart for b in blocks(exact, "overall") if isinstance(b, Figure)]
+    bins = exact["outputs"][0]["reliability"]["bins"]
+    (panel,) = curves.panels
+    assert [(p.predicted, p.observed) for p in panel.points] == [
+        (one["predicted"], one["observed"]["value"]) for one in bins
+    ]
+    svg = chart_svg(curves)
+    assert svg == chart_svg(curves)
+    assert svg.count("<title>Predicted") == len(bins)
+    assert "reliability" not in restricted["outputs"][0]
+    assert not [b for b in blocks(restricted, "overall") if isinstance(b, Figure)]
+
+
 @pytest.mark.parametrize("wide", [2.0, 2e5])
 def test_one_vague_group_does_not_flatten_the_others(wide):
     values = [(1.0, 0.9, 1.1), (1.1, 1.0, 1.2), (0.9, 0.8, 1.0), (1.0, 0.1, wide)]
