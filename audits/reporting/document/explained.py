@@ -113,7 +113,7 @@ def _badges(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
     if outputs:
         names = [one["verdict"] for one in outputs[0]["badges"]]
         yield Grid(
-            caption=f"{model_label(key)}: maps of single cases by their check",
+            caption=f"{model_label(key)}: explanations of single cases by their check",
             columns=(
                 Column(label="Output", share=2),
                 *(Column(label=word("check", name), align="right") for name in names),
