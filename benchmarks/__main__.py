@@ -5,7 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("benchmarks.fairness", "benchmarks.explanations", "benchmarks.product")
+MODULES = (
+    "benchmarks.fairness",
+    "benchmarks.explanations",
+    "benchmarks.tables",
+    "benchmarks.comparison",
+    "benchmarks.product",
+)
 
 
 def main() -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audits.explanations.shapley import cell_game, exact_shapley
 from audits.explanations.shapley.tree_structure import read_trees
 from audits.explanations.shapley.trees import TreeExplainer
+from model_adapters import load_adapter
 
 COLUMNS = 8
 
@@ -146,3 +150,51 @@ def test_missing_values_of_every_kind_are_read_as_lightgbm_reads_them(data):
         )
         margin = booster.predict(x, raw_score=True)
         assert np.ptp(margin - explainer.sums(x)[:, 0]) < 1e-9, option
+
+
+FOLDER = """
+[model]
+id = "trees"
+version = "1"
+task = "binary"
+outputs = ["y"]
+space = "logit"
+[weights]
+format = "{kind}"
+file = "{file}"
+sha256 = "{sha}"
+[inputs.ehr]
+features = {features}
+"""
+
+
+@pytest.mark.parametrize("build", [_xgboost, _lightgbm])
+def test_the_fast_view_is_the_librarys_own(data, build, tmp_path):
+    """Contributions through a folder equal pred_contribs and shap's path-dependent values."""
+    shap = pytest.importorskip("shap")
+    x, y = data
+    booster, _, _ = build(x, y)
+    file = "w.ubj" if build is _xgboost else "w.txt"
+    booster.save_model(tmp_path / file)
+    kind = "xgboost" if build is _xgboost else "lightgbm"
+    sha = hashlib.sha256((tmp_path / file).read_bytes()).hexdigest()
+    names = [f"x{i}" for i in range(COLUMNS)]
+    text = FOLDER.format(kind=kind, file=file, sha=sha, features=json.dumps(names))
+    (tmp_path / "model.toml").write_text(text)
+    adapter = load_adapter(tmp_path)
+    rows = pd.DataFrame(x[:20], columns=names)
+    effects, base = adapter.native_contributions(adapter.prepare({"ehr": rows}))
+    if build is _xgboost:
+        xgboost = pytest.importorskip("xgboost")
+        own = booster.predict(xgboost.DMatrix(x[:20]), pred_contribs=True)
+    else:
+        own = booster.predict(x[:20], pred_contrib=True)
+    assert effects[:, 0] == pytest.approx(own[:, :-1], abs=1e-6)
+    assert base[0] == pytest.approx(own[0, -1], abs=1e-6)
+    with warnings.catch_warnings():  # shap announces a change of shape for LightGBM
+        warnings.simplefilter("ignore")
+        theirs = np.asarray(shap.TreeExplainer(booster).shap_values(x[:20]))
+    theirs = theirs[-1] if theirs.ndim > 2 else theirs
+    assert effects[:, 0] == pytest.approx(theirs.reshape(20, COLUMNS), abs=1e-5)
+    scores = adapter.predict(adapter.prepare({"ehr": rows}))
+    assert effects.sum(axis=2) + base == pytest.approx(scores, abs=1e-4)

@@ -89,7 +89,25 @@ def _normed():
     )
 
 
+class Functional(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(PLAYERS, 12), torch.nn.Linear(12, 2)
+
+    def forward(self, x):
+        return self.b(torch.nn.functional.relu(self.a(x)))
+
+
+def _stack(activation):
+    return torch.nn.Sequential(
+        torch.nn.Linear(PLAYERS, 12), activation, torch.nn.Linear(12, 2), torch.nn.Sigmoid()
+    )
+
+
 NETS = {
+    "plain modules": lambda: _stack(torch.nn.ReLU()),
+    "silu": lambda: _stack(torch.nn.SiLU()),
+    "functional relu": Functional,
     "reused relu": Reused,
     "layer norm": _normed,
     "gate": Gated,
