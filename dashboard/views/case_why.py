@@ -15,6 +15,7 @@ from dashboard.queries.explanations import Explanation
 from dashboard.queries.side_by_side import Scale, shared_scale
 from dashboard.views import states
 from dashboard.views.case_checks import check_part
+from dashboard.views.case_fast_view import fast_view_part
 from dashboard.views.case_groups import curve_part, groups_part
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
@@ -128,6 +129,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
             groups_part(found.entry["players"])
             curve_part(found.entry, model)
             sensitivity_part(found.entry)
+            fast_view_part(chosen, facts.case, model)
     if problem is not None:
         states.problem(f"{model_label(model)} cannot be explained here", str(problem))
     if found is not None:
