@@ -16,7 +16,8 @@ from audits.reporting.document.blocks import (
 )
 from audits.reporting.document.causes import slices
 from audits.reporting.document.model_parts import declared
-from audits.reporting.document.tables import difference_cell, estimate_cell
+from audits.reporting.document.tables import estimate_cell
+from audits.reporting.document.version_parts import change_cell, drifted, moved_bands
 from audits.reporting.requirements.facts import why_not
 from audits.reporting.words import (
     SUPPRESSED,
@@ -88,6 +89,9 @@ def versions(evidence: Evidence) -> Iterator[Block]:
     )
     for output in comparison.get("outputs") or ():
         yield _version_grid(output)
+        yield from moved_bands(output)
+    if comparison.get("explanation_drift"):
+        yield from drifted(comparison["explanation_drift"])
 
 
 def _named(side: Any) -> str:
@@ -122,7 +126,7 @@ def _version_grid(output: Mapping[str, Any]) -> Grid:
                         Cell(text=word("metric", metric)),
                         estimate_cell(one.get("base"), metric),
                         estimate_cell(one.get("candidate"), metric),
-                        difference_cell(one.get("delta"), metric),
+                        change_cell(one.get("delta"), metric),
                         Cell(text=p_text(one.get("q"))),
                         Cell(text=word("verdict", verdict) if verdict else "–", mark=verdict or ""),
                     )

@@ -177,3 +177,42 @@ def test_two_versions_are_told_with_their_flips(exact):
     assert "3 of 100 newly wrong, suppressed newly right" in head.cells[0].text
     assert [c.text for c in row.cells][:4] == ["Sensitivity", "70.0 %", "80.0 %", "+10.0 points"]
     assert "1 better" in " ".join(texts(evidence, "body"))
+
+
+def test_two_versions_are_told_with_moves_of_risk_and_of_reasons(exact):
+    evidence = copy(exact)
+    moved = {"up": 4, "down": 1, "n": 100, "net": estimate(0.03), "p": 0.2}
+    ratio = {
+        "base": estimate(0.8),
+        "candidate": estimate(1.1),
+        "delta": estimate(0.3),
+        "q": 0.01,
+        "verdict": "better",
+    }
+    group = {
+        "attributes": {},
+        "metrics": {"oe_ratio": ratio},
+        "reclassification": {"positives": moved, "negatives": moved},
+    }
+    drift = {
+        "name": "y",
+        "verdict": "beyond_noise",
+        "distance": estimate(0.4),
+        "noise": {"rerun": estimate(0.1)},
+        "groups": [{"attributes": {"sex": "F"}, "distance": estimate(0.5)}],
+    }
+    evidence["comparison"] = {
+        "base": "m@1",
+        "candidate": "m@2",
+        "outputs": [{"name": "y", "risk_bands": [0.1, 0.5], "groups": [group]}],
+        "explanation_drift": {"distance": "half the L1 distance", "outputs": [drift]},
+    }
+    grids = [b for b in blocks(evidence, "versions") if isinstance(b, Grid)]
+    paired, bands, reasons = grids
+    assert "+0.300" in [cell.text for cell in paired.rows[1].cells]  # a difference, no factor
+    assert "4 of 100" in [cell.text for cell in bands.rows[0].cells]
+    assert [row.cells[0].text for row in reasons.rows] == [
+        "Everybody",
+        "One version, run again",
+        "Sex: F",
+    ]
