@@ -102,7 +102,8 @@ def explain(  # noqa: PLR0913 - the options of the contract
     for player in sorted(result.players, key=lambda p: -abs(p.effect)):
         spread = "" if not player.se else f" ± {player.se:.3f}"
         value = "" if player.value is None else f" = {player.value}"
-        click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {player.unit or ''}")
+        unit = "" if isinstance(player.value, str) else player.unit or ""
+        click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {unit}".rstrip())
     _print_region(result)
     _print_parts(result)
     _print_checks(result)
