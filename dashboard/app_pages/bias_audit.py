@@ -15,6 +15,7 @@ from dashboard.views.audit_parts import (
     threshold_part,
     verdict_part,
 )
+from dashboard.views.between_parts import between_part
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_part
 from dashboard.views.drivers_part import drivers_part
@@ -33,6 +34,7 @@ from dashboard.views.why_parts import (
 SECTIONS = {
     "verdicts": "Verdicts",
     "groups": "Group by group",
+    "between": "Between groups",
     "why": "Why groups differ",
     "drivers": "What drives it",
     "underdiagnosis": "Who is missed",
@@ -59,6 +61,7 @@ def _groups(chosen: Context) -> None:
 PARTS = {
     "verdicts": verdict_part,
     "groups": _groups,
+    "between": between_part,
     "why": causes_part,
     "drivers": drivers_part,
     "underdiagnosis": underdiagnosis_part,

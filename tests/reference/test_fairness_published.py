@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from audits.cli.commands import auscult
 from audits.cohorts.groups import Attribute
 from audits.fairness import ScoredOutput, audit_fairness
 from audits.policy import load_policy
@@ -140,3 +143,26 @@ def test_diabetes_admissions():
         group = group_of(result, race=level)
         assert group.n == n
         assert round(group.metrics["auroc"].value, 4) == area
+
+
+def test_the_full_command_prints_the_published_numbers(tmp_path):
+    """`auscult audit --predictions` on the table as it was published, into evidence.json."""
+    folder = DATA / "nih-underdiagnosis"
+    threshold = pd.read_csv(folder / "thresholds_seed45.csv").set_index("label")["bestthr"]
+    out = tmp_path / "run"
+    command = ["audit", "--predictions", str(folder / "predictions_seed45.parquet")]
+    command += ["--label", "label_No_Finding", "--score", "prob_No_Finding"]
+    command += ["--patient", "patient_id", "--group", "sex", "--no-why"]
+    command += ["--threshold", repr(float(threshold.filter(regex="No.Finding").iloc[0]))]
+    command += ["--store", str(tmp_path / "store"), "--out", str(out)]
+    done = CliRunner().invoke(auscult, command)
+    assert done.exit_code == 0, done.output
+    (output,) = json.loads((out / "evidence.json").read_text(encoding="utf-8"))["outputs"]
+    published = pd.read_csv(folder / "published_auc_seed45.csv").set_index("label")["auc"]
+    auroc = output["overall"]["metrics"]["auroc"]["value"]
+    assert auroc == pytest.approx(published.filter(regex="No.Finding").iloc[0], abs=1e-12)
+    row = pd.read_csv(folder / "published_no_finding_by_sex.csv").set_index("seed").loc[45]
+    for group in output["groups"]:
+        level, metrics = group["attributes"]["sex"], group["metrics"]
+        for name in ("fpr", "fnr"):
+            assert round(metrics[name]["value"], 3) == row[f"{name.upper()}_{level}"]
