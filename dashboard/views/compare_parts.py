@@ -69,12 +69,23 @@ def pick_versions(chosen: Context) -> Versions | None:
     return Versions(base=base, candidate=candidate, base_entry=first, candidate_entry=second)
 
 
+def held_by(comparison: Mapping[str, Any], versions: Versions) -> bool:
+    """Return whether a run's comparison is of these versions.
+
+    A version of a table is named by all of its score columns, one an output.
+    """
+    sides = (
+        (comparison.get("base"), versions.base),
+        (comparison.get("candidate"), versions.candidate),
+    )
+    return all(mine in str(named).split(", ") for named, mine in sides)
+
+
 def paired_part(chosen: Context, versions: Versions) -> None:
     """Show the run's paired differences, where it holds them."""
     held = chosen.evidence.get("comparison") or {}
     entry = next((o for o in held.get("outputs", []) if o["name"] == chosen.output.name), None)
-    pair = (held.get("base"), held.get("candidate"))
-    if entry is None or pair != (versions.base, versions.candidate):
+    if entry is None or not held_by(held, versions):
         st.caption(
             "This run holds each version's estimates, not their paired differences. For tests on "
             "the same cases: `auscult compare --study DIR --base DIR --candidate DIR --out RUN`."

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import numbers
 from dashboard.charts import Forest, ForestRow
 from dashboard.evidence import group_label
-from dashboard.views.compare_parts import Versions, side_by_side
+from dashboard.views.compare_parts import Versions, held_by, side_by_side
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart
 from dashboard.words import word
@@ -22,10 +22,7 @@ def reasons_part(chosen: Context, versions: Versions) -> None:
     """Show the run's explanation drift beside its noise, and the cases that moved most."""
     held = chosen.evidence.get("comparison") or {}
     drift = held.get("explanation_drift")
-    if not drift or (held.get("base"), held.get("candidate")) != (
-        versions.base,
-        versions.candidate,
-    ):
+    if not drift or not held_by(held, versions):
         st.caption(
             "This run does not compare these versions' explanations. "
             "`auscult compare --study DIR --base DIR --candidate DIR --out RUN` does."

@@ -19,6 +19,7 @@ def store(tmp_path_factory):
     old = np.clip(0.4 * y + 0.6 * rng.random(n), 0, 1)
     new = np.where((sex == "F") & (y == 1), old * 0.7, old)
     frame = pd.DataFrame({"y": y, "old": old, "new": new, "sex": sex, "pid": np.arange(n) // 2})
+    frame = frame.assign(z=1 - y, old_z=1 - old, new_z=1 - new)  # a second output, mirrored
     frame.to_csv(folder / "scores.csv", index=False)
     (folder / "policy.toml").write_text(
         '[audit]\ngroups = ["sex"]\nverdict_metrics = ["tpr", "auroc"]\n'
@@ -30,6 +31,7 @@ def store(tmp_path_factory):
     policy = ["--policy", folder / "policy.toml"]
     first = ["audit", *shared, "--score", "old", "--no-why", "--out", folder / "first"]
     both = ["compare", *shared, *policy, "--base-score", "old", "--candidate-score", "new"]
+    both += ["--label", "z", "--base-score", "old_z", "--candidate-score", "new_z"]
     for command in (first, [*both, "--out", folder / "both"]):
         assert run_guarded([str(word) for word in command]) == 0
     return folder / "store"
