@@ -105,10 +105,11 @@ def audit_background(
     raws: list[Batch] = []
     for start in range(0, len(shuffled), wanted):
         raw, usable, _ = study.raw_batch(adapter.inputs, shuffled[start : start + wanted])
-        if usable:
-            batches.append(adapter.prepare(raw))
-            raws.append(raw)
-            used.extend(usable)
+        scored = _scored(adapter, raw, usable)
+        if scored is not None:
+            batches.append(scored[0])
+            raws.append(scored[1])
+            used.extend(scored[2])
         if len(used) >= wanted:
             break
     if not used:
@@ -131,6 +132,28 @@ def audit_background(
     return Background(
         id=identity, case_ids=kept, prepared=prepared, raw=_tables(adapter, raws, wanted)
     )
+
+
+def _scored(
+    adapter: ModelAdapter, raw: Batch, usable: list[str]
+) -> tuple[Mapping[str, Any], Batch, list[str]] | None:
+    """Prepare cases; of a model of one table those without a score are left out.
+
+    One background row without a score would leave every effect without a value.
+    """
+    if not usable:
+        return None
+    prepared = adapter.prepare(raw)
+    if [field.modality for field in adapter.inputs] != ["table"]:
+        return prepared, raw, usable
+    keep = np.flatnonzero(np.isfinite(adapter.predict(prepared)).all(axis=1))
+    if len(keep) == len(usable):
+        return prepared, raw, usable
+    if len(keep) == 0:
+        return None
+    some = {name: value[keep] for name, value in prepared.items()}
+    rows = {name: value.iloc[keep] for name, value in raw.items()}
+    return some, rows, [usable[place] for place in keep]
 
 
 def default_rows(adapter: ModelAdapter) -> int:

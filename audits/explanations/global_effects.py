@@ -128,6 +128,9 @@ def global_effects(
         progress(start / len(case_ids), f"Effects of {len(case_ids):,} random cases")
         ids = case_ids[start : start + CASES_PER_STEP]
         sample = open_sample(study, adapter, ids, seed=seed + start, background=cohort)
+        scored = np.flatnonzero(np.isfinite(sample.scores).all(axis=1))
+        if len(scored) < len(sample.case_ids):
+            sample = sample.only(scored.tolist())
         if not sample.case_ids:
             continue
         game = sample_game(sample, cohort)

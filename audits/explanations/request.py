@@ -140,6 +140,12 @@ def open_request(  # noqa: PLR0913 - what is asked of one case
     if asked is not None:
         adapter = held_still(study, adapter, case, raw, prepared, asked)
     scores = adapter.predict(prepared)
+    if not np.isfinite(scores).all():
+        raise ExplanationError(
+            f"case {case!r} cannot be explained: {adapter.card.key} gives it no score, which "
+            "happens where inputs are missing that it cannot do without; complete them, or "
+            "declare impute in the model's encoding"
+        )
     return Request(
         study=study,
         adapter=adapter,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,21 @@ class Sample:
         """Return some prepared rows."""
         picked = list(rows)
         return {name: value[picked] for name, value in self.prepared.items()}
+
+    def only(self, rows: Sequence[int]) -> Sample:
+        """Return the same sample with some of its cases."""
+        picked = [int(row) for row in rows]
+        raw = {
+            name: value.iloc[picked] if hasattr(value, "iloc") else [value[row] for row in picked]
+            for name, value in self.raw.items()
+        }
+        return replace(
+            self,
+            case_ids=tuple(self.case_ids[row] for row in picked),
+            raw=raw,
+            prepared=self.rows(picked),
+            scores=self.scores[picked],
+        )
 
     def request(self, row: int, index: int) -> Request:
         """Return one output of one case as a request."""

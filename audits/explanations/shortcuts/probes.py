@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.cancel import Cancel, never
+from audits.explanations.cluster_means import cluster_means
 from audits.explanations.shortcuts.features import (
     Erasure,
     PooledFeatures,
@@ -24,7 +25,6 @@ from audits.explanations.shortcuts.features import (
     pooled_features,
     removal_effects,
 )
-from audits.explanations.summary import cluster_means
 
 if TYPE_CHECKING:
     from audits.cohorts import Attribute, Study

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from audits.cohorts.groups import Attribute
+from audits.errors import ExplanationError
+from audits.explanations import explain_adapter_case
 from audits.explanations.global_effects import draw_cases, global_effects
 from audits.explanations.importance import global_summary
 from audits.explanations.protected_basis import no_inventory, protected_inventory
@@ -115,3 +117,23 @@ def test_all_effects_are_kept_long_and_cases_are_drawn_once(made):
     assert float(own.value) == pytest.approx(study.cases.loc[found.case_ids[7], "x2"])
     assert draw_cases(study, model, 50, seed=1) == found.case_ids
     assert len(draw_cases(study, model, 10_000, seed=1)) == CASES
+
+
+class Unforgiving(torch.nn.Module):
+    """Gives no score where x1 is missing."""
+
+    def forward(self, x):
+        return x.sum(dim=1, keepdim=True)
+
+
+def test_cases_without_a_score_are_left_out_or_said(made):
+    study, _, _ = made
+    model = table_adapter(Unforgiving(), 4)
+    found = global_effects(study, model, CASES, seed=1)
+    assert np.isfinite(found.effects).all()
+    assert not study.cases.loc[list(found.case_ids), "x1"].isna().any()
+    missing = study.cases.index[study.cases["x1"].isna()][0]
+    with pytest.raises(ExplanationError, match="gives it no score"):
+        explain_adapter_case(study, model, missing)
+    known = study.cases.index[~study.cases["x1"].isna()][0]
+    assert explain_adapter_case(study, model, known).additivity_residual < 1e-4
