@@ -11,8 +11,8 @@ import numpy.typing as npt
 from audits.cancel import Cancel, never, stop_if
 from audits.cohorts.inputs import match_input
 from audits.errors import StudyError
+from audits.explanations.cluster_means import cluster_means
 from audits.explanations.maps import patient_map
-from audits.explanations.summary import cluster_means
 
 if TYPE_CHECKING:
     from audits.cohorts import Study
