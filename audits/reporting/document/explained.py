@@ -63,15 +63,54 @@ def _summary(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
     if summary.get("layer"):
         facts.append(Fact(label="Layer", value=str(summary["layer"])))
     yield Facts(facts=tuple(facts))
+    overall = summary.get("global") or {}
+    drivers = {one["name"]: one for one in overall.get("outputs") or ()}
     for output in summary.get("outputs") or ():
-        yield from _output_summary(output, key)
+        found = drivers.get(output.get("name"))
+        if found is not None:
+            yield from _drivers(found, overall, key)
+        yield from _output_summary(output, key, sampled=found is None)
     yield from _badges(summary, key)
     yield from _checks(summary, key)
 
 
-def _output_summary(output: Mapping[str, Any], key: str) -> Iterator[Block]:
+def _drivers(output: Mapping[str, Any], overall: Mapping[str, Any], key: str) -> Iterator[Block]:
+    """Yield what moves the score over randomly drawn cases, and which orders leak into it."""
+    name = f"{humanised(str(output['name']))}, {model_label(key)}"
+    cases = count(overall.get("cases"), suppressed=True)
+    shown = output["importance"][:SHOWN_VARIABLES]
+    yield Grid(
+        caption=f"{name}: what moves the score, over {cases} randomly drawn cases "
+        f"({overall.get('unit')}), the {len(shown)} largest",
+        columns=(
+            Column(label="Variable", share=2.2),
+            Column(label="Mean |effect| (95 % interval)", align="right", share=2),
+            Column(label="Share of attribution", align="right", share=2),
+        ),
+        rows=tuple(
+            cells(
+                str(one.get("label") or one.get("name")),
+                estimate_text(one.get("mean_absolute_effect")),
+                estimate_text(one.get("share"), "percent"),
+            )
+            for one in shown
+        ),
+    )
+    leaks = [one["label"] for one in output.get("care_process") or () if one.get("leaks")]
+    if leaks:
+        yield Text(
+            text=f"Care process: being measured at all ranks high for {', '.join(leaks)}. The "
+            "score follows what somebody ordered, and orders follow habits that differ between "
+            "sites."
+        )
+
+
+def _output_summary(
+    output: Mapping[str, Any], key: str, *, sampled: bool = True
+) -> Iterator[Block]:
+    """Yield importance over the explained cases (unless random ones are there) and residuals."""
     name = f"{humanised(str(output.get('name')))}, {model_label(key)}"
-    importance = output.get("importance") or []
+    importance = output.get("importance") if sampled else None
     if importance:
         more = f", the {SHOWN_VARIABLES} largest" if len(importance) > SHOWN_VARIABLES else ""
         yield Grid(
