@@ -65,7 +65,7 @@ def _gap(entry: Entry | None, metric: str) -> None:
     gap, fair, most = (numbers.number(entry[n], unit) for n in ("gap", "fair_median", "fair_95"))
     st.markdown(
         f"The best and the worst group lie {gap} apart. A fair model of this very sample would "
-        f"score {fair} (up to {most} in 95 % of draws): {numbers.p_text(entry['p'])}."
+        f"score {fair} (up to {most} in 95 % of draws): {_p(entry['p'])}."
     )
 
 
@@ -73,7 +73,7 @@ def _spread(entry: Entry | None) -> None:
     if entry is None or entry.get("p") is None:
         return
     st.caption(
-        f"Do the groups differ at all? {numbers.p_text(entry['p'])} ({inside(entry['method'])}). "
+        f"Do the groups differ at all? {_p(entry['p'])} ({inside(entry['method'])}). "
         "Descriptive: no verdict hangs on it."
     )
 
@@ -81,11 +81,16 @@ def _spread(entry: Entry | None) -> None:
 def _interactions(entry: Entry) -> None:
     kept = entry["interactions"]
     told = "; ".join(f"{group_label(i['attributes'])} ({i['effect']:+.2f})" for i in kept)
-    enough = f"Main effects alone: {numbers.p_text(entry['p'])} against. " if entry["p"] else ""
+    enough = f"Are main effects enough? {_p(entry['p'])}. " if entry["p"] is not None else ""
     st.caption(
         f"{enough}Interactions kept, in logits: {told or 'none'}. The intervals leave out that "
         "the model was chosen."
     )
+
+
+def _p(value: float) -> str:
+    told = numbers.p_text(value)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
 
 
 def _of(entry: Entry, section: str, attribute: str, metric: str) -> Entry | None:
