@@ -11,8 +11,18 @@ from audits.cli.failures import run_guarded
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
+    """A store with a comparison of two score columns, and an audit of one of them."""
+    return compared(tmp_path_factory.mktemp("compared"), "internal")
+
+
+@pytest.fixture(scope="module")
+def restricted(tmp_path_factory):
+    """The same at release restricted."""
+    return compared(tmp_path_factory.mktemp("restricted"), "restricted")
+
+
+def compared(folder, release):
     """Compare two score columns of a table under a policy with a gate; audit one of them, too."""
-    folder = tmp_path_factory.mktemp("compared")
     rng = np.random.default_rng(3)
     n = 900
     y, sex = rng.integers(0, 2, n), rng.choice(["F", "M"], n)
@@ -23,7 +33,8 @@ def store(tmp_path_factory):
     frame.to_csv(folder / "scores.csv", index=False)
     (folder / "policy.toml").write_text(
         '[audit]\ngroups = ["sex"]\nverdict_metrics = ["tpr", "auroc"]\n'
-        '[[gate.rule]]\nmetric = "tpr"\nkind = "noninferiority"\nlimit = 0.05\n',
+        '[[gate.rule]]\nmetric = "tpr"\nkind = "noninferiority"\nlimit = 0.05\n'
+        f'[suppression]\nrelease = "{release}"\n',
         encoding="utf-8",
     )
     shared = ["--predictions", folder / "scores.csv", "--label", "y", "--patient", "pid"]
@@ -58,6 +69,13 @@ def test_every_part_of_a_comparison_is_drawn(open_app, store, section, said):
     assert not app.exception
     assert not app.error
     assert said in told(app)
+
+
+@pytest.mark.parametrize("section", ["paired", "reasons", "gate", "history"])
+def test_a_restricted_comparison_is_drawn_too(open_app, restricted, section):
+    app = open_app(restricted, "compare", section=section)
+    assert not app.exception
+    assert not app.error
 
 
 def test_a_moved_threshold_is_exploratory(open_app, store):
