@@ -20,6 +20,7 @@ SUPPRESSED = "Suppressed to protect small groups."
 _NUMBER = re.compile(r"\d")
 _OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "horizon", "task", "space")
 _GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
+_OF_SOME = frozenset({"dice", "hd95", "froc"})
 _SITE_ONLY = ("causes", "slices", "mitigation", "stays", "residuals", "confusion", "custom")
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
@@ -98,8 +99,8 @@ def _output(
         **kept,
         "not_available": [_worded(n, "reason") for n in output.get("not_available", ())],
         "findings": [_worded(f, "message") for f in output.get("findings", ())],
-        "overall": _group(output["overall"], plan.flags[()]),
-        "groups": [_group(g, plan.flags[key_of(g["attributes"])]) for g in output["groups"]],
+        "overall": _group(output["overall"], plan.flags[()], cell),
+        "groups": [_group(g, plan.flags[key_of(g["attributes"])], cell) for g in output["groups"]],
         "comparisons": [
             _comparison(c, plan, cell=cell, floor=floor) for c in output["comparisons"]
         ],
@@ -116,7 +117,7 @@ def _withheld(section: Mapping[str, Any]) -> dict[str, Any]:
     return {"state": "not_available", "reason": reason, "suppressed": True}
 
 
-def _group(group: Mapping[str, Any], flags: Hide) -> dict[str, Any]:
+def _group(group: Mapping[str, Any], flags: Hide, cell: int) -> dict[str, Any]:
     """Mask one group, or the whole cohort, by what its flags hide."""
     shown = {k: group[k] for k in _GROUP_FIELDS if k in group}
     if is_hidden("n", flags):
@@ -124,9 +125,22 @@ def _group(group: Mapping[str, Any], flags: Hide) -> dict[str, Any]:
     if is_hidden("positives", flags) and shown.get("positives"):
         shown["positives"] = None
     metrics = {
-        name: masked_estimate(name, value, flags) for name, value in group["metrics"].items()
+        name: _estimate(name, value, flags, group, cell) for name, value in group["metrics"].items()
     }
     return {**shown, "suppressed": bool(flags), "metrics": metrics}
+
+
+def _estimate(
+    name: str, value: Mapping[str, Any], flags: Hide, group: Mapping[str, Any], cell: int
+) -> dict[str, Any]:
+    """Mask one estimate; one of only some of the cases may not tell how few were left out."""
+    shown = masked_estimate(name, value, flags)
+    if name not in _OF_SOME or shown.get("suppressed"):
+        return shown
+    whole = group.get("positives" if name == "froc" else "n") or 0
+    if 1 <= abs(whole - (value.get("n") or 0)) <= cell:
+        return blank(shown)
+    return _worded(shown, "reason")
 
 
 def _comparison(

@@ -13,6 +13,7 @@ from audits import audit_predictions
 from audits.errors import AuditError
 from audits.fairness.regions.detection import RATES, froc
 from audits.fairness.regions.overlap import dice, hd95
+from audits.reporting import restrict
 
 RETINA = Path(__file__).parents[5] / "shared" / "data" / "retina-unet"
 
@@ -153,7 +154,7 @@ def test_the_interval_of_froc_is_about_that_of_a_patient_bootstrap():
     rng = np.random.default_rng(0)
     by_patient = [part for _, part in frame.groupby("pid")]
     draws = []
-    for _ in range(200):
+    for _ in range(100):
         taken = [by_patient[i] for i in rng.integers(0, len(by_patient), len(by_patient))]
         images = sum(part["image"].nunique() for part in taken)
         joined = pd.concat(taken)
@@ -168,6 +169,23 @@ def test_a_false_alarm_without_confidence_is_refused():
     frame.loc[frame["lesion"] == 0, "confidence"] = np.nan
     with pytest.raises(AuditError, match="false alarms have no score"):
         audit_predictions(frame, **ASKED)
+
+
+def test_a_restricted_release_does_not_tell_how_few_cases_were_left_out():
+    frame = measured()
+    women = frame.index[frame["sex"] == "F"]
+    frame["far"] = frame["far"].fillna(1.0)
+    frame.loc[women[:3], "far"] = np.nan
+    found = audit_predictions(
+        frame, task="segmentation", measures={"dice": "dsc", "hd95": "far"}, groups=["sex"]
+    ).to_dict()
+    assert found["outputs"][0]["groups"][0]["metrics"]["hd95"]["reason"].startswith("3 cases")
+    (output,) = restrict(found)["outputs"]
+    for group in (output["overall"], output["groups"][0]):
+        assert group["metrics"]["hd95"]["n"] is None
+        assert group["metrics"]["hd95"]["value"] is None
+        assert group["metrics"]["dice"]["value"] is not None
+    assert output["groups"][1]["metrics"]["hd95"]["value"] is not None
 
 
 def test_a_group_without_lesions_has_no_froc():
