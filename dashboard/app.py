@@ -21,10 +21,6 @@ st.logo(str(HERE / "static" / "logo.svg"), size="large")
 st.html(HERE / "static" / "style.css")
 
 person = identity.current()
-if person is None:
-    st.navigation([st.Page(sign_in_page, title="Sign in")], position="hidden").run()
-    st.stop()
-
 page = st.navigation(
     [
         st.Page(HERE / "app_pages" / f"{file}.py", title=title, url_path=path, default=first)
@@ -37,9 +33,11 @@ page = st.navigation(
             ("about", "About", "about", False),
         )
     ],
-    position="top",
+    position="hidden" if person is None else "top",  # a link must find its page all the same
 )
-if identity.may_open(person, page.url_path):
+if person is None:
+    sign_in_page()
+elif identity.may_open(person, page.url_path):
     warming.wait()
     page.run()
     warming.after_first_page()
