@@ -46,11 +46,6 @@ class Sample:
     skipped: tuple[Skipped, ...]
 
     @property
-    def has_other_inputs(self) -> bool:
-        """Return whether there is more than one input, so that cases cannot share a background."""
-        return len(self.adapter.inputs) > 1
-
-    @property
     def is_one_table(self) -> bool:
         """Return whether the model takes a table alone, so that cases can be explained at once."""
         return [field.modality for field in self.adapter.inputs] == ["table"]

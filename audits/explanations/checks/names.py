@@ -53,14 +53,25 @@ def not_applicable(check: str, method: str, adapter: ModelAdapter) -> str | None
             return f"{method} needs too many passes for one map to repeat it on other weights"
         if "layers" not in adapter.caps or not hasattr(adapter, "with_module"):
             return "the model shows no weights that could be shuffled"
-    if check == SIGNS and method == "tree_path":
-        return "path-dependent contributions have no background cohort to draw again"
+    if check == SIGNS:
+        return _no_signs(method, [field.modality for field in adapter.inputs])
     few = any(
         field.modality == "table" and len(field.features) < FEWEST_PLAYERS
         for field in adapter.inputs
     )
-    if check == DELETION and method in VARIABLE_METHODS and few:
+    if check == DELETION and method in VARIABLE_METHODS and few and len(adapter.inputs) == 1:
         return f"fewer than {FEWEST_PLAYERS} variables have too few orders to be ranked among"
+    return None
+
+
+def _no_signs(method: str, modalities: list[str]) -> str | None:
+    """Return why effects can never be computed against parts of their background, or None."""
+    if method == "tree_path":
+        return "path-dependent contributions have no background cohort to draw again"
+    if modalities == ["text"]:
+        return "text that is left out is removed, so there is no background cohort to draw again"
+    if len(modalities) > 1:
+        return "a model with several inputs has too small a background to draw it again in parts"
     return None
 
 
