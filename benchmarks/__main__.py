@@ -11,6 +11,7 @@ MODULES = (
     "benchmarks.tables",
     "benchmarks.comparison",
     "benchmarks.product",
+    "benchmarks.dashboard",
 )
 
 

@@ -132,6 +132,8 @@ def reruns(store: Path, times: int) -> None:
         start = time.process_time()
         app.switch_page(f"app_pages/{pages[at % len(pages)]}.py").run()
         walls.append(time.process_time() - start)
+        if app.exception or not app.title:
+            raise RuntimeError(f"page {pages[at % len(pages)]} does not open")
         if at + 1 in {times // 5, times}:
             marks.append(memory())
     print(
