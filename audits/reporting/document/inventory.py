@@ -60,7 +60,7 @@ def _features(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _names(model: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(f["name"]) for f in _features(model))
+    return tuple(sorted(str(f["name"]) for f in _features(model)))
 
 
 def _without_variables(models: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
@@ -91,7 +91,7 @@ def _declared_bases(model: Mapping[str, Any]) -> Iterator[Block]:
 def _inventory(evidence: Evidence, models: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     """Yield the table: what each input measures, its association, its share of attribution."""
     scans = {_key(m): _scan(evidence, _key(m)) for m in models}
-    found = {key: {i["name"]: i for i in s.get("inputs") or ()} for key, s in scans.items()}
+    found = {key: _strongest(scan.get("inputs") or ()) for key, scan in scans.items()}
     first = next((held for held in found.values() if held), {})
     weight = {_key(m): _importance(evidence, _key(m)) for m in models}
     ordered = sorted(_features(models[0]), key=lambda f: _rank(f, first.get(f["name"])))
@@ -113,6 +113,22 @@ def _inventory(evidence: Evidence, models: Sequence[Mapping[str, Any]]) -> Itera
 def _scan(evidence: Evidence, key: str) -> Mapping[str, Any]:
     summary = evidence["explanations"].get(key) or {}
     found: Mapping[str, Any] = summary.get("protected_basis") or {}
+    return found
+
+
+def _strongest(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return, for each input, the entry of the basis that it is closest to."""
+    order = ("none", "proxy", "measures")
+    found: dict[str, Mapping[str, Any]] = {}
+
+    def rank(one: Mapping[str, Any]) -> tuple[int, float]:
+        value = (one.get("association") or {}).get("value")
+        return order.index(one["role"]), -1.0 if value is None else value
+
+    for one in entries:
+        before = found.get(one["name"])
+        if before is None or rank(one) > rank(before):
+            found[one["name"]] = one
     return found
 
 
@@ -141,7 +157,7 @@ def _row(
     basis = scanned.get("basis")
     told = f"{_ROLES[role]} {str(basis or '').replace('_', ' ')}".strip(" –")
     if role == "none":
-        told = _yes(feature.get("protected"))
+        told = f"no; closest: {str(basis).replace('_', ' ')}" if basis else "no"
     associated = scanned.get("association")
     shares = [_share(found[_key(m)].get(name), weight[_key(m)].get(name)) for m in models]
     return Row(
