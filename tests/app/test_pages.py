@@ -194,6 +194,8 @@ def test_an_audit_of_a_folder_without_study_is_one_sentence(open_app, own_run):
         (own_run / "models" / f"toy@{version}").mkdir(parents=True)
     (own_run / "study" / "study.toml").unlink()
     app = open_app(own_run / "store")
+    app.session_state["start_audit"] = True  # the form is drawn only while it is open
+    app.run()
     app.multiselect[0].select(str(own_run / "models" / "toy@1.0")).run()
     start = next(button for button in app.button if button.label == "Start the audit")
     start.click().run()

@@ -10,11 +10,16 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from audits.running import run_study_audit
+
 ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "sample_data"
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
 )
@@ -28,13 +33,9 @@ def _run_fixture():
     return module
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory):
-    """Serve the app over one small run, started from a foreign directory."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
-    folder = tmp_path_factory.mktemp("served")
-    _run_fixture().write_run(folder, folder / "store")
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[str]:
+    """Serve the app over ``folder/store``, started from a foreign directory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,7 +45,7 @@ def app_url(tmp_path_factory):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("AUSCULT_")}
         environment["PYTHONPATH"] = str(ROOT)
         server = subprocess.Popen(
-            [*command, "--store", str(folder / "store")],
+            [*command, "--store", str(folder / "store"), *options],
             stdout=log,
             stderr=log,
             cwd=folder,
@@ -56,6 +57,44 @@ def app_url(tmp_path_factory):
         finally:
             server.terminate()
             server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """Serve the app over one small run."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
+    folder = tmp_path_factory.mktemp("served")
+    _run_fixture().write_run(folder, folder / "store")
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory):
+    """Serve the app over runs of both sample studies; (address, store)."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
+    if not (SAMPLES / "chest_xray" / "study.toml").is_file():
+        pytest.skip("the sample studies are not in this checkout")
+    folder = tmp_path_factory.mktemp("walks")
+    for study, models in (("chest_xray", ["1.0"]), ("icu_deterioration", ["mlp-1.0", "mlp-2.0"])):
+        run_study_audit(
+            SAMPLES / study,
+            [SAMPLES / study / "models" / model for model in models],
+            out=folder / study,
+            store=folder / "store",
+            policy=SAMPLES / study / "policy.toml",
+            device="cpu",
+            explain_cases=1,
+            check_cases=0,
+            why=False,
+        )
+    fixture = _run_fixture()
+    fixture.write_run(folder, folder / "store")
+    model = fixture.write_model(folder / "models" / "scores", folder / "study")
+    with served(folder, "--study", str(folder / "study"), "--model", str(model)) as url:
+        yield url, folder / "store"
 
 
 def _await_health(url: str, server: subprocess.Popen, log: Path) -> None:
@@ -132,12 +171,13 @@ class Watched:
 
 
 @pytest.fixture
-def watch(browser, app_url):
+def watch(browser, request):
     """Return a function that opens a watched page in a colour scheme."""
     opened: list[Watched] = []
 
-    def start(scheme: str = "light") -> Watched:
-        opened.append(Watched(browser, app_url, scheme))
+    def start(scheme: str = "light", url: str | None = None) -> Watched:
+        address = url or request.getfixturevalue("app_url")
+        opened.append(Watched(browser, address, scheme))
         return opened[-1]
 
     yield start

@@ -1,0 +1,127 @@
+"""What the three people come for, from the first click to the file in their hands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from audits.storage import Reviews, list_runs, open_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(290)]
+
+
+def _quiet(watched) -> None:
+    assert not watched.outside
+    assert not watched.complaints
+    assert watched.page.locator('[data-testid="stException"]').count() == 0
+
+
+def _run_of(store, study: str) -> str:
+    return next(record.run for record in list_runs(store) if record.study_name == study)
+
+
+def test_a_clinician_finds_a_missed_nodule_estimates_and_disagrees(watch, walk):
+    url, store = walk
+    watched = watch(url=url)
+    page = watched.page
+    watched.open(f"case?run={_run_of(store, 'chest_xray')}&output=nodule&show=missed")
+    page.get_by_text("surest miss first").wait_for()
+    case = page.get_by_label("Case id")
+    box = page.locator(".st-key-case_table canvas").first.bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + 60)
+    page.locator("h2", has_text="Case cxr-").wait_for()
+    missed = case.input_value()
+    prediction = page.locator(".st-key-prediction")
+    prediction.get_by_text("✗ Missed").wait_for()
+    prediction.get_by_text("in 100").first.wait_for()
+    page.locator("canvas[role=img]").wait_for()
+    page.get_by_text("Your estimate first").first.click()
+    page.get_by_role("button", name="Give this estimate").wait_for()
+    watched.settle()
+    assert page.get_by_text("Predicted risk").count() == 0
+    assert prediction.count() == 0
+    page.get_by_role("button", name="Give this estimate").click()
+    page.get_by_text("You estimated 50.0 %").wait_for()
+    page.get_by_role("tab", name="Your opinion").click()
+    page.get_by_text("✗ I disagree").click()
+    page.get_by_label("Why", exact=True).fill("A nodule behind the rib, seen before the prediction")
+    page.get_by_role("button", name="Record").click()
+    page.get_by_text("Recorded:").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download CSV").click()
+    with Path(saved.value.path()).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == ["estimate", "disagree"]
+    assert {row["case"] for row in rows} == {missed}
+    assert [one.kind for one in Reviews(store).listed()] == ["estimate", "disagree"]
+    _quiet(watched)
+
+
+def test_a_reviewer_declares_a_policy_audits_exports_and_verifies(watch, walk):
+    url, store = walk
+    watched = watch(url=url)
+    page = watched.page
+    watched.open("")
+    page.get_by_text("Start an audit").click()
+    page.get_by_label("Model folders").click()
+    page.get_by_role("option", name=re.compile("scores$")).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Start the audit").click()
+    page.get_by_text("scores, version 1.0").first.wait_for(timeout=200_000)
+    first = list_runs(store)[0]
+    watched.open(f"bias?run={first.run}&section=declare")
+    page.get_by_label("Margin: Sensitivity").fill("0.08")
+    page.get_by_label("Reason for the margin of Sensitivity").fill("Eight in a hundred, agreed.")
+    page.get_by_role("button", name="Declare and start the audit").click()
+    for _ in range(200):
+        page.wait_for_timeout(1000)
+        second = list_runs(store)[0]
+        if second.run != first.run:
+            break
+    assert second.run != first.run
+    policy = next((store / "policies").glob("*.toml"))
+    assert tomllib.loads(policy.read_text())["margin"]["tpr"] == 0.08
+    evidence = open_run(second.path).evidence
+    assert evidence["policy"]["margin"]["tpr"] == 0.08
+    assert first.run in {prior["run"] for prior in evidence["prior_runs"]}
+    watched.open(f"reports?run={second.run}")
+    page.get_by_role("tab", name="Sign-off").click()
+    page.get_by_label("Your name and position").fill("R. Reviewer, quality office")
+    page.keyboard.press("Enter")
+    watched.settle()
+    page.locator(".st-key-signoff_kind").get_by_text("Sign", exact=True).click()
+    page.get_by_label("Conditions or reasons").fill("The margin was agreed beforehand.")
+    page.locator('[data-testid="stFormSubmitButton"] button').click()
+    page.get_by_text("Signed:").first.wait_for()
+    page.get_by_role("tab", name="Exports").click()
+    page.get_by_role("button", name="Verify now").click()
+    page.get_by_text("Intact").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=re.compile("json", re.IGNORECASE)).first.click()
+    assert json.loads(Path(saved.value.path()).read_bytes())["run"]["id"] == second.run
+    _quiet(watched)
+
+
+def test_an_owner_compares_versions_and_opens_a_changed_call(watch, walk):
+    url, store = walk
+    watched = watch(url=url)
+    page = watched.page
+    watched.open(f"compare?run={_run_of(store, 'icu_deterioration')}&section=flips")
+    page.locator(".js-plotly-plot").first.wait_for()
+    watched.settle()
+    page.get_by_text("Show the numbers").first.click()
+    page.get_by_role("button", name="Download SVG").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download SVG").click()
+    assert Path(saved.value.path()).read_text(encoding="utf-8").startswith("<svg")
+    page.get_by_role("link", name="Case review", exact=True).first.click()
+    page.get_by_text("Changed calls").first.click()
+    page.get_by_text("highest risk first").wait_for()
+    watched.settle()
+    assert "show=changed" in page.url
+    _quiet(watched)
