@@ -10,6 +10,7 @@ MODULES = (
     "benchmarks.explanations",
     "benchmarks.tables",
     "benchmarks.comparison",
+    "benchmarks.reports",
     "benchmarks.product",
     "benchmarks.dashboard",
 )

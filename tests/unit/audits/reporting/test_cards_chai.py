@@ -92,3 +92,38 @@ def test_text_stays_text(exact):
     evidence = json.loads(canonical_json(exact))
     evidence["study"]["name"] = "<x>&\x00"
     assert "<x>& " in ET.fromstring(chai_card(evidence)).find(".//{*}ModelName").text
+
+
+OPTIONAL = {
+    "ReleaseInfo": {"EHRCompatibility", "RegulatoryApproval"},
+    "AISystemFacts": {"FoundationModels", "Security", "Transparency"},
+    "TransparencyInformation": {"ThirdPartyInformation"},
+    "Resources": {"EvaluationReferences", "ClinicalTrial", "ReimbursementStatus"},
+}
+MANY = {"MetricResult": 'maxOccurs="unbounded"', "Keyword": 'minOccurs="0" maxOccurs="unbounded"'}
+
+
+def schema_of(name, parent=""):
+    """Restate the schema v0.2 (without its optional XML signature) for a validator."""
+    children = {
+        **ORDER,
+        "Results": ("MetricResult",),
+        "MetricResult": ("Label", "ValueJson"),
+        "Keywords": ("Keyword",),
+        "AppliedModelCard": TOP,
+    }
+    free = 'minOccurs="0"' if name in OPTIONAL.get(parent, ()) else MANY.get(name, "")
+    if name not in children:
+        return f'<xs:element name="{name}" type="xs:string" {free}/>'
+    inner = "".join(schema_of(child, name) for child in children[name])
+    body = f"<xs:complexType><xs:sequence>{inner}</xs:sequence></xs:complexType>"
+    return f'<xs:element name="{name}" {free if parent else ""}>{body}</xs:element>'
+
+
+@pytest.mark.parametrize("release", ["exact", "restricted"])
+def test_a_validator_accepts_the_card(release, request):
+    etree = pytest.importorskip("lxml.etree")
+    head = 'xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified"'
+    text = f'<xs:schema {head} targetNamespace="{NAMESPACE}">{schema_of("AppliedModelCard")}'
+    schema = etree.XMLSchema(etree.fromstring(f"{text}</xs:schema>"))
+    schema.assertValid(etree.fromstring(chai_card(request.getfixturevalue(release))))
