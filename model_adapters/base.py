@@ -134,12 +134,14 @@ class TimeGrid:
         step: Hours of one step.
         start: Hour of the window's start on the study's clock (clock ``hours``).
         clock: ``hours`` (the study's own numbers), ``since_first`` or ``until_last``.
+        unit: Hours of one unit of the study's numeric times.
     """
 
     hours: float
     step: float
     start: float = 0.0
     clock: str = "hours"
+    unit: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -30,6 +31,14 @@ def case_sequence(ref: RunRef, case: str, field: str) -> pd.DataFrame | None:
     """
     study = run_study(ref)
     return study.sequence(case, field) if study is not None else None
+
+
+def hours_of(rows: pd.DataFrame, timeline: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return when measurements were made, in hours since the window of an explanation began."""
+    from audits.explanations.parts.windows import hours_since_epoch
+
+    hours = hours_since_epoch(rows["time"], timeline["unit"]) - timeline["origin"]
+    return tuple(float(hour) for hour in hours)
 
 
 def case_note(ref: RunRef, case: str, field: str) -> str | None:

@@ -12,6 +12,7 @@ from dashboard.numbers import signed
 from dashboard.queries import parts
 from dashboard.views.elements import show_chart, show_table
 from dashboard.views.pickers import pick_one
+from dashboard.words import unit_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,11 +60,11 @@ def _chart(chosen: Context, entry: Mapping[str, Any], table: pd.DataFrame) -> Ti
         rows = table[table["variable"] == name]
         label = feature.label if feature else name
         if feature and feature.unit:
-            label = f"{label}, {feature.unit}"
+            label = f"{label}, {unit_label(feature.unit)}"
         traces.append(
             Trace(
                 label=label,
-                hours=tuple(_hours(rows)),
+                hours=parts.hours_of(rows, timeline),
                 readings=tuple(rows["value"].astype(float)),
                 normal=(feature.normal if feature else None) or (None, None),
                 effect=cell["effect"],
@@ -102,13 +103,6 @@ def _stretches(cells: list[dict[str, Any]], name: str) -> list[Stretch]:
         )
         for c in sorted(kept, key=lambda c: c["start"])
     ]
-
-
-def _hours(rows: pd.DataFrame) -> list[float]:
-    time = rows["time"]
-    if time.dtype.kind == "M":
-        return [float(x) for x in (time - time.min()).dt.total_seconds() / 3600]
-    return [float(x) for x in time]
 
 
 def _show_change(chosen: Context, entry: Mapping[str, Any], model: str) -> None:

@@ -38,7 +38,13 @@ def sequence_features(spec: SequenceInput) -> tuple[Feature, ...]:
 
 def time_grid(spec: SequenceInput) -> TimeGrid:
     """Return the grid a sequence is read on."""
-    return TimeGrid(hours=spec.hours, step=spec.step, start=spec.start, clock=spec.clock)
+    return TimeGrid(
+        hours=spec.hours,
+        step=spec.step,
+        start=spec.start,
+        clock=spec.clock,
+        unit=HOURS_OF[spec.time_unit],
+    )
 
 
 def prepare_sequences(

@@ -85,6 +85,9 @@ class Timeline:
         read: Measurements of the case that reach the model.
         left_out: Measurements of its variables that do not: outside the window, or one of several
             in a step.
+        unit: Hours of one unit of the study's numeric times.
+        origin: Hour at which the window begins: of the study's clock, or of 1970 where its times
+            are dates. A measurement lies at time * unit - origin.
     """
 
     field: str
@@ -94,6 +97,8 @@ class Timeline:
     change: Change | None = None
     read: int = 0
     left_out: int = 0
+    unit: float = 1.0
+    origin: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -105,6 +110,8 @@ class Timeline:
             "change": None if self.change is None else self.change.to_dict(),
             "read": self.read,
             "left_out": self.left_out,
+            "unit": self.unit,
+            "origin": self.origin,
         }
 
 

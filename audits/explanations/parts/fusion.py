@@ -22,6 +22,7 @@ from audits.explanations.parts.players import additive_explanation, effects_of
 from audits.explanations.parts.windows import (
     sequence_variables,
     variable_player,
+    window_start,
     window_values,
 )
 from audits.explanations.shapley import FieldsGame, OwenEstimate, Stop, owen_values
@@ -232,6 +233,8 @@ def _timeline(request: Request, layouts: list[Layout], estimate: OwenEstimate) -
             trajectory=known_by(request, field),
             change=change_since(request, field, features, request.since),
             read=int(np.isfinite(grid[..., 0]).sum()),
+            unit=field.grid.unit,
+            origin=window_start(field, request.raw[field.name][0]),
         )
     return None
 

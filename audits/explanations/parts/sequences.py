@@ -17,6 +17,7 @@ from audits.explanations.parts.windows import (
     cut,
     sequence_layout,
     sequence_variables,
+    window_start,
     window_values,
 )
 from audits.explanations.shapley import FieldsGame, Hierarchy, OwenEstimate, Stop, owen_values
@@ -101,6 +102,8 @@ def timeline_of(
         change=change_since(request, field, features, request.since),
         read=read,
         left_out=left_out,
+        unit=field.grid.unit if field.grid else 1.0,
+        origin=window_start(field, request.raw[field.name][0]),
     )
 
 

@@ -14,6 +14,8 @@ from audits.explanations.parts.layout import Layout, Player
 from audits.explanations.variables import NOT_MEASURED, described, plain_value
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from audits.explanations.request import Request
     from model_adapters.base import Feature, Field
 
@@ -107,6 +109,28 @@ def variable_player(
         high=high,
         code=feature.code,
     )
+
+
+def hours_since_epoch(time: pd.Series[Any], unit: float) -> npt.NDArray[np.float64]:
+    """Return times in hours: numbers times their unit, dates since 1970."""
+    if time.dtype.kind == "M":
+        return time.to_numpy("datetime64[ns]").astype(np.int64).astype(np.float64) / 3.6e12
+    return time.to_numpy(dtype=np.float64) * unit
+
+
+def window_start(field: Field, table: pd.DataFrame) -> float:
+    """Return the hour at which a case's window begins, on the clock of its times."""
+    grid = field.grid
+    if grid is None or grid.clock == "hours":
+        return grid.start if grid else 0.0
+    names = {feature.name for feature in field.features}
+    used = table["variable"].astype(str).isin(names) & table["value"].notna()
+    hours = hours_since_epoch(table.loc[used, "time"], grid.unit)
+    if not len(hours):
+        return 0.0
+    if grid.clock == "since_first":
+        return float(hours.min() + grid.start)
+    return float(hours.max() - grid.hours)
 
 
 def sequence_variables(request: Request, field: Field) -> tuple[Feature, ...]:

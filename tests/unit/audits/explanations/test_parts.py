@@ -351,3 +351,21 @@ def test_checks_of_parts(tmp_path):
     small = model(other, "auscult.GRU", NETWORKS["auscult.GRU"], {"vitals": VITALS})
     checks = explain_adapter_case(Cases(vitals=sequences(50)), small, "p4", checks=True).checks
     assert all(one.verdict != "not_checked" for one in checks)
+
+
+@pytest.mark.parametrize(
+    ("clock", "origin"), [("hours", 0.0), ("since_first", 10.0), ("until_last", 4.0)]
+)
+def test_measurements_are_drawn_where_the_model_reads_them(tmp_path, clock, origin):
+    changed = {**VITALS, "clock": clock, "time_unit": "min"}
+    adapter = model(tmp_path, "auscult.GRU", NETWORKS["auscult.GRU"], {"vitals": changed})
+    rows = [(600.0, "a", 1.0), (720.0, "b", 2.0)] if clock != "hours" else [(60.0, "a", 1.0)]
+    case = pd.DataFrame(rows, columns=["time", "variable", "value"])
+    timeline = explain_adapter_case(
+        Cases(vitals={**sequences(), "p0": case}), adapter, "p0"
+    ).timeline
+    assert (timeline.unit, timeline.origin) == (pytest.approx(1 / 60), pytest.approx(origin))
+    grid = adapter.prepare({"vitals": [case]})["vitals"][0, ..., 1]
+    read = sorted(grid[~torch.isnan(grid)].tolist())
+    drawn = sorted(time * timeline.unit - timeline.origin for time, _, _ in rows)
+    assert read == pytest.approx(drawn)
