@@ -5,7 +5,8 @@ from __future__ import annotations
 from audits.comparison.compare import Comparison, compare_outputs
 from audits.comparison.joining import Version, join_versions
 from audits.comparison.layout import Layout, LayoutMaker
-from audits.comparison.paired import METRICS, NUMBER_METRICS, Pair, PairedComparison
+from audits.comparison.pair import METRICS, NUMBER_METRICS, Pair
+from audits.comparison.paired import PairedComparison
 
 __all__ = [
     "METRICS",

@@ -10,14 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from audits.comparison.changes import PairedDifference
 from audits.comparison.layout import Layout, LayoutMaker
-from audits.comparison.paired import (
-    NUMBER_METRICS,
-    Measured,
-    Pair,
-    PairedComparison,
-    PairedDifference,
-)
+from audits.comparison.pair import NUMBER_METRICS, Pair
+from audits.comparison.paired import Measured, PairedComparison
 from audits.comparison.reclassification import band_of, reclassified
 from audits.comparison.shrinkage import shrunk_changes
 from audits.comparison.verdicts import UNDIRECTED, reach_verdict

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audits.cohorts import Attribute
-from audits.comparison.paired import NUMBER_METRICS
+from audits.comparison.pair import NUMBER_METRICS
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
 from audits.types import Finding

@@ -8,98 +8,29 @@ everything is summed within the patient first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import ndtr, stdtrit
 
-from audits.comparison.areas import Ranked, area_change, rank_scores, rest_change
-from audits.comparison.layout import Bools, Floats, Layout, Split
+from audits.comparison.areas import Ranked, area_change, rank_scores
+from audits.comparison.changes import (
+    Z95,
+    PairedDifference,
+    as_ratios,
+    influence_difference,
+    quadratic,
+    root,
+    undefined,
+)
+from audits.comparison.layout import Floats, Layout, Split
 from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
 from audits.comparison.moments import CELLS, Moments, cells_of, moments, pair_sums
-from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Graded, Version, rate_weights
+from audits.comparison.pair import PROBABLE, Pair, features_of
+from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Version, rate_weights
+from audits.comparison.rest_areas import rest_change
 from audits.comparison.slopes import logits_of, slope_change
 from audits.types import Estimate
-
-METRICS = (*RATES, *RATIOS, "auroc", "brier", "oe_ratio", "calibration_slope", "net_benefit")
-"""Every metric of calls and risks that is compared, in the order of the tables."""
-
-NUMBER_METRICS = {"regression": ("mae", "bias"), "ordinal": ("kappa_w", "mae", "bias")}
-"""Compared metrics of tasks whose predictions are numbers."""
-
-PROBABLE = ("brier", "oe_ratio", "calibration_slope", "net_benefit")
-_Z95, _Z90 = 1.959963984540054, 1.6448536269514722
-RELATIVE = 1e-13
-"""Variances below this share of their largest term are rounding, not variation."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The scores of two versions on the same cases.
-
-    Attributes:
-        y: (n,) labels 0 or 1; the outcome itself where ``task`` is one of numbers.
-        base: (n,) scores of the base version.
-        candidate: (n,) scores of the candidate.
-        base_threshold: Threshold of the base on its score, or None.
-        candidate_threshold: Threshold of the candidate, or None.
-        probabilities: Whether both scores are probabilities.
-        task: Task of both versions.
-    """
-
-    y: npt.NDArray[np.generic]
-    base: Floats
-    candidate: Floats
-    base_threshold: float | None
-    candidate_threshold: float | None
-    probabilities: bool
-    task: str = "binary"
-
-    @property
-    def numbers(self) -> bool:
-        """Return whether predictions are numbers and not calls."""
-        return self.task in NUMBER_METRICS
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Return the metrics that this task compares."""
-        return NUMBER_METRICS.get(self.task, METRICS)
-
-    @property
-    def decisions(self) -> tuple[Bools, Bools] | None:
-        """Return what each version decides, or None without thresholds."""
-        if self.numbers or self.base_threshold is None or self.candidate_threshold is None:
-            return None
-        return self.base >= self.base_threshold, self.candidate >= self.candidate_threshold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedDifference:
-    """One metric's change in one group.
-
-    Attributes:
-        delta: Candidate minus base with its 95 % interval.
-        low_90: Lower 90 % limit, for equivalence and non-inferiority.
-        high_90: Upper 90 % limit.
-        p: Two-sided p of no change, or None with the reason in ``delta``.
-        test: Name of the test.
-        did: The group's change minus everybody else's.
-        se: Standard error of ``delta`` by influence function, or None.
-        ratio_90: 90 % limits of candidate over base, for ``oe_ratio``.
-        nearer: By how much the candidate is nearer to 1 than the base, in logs, for ``oe_ratio``.
-    """
-
-    delta: Estimate
-    low_90: float | None
-    high_90: float | None
-    p: float | None
-    test: str
-    did: Estimate
-    se: float | None
-    ratio_90: tuple[float, float] | None = None
-    nearer: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +71,7 @@ class PairedComparison:
         calls = pair.decisions
         self._called = calls is not None
         self.cells = cells_of(self.positive, *(calls or (np.zeros(layout.n, bool),) * 2))
-        self.features = _features(pair, self.metrics)
+        self.features = features_of(pair, self.metrics)
         self.versions = tuple(
             Version(place=place, threshold=threshold)
             for place, threshold in enumerate((pair.base_threshold, pair.candidate_threshold))
@@ -169,7 +100,7 @@ class PairedComparison:
         for metric in self.metrics:
             reason = self._undefined(metric)
             if reason is not None:
-                changes[metric] = [_undefined(reason, int(n)) for n in split.counts]
+                changes[metric] = [undefined(reason, int(n)) for n in split.counts]
                 continue
             if metric == "auroc":
                 changes[metric], values[metric] = self._areas(split)
@@ -201,7 +132,7 @@ class PairedComparison:
         delta, gradient = both[1][0] - both[0][0], both[1][1] - both[0][1]
         spread = _Spread(
             delta=delta,
-            variance=_quadratic(gradient, found.own, gradient),
+            variance=quadratic(gradient, found.own, gradient),
             rest=outside[1][0] - outside[0][0],
             apart=self._apart(gradient, outside[1][1] - outside[0][1], found),
         )
@@ -214,7 +145,7 @@ class PairedComparison:
             active = np.minimum(found.sums[:, :CELLS] @ either, np.diff(split.bounds))
         changes = self._from_influence(split, metric, spread, active=active)
         if metric == "oe_ratio":
-            changes = _as_ratios(changes, both, found)
+            changes = as_ratios(changes, both, found)
         return changes, values
 
     def _apart(self, own: Floats, rest: Floats, found: Moments) -> Floats:
@@ -223,9 +154,9 @@ class PairedComparison:
         both_t = np.swapaxes(found.both, 1, 2)
         outside = total - found.both - both_t + found.own
         return np.asarray(
-            _quadratic(own, found.own, own)
-            + _quadratic(rest, outside, rest)
-            - 2 * _quadratic(own, found.both - found.own, rest)
+            quadratic(own, found.own, own)
+            + quadratic(rest, outside, rest)
+            - 2 * quadratic(own, found.both - found.own, rest)
         )
 
     def _rates(
@@ -248,7 +179,7 @@ class PairedComparison:
         out = []
         for group in range(split.size):
             if n[group] == 0:
-                out.append(_undefined("no case in the denominator", int(split.counts[group])))
+                out.append(undefined("no case in the denominator", int(split.counts[group])))
                 continue
             patients = found.patients[whose][group]
             delta = Estimate(
@@ -268,7 +199,7 @@ class PairedComparison:
                     p=p[group],
                     test="exact mcnemar" if alone else "exact sign flip by patient",
                     did=self._did(split, spread, group),
-                    se=_root(spread.variance[group]),
+                    se=root(spread.variance[group]),
                 )
             )
         return out
@@ -336,7 +267,7 @@ class PairedComparison:
         method = "paired influence function" + (" by patient" if self.layout.named else "")
         patients = np.diff(split.bounds)
         return [
-            _influence_difference(
+            influence_difference(
                 metric,
                 delta=float(spread.delta[group]),
                 variance=float(spread.variance[group]),
@@ -359,10 +290,10 @@ class PairedComparison:
         variance = float(spread.apart[group])
         if not np.isfinite(value) or not np.isfinite(variance):
             return Estimate.undefined("undefined in the group or outside it")
-        se = _root(variance)
+        se = root(variance)
         if not se:
             return Estimate(value=value, n=self.layout.n, reason="no variation between cases")
-        half = _Z95 * se
+        half = Z95 * se
         return Estimate(
             value=value,
             low=value - half,
@@ -380,115 +311,3 @@ class _Spread:
     variance: Floats
     rest: Floats | None
     apart: Floats | None
-
-
-def _features(pair: Pair, metrics: Sequence[str]) -> Floats:
-    """Return the rows of features that :mod:`audits.comparison.ratios` reads, (k, n)."""
-    if pair.numbers:
-        outcome = np.asarray(pair.y, dtype=np.float64)
-        rows = []
-        for score in (pair.base, pair.candidate):
-            error = score - outcome
-            rows += [np.abs(error), error, score, score * score, score * outcome]
-        return np.stack([*rows, outcome, outcome * outcome])
-    if not pair.probabilities or not {"brier", "oe_ratio"} & set(metrics):
-        return np.empty((0, len(pair.y)))
-    outcome = np.asarray(pair.y, dtype=np.float64)
-    losses = [(score - outcome) ** 2 for score in (pair.base, pair.candidate)]
-    return np.stack([*losses, pair.base, pair.candidate])
-
-
-def _quadratic(left: Floats, middle: Floats, right: Floats) -> Floats:
-    """Return left · middle · right of every group; what is only rounding becomes 0."""
-    a, b = np.nan_to_num(left), np.nan_to_num(right)
-    value = np.einsum("gi,gij,gj->g", a, middle, b)
-    scale = np.einsum("gi,gij,gj->g", np.abs(a), np.abs(middle), np.abs(b))
-    return np.asarray(np.where(np.abs(value) <= RELATIVE * scale, 0.0, value))
-
-
-def _root(variance: float) -> float | None:
-    return float(np.sqrt(variance)) if np.isfinite(variance) and variance >= 0 else None
-
-
-def _influence_difference(  # noqa: PLR0913 - one change and what it takes to trust it
-    metric: str,
-    *,
-    delta: float,
-    variance: float,
-    n: int,
-    patients: int | None,
-    active: float,
-    method: str,
-    did: Estimate,
-) -> PairedDifference:
-    if not np.isfinite(delta):
-        why = "no case of one class" if metric == "auroc" else "no case in the denominator"
-        return _undefined(why if metric != "calibration_slope" else "no slope can be fitted", n)
-    se = _root(variance)
-    known = {"n": n, "n_patients": patients, "method": method}
-    if not se:
-        same = delta == 0
-        reason = "both versions agree on every case" if same else "no variation between cases"
-        return PairedDifference(
-            delta=Estimate(value=delta, reason=reason, **known),  # type: ignore[arg-type]
-            low_90=None,
-            high_90=None,
-            p=1.0 if same else None,
-            test=method,
-            did=did,
-            se=None,
-        )
-    half = stdtrit(max(active - 1, 1), np.array([0.95, 0.975])) * se
-    return PairedDifference(
-        delta=Estimate(
-            value=delta,
-            low=delta - float(half[1]),
-            high=delta + float(half[1]),
-            **known,  # type: ignore[arg-type]
-        ),
-        low_90=delta - float(half[0]),
-        high_90=delta + float(half[0]),
-        p=float(2 * ndtr(-abs(delta) / se)),
-        test=method,
-        did=did,
-        se=se,
-    )
-
-
-def _as_ratios(
-    changes: list[PairedDifference], both: Sequence[Graded], found: Moments
-) -> list[PairedDifference]:
-    """Test candidate over base on the log scale, where 0.8 is as far from 1 as 1.25."""
-    (base, of_base), (candidate, of_candidate) = both
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(candidate), np.log(base)
-        gradient = of_candidate / candidate[:, None] - of_base / base[:, None]
-    se = np.sqrt(np.maximum(_quadratic(gradient, found.own, gradient), 0.0))
-    out = []
-    for group, change in enumerate(changes):
-        apart = float(logs[0][group] - logs[1][group])
-        if change.se is None or not np.isfinite(apart) or not se[group] > 0:
-            out.append(change)
-            continue
-        half = _Z90 * float(se[group])
-        out.append(
-            replace(
-                change,
-                p=float(2 * ndtr(-abs(apart) / se[group])),
-                ratio_90=(float(np.exp(apart - half)), float(np.exp(apart + half))),
-                nearer=float(abs(logs[1][group]) - abs(logs[0][group])),
-            )
-        )
-    return out
-
-
-def _undefined(reason: str, n: int) -> PairedDifference:
-    return PairedDifference(
-        delta=Estimate.undefined(reason, n=n),
-        low_90=None,
-        high_90=None,
-        p=None,
-        test="",
-        did=Estimate.undefined(reason),
-        se=None,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from audits.comparison.paired import PairedDifference
+from audits.comparison.changes import PairedDifference
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "not_evaluable"]
 

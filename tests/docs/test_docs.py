@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from audits.cli.commands import auscult
 from audits.cohorts.spec import StudySpec
-from audits.comparison.paired import METRICS as COMPARED
+from audits.comparison.pair import METRICS as COMPARED
 from audits.explanations.result import CaseExplanation, Method
 from audits.fairness.measures import METRICS
 from audits.policy.schema import VERDICT_METRICS, PolicyFile

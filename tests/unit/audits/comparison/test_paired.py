@@ -10,7 +10,8 @@ from scipy import stats
 
 from audits.cohorts import Attribute
 from audits.comparison.layout import LayoutMaker
-from audits.comparison.paired import METRICS, NUMBER_METRICS, Pair, PairedComparison
+from audits.comparison.pair import METRICS, NUMBER_METRICS, Pair
+from audits.comparison.paired import PairedComparison
 from audits.comparison.slopes import logits_of, slope_change
 
 RATES = {

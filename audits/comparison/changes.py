@@ -1,0 +1,155 @@
+"""One change of one metric in one group: from a difference and its variance to interval and p."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr, stdtrit
+
+from audits.comparison.layout import Floats
+from audits.comparison.moments import Moments
+from audits.comparison.ratios import Graded
+from audits.types import Estimate
+
+Z95, Z90 = 1.959963984540054, 1.6448536269514722
+RELATIVE = 1e-13
+"""Variances below this share of their largest term are rounding, not variation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedDifference:
+    """One metric's change in one group.
+
+    Attributes:
+        delta: Candidate minus base with its 95 % interval.
+        low_90: Lower 90 % limit, for equivalence and non-inferiority.
+        high_90: Upper 90 % limit.
+        p: Two-sided p of no change, or None with the reason in ``delta``.
+        test: Name of the test.
+        did: The group's change minus everybody else's.
+        se: Standard error of ``delta`` by influence function, or None.
+        ratio_90: 90 % limits of candidate over base, for ``oe_ratio``.
+        nearer: By how much the candidate is nearer to 1 than the base, in logs, for ``oe_ratio``.
+    """
+
+    delta: Estimate
+    low_90: float | None
+    high_90: float | None
+    p: float | None
+    test: str
+    did: Estimate
+    se: float | None
+    ratio_90: tuple[float, float] | None = None
+    nearer: float | None = None
+
+
+def quadratic(left: Floats, middle: Floats, right: Floats) -> Floats:
+    """Return left · middle · right of every group; what is only rounding becomes 0."""
+    a, b = np.nan_to_num(left), np.nan_to_num(right)
+    value = np.einsum("gi,gij,gj->g", a, middle, b)
+    scale = np.einsum("gi,gij,gj->g", np.abs(a), np.abs(middle), np.abs(b))
+    return np.asarray(np.where(np.abs(value) <= RELATIVE * scale, 0.0, value))
+
+
+def root(variance: float) -> float | None:
+    """Return the standard error of a variance, or None where it is not known."""
+    return float(np.sqrt(variance)) if np.isfinite(variance) and variance >= 0 else None
+
+
+def influence_difference(  # noqa: PLR0913 - one change and what it takes to trust it
+    metric: str,
+    *,
+    delta: float,
+    variance: float,
+    n: int,
+    patients: int | None,
+    active: float,
+    method: str,
+    did: Estimate,
+) -> PairedDifference:
+    """Return a change judged by its influence function.
+
+    Args:
+        metric: Name of the metric, for the reason of a missing value.
+        delta: Candidate minus base; NaN where either is undefined.
+        variance: Its variance; 0 where the versions agree or nothing varies.
+        n: Rows of the group.
+        patients: Patients of the group, or None where none are named.
+        active: Patients whose rows moved the change; less one, the degrees of freedom.
+        method: Name of the method.
+        did: The group's change minus everybody else's.
+    """
+    if not np.isfinite(delta):
+        why = "no case of one class" if metric == "auroc" else "no case in the denominator"
+        return undefined(why if metric != "calibration_slope" else "no slope can be fitted", n)
+    se = root(variance)
+    known = {"n": n, "n_patients": patients, "method": method}
+    if not se:
+        same = delta == 0
+        reason = "both versions agree on every case" if same else "no variation between cases"
+        return PairedDifference(
+            delta=Estimate(value=delta, reason=reason, **known),  # type: ignore[arg-type]
+            low_90=None,
+            high_90=None,
+            p=1.0 if same else None,
+            test=method,
+            did=did,
+            se=None,
+        )
+    half = stdtrit(max(active - 1, 1), np.array([0.95, 0.975])) * se
+    return PairedDifference(
+        delta=Estimate(
+            value=delta,
+            low=delta - float(half[1]),
+            high=delta + float(half[1]),
+            **known,  # type: ignore[arg-type]
+        ),
+        low_90=delta - float(half[0]),
+        high_90=delta + float(half[0]),
+        p=float(2 * ndtr(-abs(delta) / se)),
+        test=method,
+        did=did,
+        se=se,
+    )
+
+
+def as_ratios(
+    changes: list[PairedDifference], both: Sequence[Graded], found: Moments
+) -> list[PairedDifference]:
+    """Test candidate over base on the log scale, where 0.8 is as far from 1 as 1.25."""
+    (base, of_base), (candidate, of_candidate) = both
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(candidate), np.log(base)
+        gradient = of_candidate / candidate[:, None] - of_base / base[:, None]
+    se = np.sqrt(np.maximum(quadratic(gradient, found.own, gradient), 0.0))
+    out = []
+    for group, change in enumerate(changes):
+        apart = float(logs[0][group] - logs[1][group])
+        if change.se is None or not np.isfinite(apart) or not se[group] > 0:
+            out.append(change)
+            continue
+        half = Z90 * float(se[group])
+        out.append(
+            replace(
+                change,
+                p=float(2 * ndtr(-abs(apart) / se[group])),
+                ratio_90=(float(np.exp(apart - half)), float(np.exp(apart + half))),
+                nearer=float(abs(logs[1][group]) - abs(logs[0][group])),
+            )
+        )
+    return out
+
+
+def undefined(reason: str, n: int) -> PairedDifference:
+    """Return a change that has no value, and why."""
+    return PairedDifference(
+        delta=Estimate.undefined(reason, n=n),
+        low_90=None,
+        high_90=None,
+        p=None,
+        test="",
+        did=Estimate.undefined(reason),
+        se=None,
+    )
