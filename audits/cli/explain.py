@@ -103,13 +103,27 @@ def explain(  # noqa: PLR0913 - the options of the contract
         spread = "" if not player.se else f" ± {player.se:.3f}"
         value = "" if player.value is None else f" = {player.value}"
         unit = "" if isinstance(player.value, str) else player.unit or ""
-        click.echo(f"  {player.effect:+.3f}{spread}  {player.label}{value} {unit}".rstrip())
+        line = f"  {player.effect:+.3f}{spread}  {player.label}{value} {unit}".rstrip()
+        split = player.measurement
+        told = "" if split is None else f"  ({split.effect:+.3f} by being measured or not)"
+        click.echo(line + told)
+    _print_background(result)
     _print_region(result)
     _print_parts(result)
     _print_checks(result)
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
     click.echo(f"Wrote {out}.")
+
+
+def _print_background(result: CaseExplanation) -> None:
+    """Print whom effects are measured against, and what changes against other cohorts."""
+    if result.background is None:
+        return
+    click.echo(f"  background: {result.background.name}")
+    for view in result.sensitivity:
+        turned = f"; other sign: {', '.join(view.turned)}" if view.turned else "; no sign changes"
+        click.echo(f"  against {view.background.name}{turned}")
 
 
 def _print_region(result: CaseExplanation) -> None:
