@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from audits.fairness.cells import ScoreCells, cell_table, look_up
+from audits.fairness.cells import PerLabel, ScoreCells, look_up
 from audits.fairness.frame import Family, Frame
 from audits.fairness.intervals import SMALL_CLASS, logit_limits, newcombe_auroc
 from audits.fairness.rates import Z95
@@ -87,8 +87,7 @@ def satterthwaite(*parts: tuple[FloatArray, FloatArray]) -> FloatArray:
 def measure_areas(frame: Frame, family: Family, cells: ScoreCells) -> tuple[Areas, FloatArray]:
     """Return the area of every group with its clustered variance, and each pair's influence."""
     area = area_values(cells)
-    table = cell_table(cells, [placement_values(cells)])
-    (value,) = look_up(table, frame.positive, cells.of_row)
+    (value,) = look_up(cells, [placement_values(cells)], frame.positive, cells.of_row)
     sums, influence = area_sums(frame, family, cells, value, area)
     return areas_from(sums, family, cells, area, clustered=frame.clustered), influence
 
@@ -116,7 +115,7 @@ def area_values(cells: ScoreCells) -> FloatArray:
         return np.where(pairs > 0, twice_the_wins(cells) / (2 * pairs), np.nan)
 
 
-def placement_values(cells: ScoreCells) -> tuple[FloatArray, FloatArray]:
+def placement_values(cells: ScoreCells) -> PerLabel:
     """Return the placement value of a positive and of a negative of each cell."""
     pos, neg = cells.positives.astype(np.float64), cells.negatives.astype(np.float64)
     for_pos, for_neg = outranked(cells)

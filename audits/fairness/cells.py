@@ -62,27 +62,30 @@ class ScoreCells:
         return np.where(group < self.size, at, len(self.group))
 
 
-def cell_table(cells: ScoreCells, columns: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
-    """Return values of a positive and of a negative of each cell, several statistics side by side.
+PerLabel = tuple[FloatArray, FloatArray]
+"""Values of a positive and of a negative of each cell, (cells,) each."""
 
-    Side by side because looking up a row's cell is what costs: it is done once for all of them.
+
+def look_up(
+    cells: ScoreCells, columns: Sequence[PerLabel], positive: BoolArray, of_row: IntArray
+) -> list[FloatArray]:
+    """Return the values of each row's cell and label, (n,) by statistic.
 
     Args:
         cells: The cells.
-        columns: Of each statistic the values of positives and of negatives, (cells,) each.
-
-    Returns:
-        (2 · cells + 2, statistics); row ``2 · cell + label``, the last two for rows in no group.
+        columns: Of each statistic the values of positives and of negatives.
+        positive: Label of each row, (n,).
+        of_row: Cell of each row; the number of cells where a row is in no group, which gives 0.
     """
-    table = np.zeros((len(cells.group) + 1, 2, len(columns)))
-    for index, (for_pos, for_neg) in enumerate(columns):
-        table[:-1, 0, index], table[:-1, 1, index] = for_neg, for_pos
-    return np.asarray(table.reshape(-1, len(columns)))
-
-
-def look_up(table: FloatArray, positive: BoolArray, of_row: IntArray) -> FloatArray:
-    """Return the values of each row's cell and label, (statistics, n), from a cell table."""
-    return np.ascontiguousarray(np.take(table, 2 * of_row + positive, axis=0).T)
+    width = len(cells.group) + 1
+    place = of_row + positive * width
+    # One line serves all statistics: fresh memory for each would cost more than the look-up.
+    line = np.zeros(2 * width)
+    out = []
+    for for_pos, for_neg in columns:
+        line[: width - 1], line[width : 2 * width - 1] = for_neg, for_pos
+        out.append(line[place])
+    return out
 
 
 def score_cells(frame: Frame, rows: IntArray, code: IntArray, size: int) -> ScoreCells:

@@ -7,7 +7,7 @@ of the rows as long as no part splits a patient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ import numpy as np
 from audits.fairness.auroc import area_sums
 from audits.fairness.between import cross_products
 from audits.fairness.calibration import BinnedError, worth_of
-from audits.fairness.cells import ScoreCells, look_up
+from audits.fairness.cells import PerLabel, ScoreCells, look_up
 from audits.fairness.frame import Family, Frame
 from audits.fairness.means import linear_sums
 from audits.fairness.rates import (
@@ -195,9 +195,9 @@ class SecondSweep:
         rates: Rates whose estimates correlate where patients are shared, with their sums.
         observed: Observed over expected of each group, or None.
         error: Binned calibration error, or None.
-        table: Cell table of placement values, of the gap of calibration, and of the influence on
-            the statistics that are named.
-        names: Statistics in the table, after placement and gap.
+        columns: Values of the cells: of placements, of the gap of calibration, and of the influence
+            on the statistics that are named.
+        names: Statistics in the columns, after placement and gap.
         cuts: Each group's own cut, or None.
         means: Means of the first sweep, (groups,).
     """
@@ -210,7 +210,7 @@ class SecondSweep:
     rates: Mapping[str, Ratio]
     observed: FloatArray | None
     error: BinnedError | None
-    table: FloatArray
+    columns: Sequence[PerLabel]
     names: tuple[str, ...]
     cuts: OwnCuts | None
     means: Mapping[str, FloatArray]
@@ -218,7 +218,7 @@ class SecondSweep:
     def __call__(self, part: Part) -> Totals:
         """Return the sums over one part."""
         frame, family, cells = part.frame, part.family, self.cells
-        value, gap, *flows = look_up(self.table, frame.positive, part.of_row)
+        value, gap, *flows = look_up(cells, self.columns, frame.positive, part.of_row)
         sums, influence = area_sums(frame, family, cells, value, self.area)
         out = {f"area {name}": value for name, value in sums.items()}
         if self.against is not None:

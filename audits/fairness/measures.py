@@ -13,7 +13,7 @@ from audits.fairness.auprc import auprc_estimates, average_precision
 from audits.fairness.auroc import Areas, area_estimates, area_values, areas_from, placement_values
 from audits.fairness.between import area_spread, between_groups, rate_spread
 from audits.fairness.calibration import LogisticFits, binned_error
-from audits.fairness.cells import ScoreCells, cell_table, score_cells
+from audits.fairness.cells import ScoreCells, score_cells
 from audits.fairness.contrasts import (
     Contrast,
     NullMoments,
@@ -283,7 +283,6 @@ def _sweep(
     precision, *per_label = average_precision(cells)
     flows = {"auprc": (per_label[0], per_label[1]), **(fits.influence() if fits else {})}
     gap = np.zeros(len(cells.group)) if error is None else error.gap
-    table = cell_table(cells, [placement_values(cells), (gap, gap), *flows.values()])
     second = total(
         rows,
         SecondSweep(
@@ -295,7 +294,7 @@ def _sweep(
             rates={metric: rates[metric] for metric in metrics if metric in rates},
             observed=None if ratio is None else ratio.group.value,
             error=error,
-            table=table,
+            columns=[placement_values(cells), (gap, gap), *flows.values()],
             names=tuple(flows),
             cuts=cuts,
             means=means,
