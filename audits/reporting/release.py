@@ -139,7 +139,8 @@ def _estimate(
         return shown
     whole = group.get("positives" if name == "froc" else "n") or 0
     if 1 <= abs(whole - (value.get("n") or 0)) <= cell:
-        return blank(shown)
+        hidden: dict[str, Any] = blank(shown)
+        return hidden
     return _worded(shown, "reason")
 
 

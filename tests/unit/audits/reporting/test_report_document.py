@@ -216,3 +216,43 @@ def test_two_versions_are_told_with_moves_of_risk_and_of_reasons(exact):
         "One version, run again",
         "Sex: F",
     ]
+
+
+def test_earlier_audits_are_counted_and_moved_margins_named(exact):
+    evidence = copy(exact)
+    margins = {**evidence["policy"]["margin"], "tpr": 0.1}
+    evidence["prior_runs"] = [
+        {"run": "a", "policy_sha256": "1" * 64, "time": "2026-01-01T00:00:00Z", "margins": margins},
+        {"run": "b", "policy_sha256": "1" * 64, "time": "2026-02-01T00:00:00Z", "margins": margins},
+    ]
+    told = repr(blocks(evidence, "executive"))
+    assert "3rd audit of these data or models" in told
+    assert "margin of sensitivity 10 points → 5 points" in told
+    assert "2 of the 2 earlier ones ran under another policy" in told
+
+
+def test_the_inventory_names_what_an_input_is_closest_to(exact):
+    def scanned(name, basis, role, value):
+        association = {"value": value, "low": value, "high": value}
+        share = {"value": 0.1, "low": 0.08, "high": 0.12}
+        return {
+            "name": name, "label": name, "basis": basis, "role": role, "association": association,
+            "association_measure": "eta", "shares": [{"output": "y", "share": share, "rank": 1}],
+        }  # fmt: skip
+
+    evidence = copy(exact)
+    features = [{"name": n, "label": n, "protected": False} for n in ("adi", "lactate")]
+    inputs = [{"name": "ehr", "modality": "table", "features": features}]
+    model = {"id": "m", "version": "1", "weights_sha256": "a" * 64, "inputs": inputs}
+    evidence["models"] = [model]
+    entries = [
+        scanned("adi", "sex", "none", 0.1), scanned("adi", "race", "proxy", 0.6),
+        scanned("lactate", "age", "none", 0.2),
+    ]  # fmt: skip
+    scan = {"bases": [], "proxy_from": 0.3, "inputs": entries}
+    evidence["explanations"] = {"m@1": {"protected_basis": scan}}
+    (grid,) = [b for b in blocks(evidence, "inputs") if isinstance(b, Grid)]
+    assert [[c.text for c in row.cells[:4]] for row in grid.rows] == [
+        ["adi", "may stand in for race", "0.600", "10.0 %"],
+        ["lactate", "no; closest: age", "0.200", "10.0 %"],
+    ]
