@@ -56,7 +56,7 @@ def estimate_part(chosen: Context, facts: CaseFacts) -> None:
             percent = st.slider(
                 "Your estimate, in %", min_value=0, max_value=100, value=50, step=1, format="%d %%"
             )
-            given = st.form_submit_button("Give this estimate", type="primary")
+            given = st.form_submit_button("Give this estimate")
         if given:
             with states.guarded("The estimate cannot be kept"):
                 _keep(chosen, facts, person, "estimate", estimate=percent / 100)

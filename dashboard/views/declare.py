@@ -44,9 +44,7 @@ def declare_button(text: str, *, key: str) -> None:
 def _form(chosen: Context) -> None:
     with st.form("declaration_form", border=False):
         said = _fields(chosen)
-        start = st.form_submit_button(
-            "Declare and start the audit", type="primary", icon=":material/play_arrow:"
-        )
+        start = st.form_submit_button("Declare and start the audit", icon=":material/play_arrow:")
     with st.popover("Show the policy file", type="tertiary", icon=":material/description:"):
         st.code(policies.declared_text(chosen.ref, said), language="toml")
     if start:

@@ -17,7 +17,7 @@ def sign_in_page() -> None:
             "Runs and cases are shown to people of this organisation who have a role: clinician, "
             "compliance reviewer or model owner."
         )
-        st.button("Sign in", on_click=st.login, type="primary", icon=":material/login:")
+        st.button("Sign in", on_click=st.login, icon=":material/login:")
         st.caption("Your organisation's own sign-in page opens; no password is typed here.")
 
 

@@ -108,7 +108,6 @@ def case_part(chosen: Context) -> None:
         mime=mime,
         key="report_case_file",
         on_click="ignore",
-        type="primary",
         icon=":material/download:",
     )
 

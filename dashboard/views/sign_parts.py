@@ -222,7 +222,7 @@ def _sign_form(chosen: Context, by: str, person: Person) -> None:
             "Decision", list(decisions), format_func=decisions.__getitem__, default="approve"
         )
         note = st.text_area("Conditions or reasons", height=90, max_chars=2000)
-        if st.form_submit_button("Sign", icon=":material/signature:", type="primary"):
+        if st.form_submit_button("Sign", icon=":material/signature:"):
             _done(
                 lambda: signing.sign(chosen.ref, role, by, str(decision), note),
                 f"Signed: {roles[role]}, {by}.",
@@ -243,7 +243,6 @@ def _final_form(chosen: Context, by: str, found: signing.Standing, profiles: Seq
         "Finalise this edition",
         key="finalise",
         icon=":material/lock:",
-        type="primary",
         disabled=not stands.none,
     ):
         _done(

@@ -49,7 +49,9 @@ def test_a_clinician_finds_a_missed_nodule_estimates_and_disagrees(watch, walk):
     page.get_by_text("You estimated 50.0 %").wait_for()
     page.get_by_role("tab", name="Your opinion").click()
     page.get_by_text("✗ I disagree").click()
-    page.get_by_label("Why", exact=True).fill("A nodule behind the rib, seen before the prediction")
+    page.get_by_role("textbox", name="Why", exact=True).fill(
+        "A nodule behind the rib, seen before the prediction"
+    )
     page.get_by_role("button", name="Record").click()
     page.get_by_text("Recorded:").wait_for()
     with page.expect_download() as saved:
@@ -91,11 +93,13 @@ def test_a_reviewer_declares_a_policy_audits_exports_and_verifies(watch, walk):
     assert first.run in {prior["run"] for prior in evidence["prior_runs"]}
     watched.open(f"reports?run={second.run}")
     page.get_by_role("tab", name="Sign-off").click()
-    page.get_by_label("Your name and position").fill("R. Reviewer, quality office")
+    page.get_by_role("textbox", name="Your name and position").fill("R. Reviewer, quality office")
     page.keyboard.press("Enter")
     watched.settle()
     page.locator(".st-key-signoff_kind").get_by_text("Sign", exact=True).click()
-    page.get_by_label("Conditions or reasons").fill("The margin was agreed beforehand.")
+    page.get_by_role("textbox", name="Conditions or reasons").fill(
+        "The margin was agreed beforehand."
+    )
     page.locator('[data-testid="stFormSubmitButton"] button').click()
     page.get_by_text("Signed:").first.wait_for()
     page.get_by_role("tab", name="Exports").click()
