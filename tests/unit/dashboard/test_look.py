@@ -124,6 +124,7 @@ def test_every_method_of_the_contract_has_words():
         "shapley",
         "tree_interventional",
         "tree_path",
+        "linear",
     ]
     assert set(names) == set(glossary()["method"])
 
