@@ -70,7 +70,7 @@ class ForwardPass:
 
     def _portions(self, case_ids: Sequence[str]) -> Iterator[tuple[Prepared, list[str], bool]]:
         """Open and prepare the cases, some at a time; says which portion is the last."""
-        large = any(one.modality not in ("table", "case_id") for one in self.adapter.inputs)
+        large = any(one.modality in ("image", "signal") for one in self.adapter.inputs)
         portion = _PORTION_IMAGES if large else _PORTION_ROWS
         key, total = self.adapter.card.key, len(case_ids)
         for start in range(0, total, portion):
