@@ -20,6 +20,7 @@ _PENALTIES = 16
 _SMALLEST = 0.05
 _SWEEPS = 60
 _TOLERANCE = 1e-4
+_NOTHING = 1e-6
 
 Term = tuple[tuple[int, int], ...]
 """(attribute, level) of each level that a column joins."""
@@ -97,9 +98,11 @@ def _chosen(columns: FloatArray, y: FloatArray, projection: FloatArray) -> BoolA
         return none
     grid = highest * np.geomspace(1, _SMALLEST, _PENALTIES)
     paths = lasso(x, np.repeat(rest[:, None], len(grid), axis=1), grid)
-    losses = ((rest[:, None] - x @ paths) ** 2).sum(axis=0)
-    best = int(np.argmin(losses + np.log(len(y)) * (paths != 0).sum(axis=0)))
-    return np.asarray(paths[:, best] != 0)
+    # At the largest penalty a column may or may not be 0, by the last digit: that is no choice.
+    kept = np.abs(paths) > _NOTHING
+    losses = ((rest[:, None] - x @ np.where(kept, paths, 0.0)) ** 2).sum(axis=0)
+    best = int(np.argmin(losses + np.log(len(y)) * kept.sum(axis=0)))
+    return np.asarray(kept[:, best])
 
 
 def lasso(x: FloatArray, y: FloatArray, penalties: FloatArray) -> FloatArray:
@@ -140,10 +143,17 @@ def _main_effects(cells: IntArray) -> FloatArray:
 
 
 def _interactions(cells: IntArray) -> tuple[list[Term], FloatArray]:
-    """Return a column for every pair of levels of two attributes that occurs."""
+    """Return a column for every pair of levels of two attributes, the first of each left out.
+
+    Columns of the first levels are sums of the others and of main effects: with them, which of
+    several equal columns is chosen would be chance.
+    """
     terms: list[Term] = []
     for first, second in itertools.combinations(range(cells.shape[1]), 2):
         pairs = np.unique(cells[:, [first, second]], axis=0).tolist()
-        terms += [((first, a), (second, b)) for a, b in pairs]
+        lowest = cells[:, first].min(), cells[:, second].min()
+        terms += [((first, a), (second, b)) for a, b in pairs if a != lowest[0] and b != lowest[1]]
     columns = [np.all([cells[:, at] == level for at, level in term], axis=0) for term in terms]
+    if not terms:
+        return terms, np.zeros((len(cells), 0))
     return terms, np.stack(columns, axis=1).astype(np.float64)
