@@ -13,7 +13,7 @@ from audits.fairness.statistics.point import Point, undefined
 from audits.fairness.types import BoolArray, IntArray
 from audits.fairness.weighted.mass import kish_patients, weights_of
 
-_BOTH = 10
+_BOTH = 3
 """Cases of each outcome from which the residuals' own variance may narrow the effective count."""
 
 
