@@ -48,6 +48,8 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch):
         spreading._connected("local")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_ray_gives_the_scores_of_one_process(tmp_path):
     ray = pytest.importorskip("ray", reason="Ray is an extra of its own (auscult[ray])")
     study, model = SAMPLES / "icu_deterioration", SAMPLES / "icu_deterioration/models/mlp-1.0"
