@@ -15,7 +15,8 @@ from dashboard.views.pickers import pick_one
 from dashboard.words import humanised, unit_label
 
 Quality = Mapping[str, Any]
-SHOWN = 12
+MONTHS = 24
+"""Months drawn; evidence.json holds the others."""
 _STATES = {
     "recognised": "can be a code of its system",
     "malformed": "cannot be one",
@@ -171,7 +172,10 @@ def _prevalence(quality: Quality) -> None:
         ("month", "month", [p for p in months if p["label"] == name]),
     ):
         if entries:
-            rows = tuple(_row(entry, key) for entry in entries)
+            if len(entries) > MONTHS and key == "month":
+                st.caption(f"The last {MONTHS} of {len(entries)} months.")
+            last = entries[-MONTHS:] if key == "month" else entries
+            rows = tuple(_row(entry, key) for entry in last)
             chart = Forest(
                 metric="Prevalence", unit="percent", rows=rows, graded=False, grouped=what
             )
