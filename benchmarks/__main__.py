@@ -8,6 +8,8 @@ import sys
 MODULES = (
     "benchmarks.fairness",
     "benchmarks.explanations",
+    "benchmarks.imaging",
+    "benchmarks.viewer",
     "benchmarks.tables",
     "benchmarks.comparison",
     "benchmarks.reports",

@@ -1,0 +1,235 @@
+"""Are badges and shortcut verdicts calibrated? Small networks whose truth is known.
+
+    python -m benchmarks.imaging            # prints, and writes imaging_results.json
+    python -m benchmarks.imaging --models 40
+
+Badges: images of noise with one bright lesion, a network trained on them. Maps of noise, and maps
+of the same network with shuffled weights, must not pass; its own must. Shortcuts: networks trained
+where a marker says nothing about the label must not be called users of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from safetensors.torch import save
+from scipy.ndimage import gaussian_filter
+
+from audits.cohorts import Study, open_study
+from audits.explanations.cams import cam_engine
+from audits.explanations.checks.deletion import deletion_rank
+from audits.explanations.checks.randomisation import randomisation_checks, shuffled_weights
+from audits.explanations.shortcuts import judge_shortcuts, measure_shortcuts
+from model_adapters import load_adapter, manifest_text
+
+SIZE = 32
+CASES = 60
+PATIENTS = 40
+RESULTS = Path(__file__).with_name("imaging_results.json")
+LAYERS = [
+    ("Conv2d", {"in_channels": 1, "out_channels": 8, "kernel_size": 3, "padding": 1}),
+    ("ReLU", {}),
+    ("MaxPool2d", {"kernel_size": 2}),
+    ("Conv2d", {"in_channels": 8, "out_channels": 16, "kernel_size": 3, "padding": 1}),
+    ("ReLU", {}),
+    ("MaxPool2d", {"kernel_size": 2}),
+    ("Conv2d", {"in_channels": 16, "out_channels": 16, "kernel_size": 3, "padding": 1}),
+    ("ReLU", {}),
+    ("AdaptiveAvgPool2d", {"output_size": 1}),
+    ("Flatten", {}),
+    ("Linear", {"in_features": 16, "out_features": 1}),
+]
+
+
+def network() -> torch.nn.Sequential:
+    """Return the network of all figures, randomly initialised."""
+    return torch.nn.Sequential(*(getattr(torch.nn, kind)(**args) for kind, args in LAYERS))
+
+
+def pictures(
+    count: int, rng: np.random.Generator, *, marked: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return images (n, 32, 32) of 0-255, labels, and masks of a marker in a corner."""
+    images = gaussian_filter(rng.normal(size=(count, SIZE, SIZE)), (0, 1, 1)) * 60 + 90
+    labels = rng.random(count) < 0.5
+    masks = np.zeros((count, SIZE, SIZE), dtype=bool)
+    for one in range(count):
+        if labels[one]:
+            i, j = rng.integers(9, SIZE - 9, 2)
+            images[one, i - 3 : i + 4, j - 3 : j + 4] += 90
+        if rng.random() < marked:  # says nothing about the label
+            top, left = rng.integers(0, 2, 2) * (SIZE - 6) + 1
+            masks[one, top : top + 4, left : left + 4] = True
+            images[one][masks[one]] = 250
+    return np.clip(images, 0, 255), labels.astype(np.float32), masks
+
+
+def trained(seed: int, steps: int, *, marked: float = 0.0) -> torch.nn.Sequential:
+    """Return a network trained to find the lesion."""
+    torch.manual_seed(seed)
+    rng, net = np.random.default_rng(seed), network()
+    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
+    images, labels, _ = pictures(600, rng, marked=marked)
+    x = torch.as_tensor(images / 255 - 0.5, dtype=torch.float32)[:, None]
+    y = torch.as_tensor(labels)
+    for _ in range(steps):
+        rows = torch.as_tensor(rng.integers(0, len(x), 48))
+        optimiser.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(x[rows])[:, 0], y[rows])
+        loss.backward()
+        optimiser.step()
+    return net.eval()
+
+
+def model_folder(folder: Path) -> Path:
+    """Write the network as a model folder; other weights take its place in memory."""
+    folder.mkdir()
+    net = network()
+    names = {
+        f"{at}.{name}": t for at, part in enumerate(net) for name, t in part.state_dict().items()
+    }
+    data = save({f"l{key}": value for key, value in names.items()})
+    (folder / "weights.safetensors").write_bytes(data)
+    document = {
+        "model": {
+            "id": "toy", "version": "1", "task": "binary", "outputs": ["lesion"], "space": "logit",
+        },
+        "weights": {
+            "format": "safetensors",
+            "file": "weights.safetensors",
+            "sha256": hashlib.sha256(data).hexdigest(),
+        },
+        "architecture": {
+            "name": "sequential",
+            "target_layer": "l7",
+            "layers": [
+                {"type": kind, "args": args, "key": f"l{at}"}
+                for at, (kind, args) in enumerate(LAYERS)
+            ],
+        },
+        "inputs": {"image": {"size": [SIZE, SIZE], "mean": [0.5], "std": [1.0]}},
+    }  # fmt: skip
+    (folder / "model.toml").write_text(manifest_text(document), encoding="utf-8")
+    return folder
+
+
+def badge_figures(base: Any) -> dict[str, Any]:
+    """Return the share of maps that pass, by what they are maps of."""
+    rng = np.random.default_rng(11)
+    net = trained(1, 300)
+    adapter = base.with_module(net)
+    images, labels, _ = pictures(4 * CASES, rng)
+    x = torch.as_tensor(images / 255 - 0.5, dtype=torch.float32)[:, None]
+    found = adapter.predict({"image": x})[:, 0] > 0
+    rows = np.flatnonzero(found & (labels == 1))[:CASES]
+    cases = {"image": x[rows]}
+    own = cam_engine(adapter).forward_with_maps(cases)[1][:, 0]
+    (check,) = randomisation_checks(adapter, "gradcam", (0,), cases)
+    twin = base.with_module(shuffled_weights(net, 3))
+    shuffled = cam_engine(twin).forward_with_maps(cases)[1][:, 0]
+    (other,) = randomisation_checks(twin, "gradcam", (0,), cases)
+    noise = gaussian_filter(rng.normal(size=own.shape), (0, 1, 1))
+
+    def passing(maps: np.ndarray) -> int:
+        ranks = [
+            deletion_rank(adapter, {"image": cases["image"][at : at + 1]}, "image", 0, one, seed=at)
+            for at, one in enumerate(maps)
+        ]
+        return sum(rank.p <= 0.05 for rank in ranks)
+
+    return {
+        "cases": len(rows),
+        "accuracy": float((found == (labels == 1)).mean()),
+        "own maps pass": passing(own),
+        "own maps, parameter randomisation": check.verdict,
+        "random maps pass": passing(noise),
+        "maps of the randomised network pass": passing(shuffled),
+        "randomised against itself": other.verdict,
+    }
+
+
+def marked_study(folder: Path) -> Study:
+    """Write images with markers that say nothing about the label."""
+    folder.mkdir()
+    images, labels, masks = pictures(PATIENTS, np.random.default_rng(5), marked=0.8)
+    rows = []
+    for at in range(PATIENTS):
+        Image.fromarray(images[at].astype(np.uint8)).save(folder / f"{at}.png")
+        mask = f"{at}_m.png" if masks[at].any() else ""
+        if mask:
+            Image.fromarray((masks[at] * 255).astype(np.uint8)).save(folder / mask)
+        rows.append((f"c{at}", f"p{at}", f"{at}.png", mask, int(labels[at])))
+    names = ["case_id", "patient_id", "image", "marker", "lesion"]
+    pd.DataFrame(rows, columns=names).to_parquet(folder / "cases.parquet")
+    spec = {
+        "study": {"name": "marked", "version": "1"},
+        "cases": {"table": "cases.parquet", "patient": "patient_id"},
+        "labels": {"lesion": {"column": "lesion"}},
+        "inputs": {"image": {"column": "image", "kind": "png", "marker_mask_column": "marker"}},
+    }
+    (folder / "study.toml").write_text(manifest_text(spec), encoding="utf-8")
+    return open_study(folder)
+
+
+def shortcut_figures(base: Any, study: Study, models: int) -> dict[str, Any]:
+    """Return the verdicts on networks that had no shortcut to learn."""
+    verdicts: list[str] = []
+    for seed in range(models):
+        adapter = base.with_module(trained(100 + seed, 60, marked=0.8))
+        judged = judge_shortcuts(measure_shortcuts(study, adapter, seed=seed), seed=seed)
+        verdicts += [one["verdict"] for one in judged["outputs"]]
+        if seed % 20 == 0:
+            print(f"{seed + 1} of {models} networks", flush=True)
+    return {word: verdicts.count(word) for word in ("used", "not_used", "inconclusive")}
+
+
+def leak_figures(base: Any) -> dict[str, Any]:
+    """Return what 100 calls leave behind: resident memory and hooks."""
+    adapter = base.with_module(trained(1, 5))
+    engine = cam_engine(adapter)
+    batch = {"image": torch.randn(16, 1, SIZE, SIZE)}
+    for _ in range(20):
+        engine.forward_with_maps(batch)
+    gc.collect()
+    before = _resident()
+    for _ in range(100):
+        engine.forward_with_maps(batch)
+    gc.collect()
+    hooks = sum(len(part._forward_hooks) for part in adapter.module().modules())  # noqa: SLF001
+    return {"resident_kib": _resident() - before, "hooks": hooks}
+
+
+def _resident() -> int:
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def main() -> None:
+    """Measure, print, and keep the results."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--models", type=int, default=200)
+    models = parser.parse_args().models
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        base = load_adapter(model_folder(Path(folder) / "model"), device="cpu")
+        results = {"badges": badge_figures(base), "leak of 100 calls": leak_figures(base)}
+        print(json.dumps(results, indent=2, sort_keys=True), flush=True)
+        study = marked_study(Path(folder) / "study")
+        results["shortcut verdicts without a shortcut"] = shortcut_figures(base, study, models)
+    text = json.dumps(results, indent=2, sort_keys=True)
+    print(text)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
