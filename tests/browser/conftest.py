@@ -92,7 +92,7 @@ def walk(tmp_path_factory):
         )
     fixture = _run_fixture()
     fixture.write_run(folder, folder / "store")
-    model = fixture.write_model(folder / "models" / "scores", folder / "study")
+    model = fixture.write_model(folder / "study" / "models" / "scores", folder / "study")
     with served(folder, "--study", str(folder / "study"), "--model", str(model)) as url:
         yield url, folder / "store"
 
