@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +64,20 @@ def pick_run(cards: list[RunCard]) -> RunCard:
             f"Run {wanted} is not in this store; showing the newest one instead.",
             icon=":material/link_off:",
         )
-    chosen = pick_one(
-        "Run", list(by_id), key=state.RUN, format_func=lambda run: _run_label(by_id[run])
-    )
+    labels = run_labels(cards)
+    chosen = pick_one("Run", list(by_id), key=state.RUN, format_func=labels.__getitem__)
     return by_id[chosen]
+
+
+def run_labels(cards: list[RunCard]) -> dict[str, str]:
+    """Return the words for each run by its id, no two alike.
+
+    Streamlit tells options apart by their words: of two runs of the same minute it would show one
+    and open the other. Such runs carry the end of their id.
+    """
+    words = {card.id: _run_label(card) for card in cards}
+    held = Counter(words.values())
+    return {run: f"{text} · {run[-8:]}" if held[text] > 1 else text for run, text in words.items()}
 
 
 def pick(

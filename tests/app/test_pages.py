@@ -214,3 +214,13 @@ def test_the_explorer_at_the_declared_threshold_shows_the_numbers_of_the_run(ope
         for metric in ("tpr", "fpr"):
             for part in ("k", "n"):
                 assert group.metrics[metric][part] == declared["metrics"][metric][part]
+
+
+def test_two_runs_of_the_same_minute_are_told_apart(open_app, tmp_path, run_fixture):
+    for run in ("run-first", "run-second"):
+        run_fixture.write_run(tmp_path / run, tmp_path / "store", run_id=run)
+    for run in ("run-first", "run-second"):
+        app = open_app(tmp_path / "store", "reports", run=run)
+        healthy(app)
+        assert run in texts(app)
+        assert len(set(app.selectbox("run").options)) == 2
