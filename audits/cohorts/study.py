@@ -243,7 +243,7 @@ class Study:
             return {}
         row, out = self.cases.iloc[self.row(case_id)], {}
         for name, at in self._measured_at.items():
-            apart = pd.to_datetime(row[when]) - pd.to_datetime(row.get(at))
+            apart = pd.to_datetime(row[when]) - pd.to_datetime(row[at])
             if not pd.isna(apart):
                 out[name] = float(apart / pd.Timedelta(hours=1))
         return out

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from audits.explanations.spaces import explained
 if TYPE_CHECKING:
     import torch
 
-    from model_adapters.base import ModelAdapter, Prepared
+    from model_adapters.base import ModelAdapter, OutputSpec, Prepared
 
 ROWS_PER_CALL = 256
 PIXELS_PER_CALL = {"cpu": 2**17, "cuda": 2**24}
@@ -30,6 +30,19 @@ BLUR = 0.08
 """Standard deviation of the blur as a share of the image's size."""
 
 Baseline = float | None
+
+
+class Predictor(Protocol):
+    """Whatever gives numbers for prepared cases: a model, or a measure of its output."""
+
+    @property
+    def output(self) -> OutputSpec:
+        """Return what the numbers are."""
+        ...
+
+    def predict(self, prepared: Prepared) -> npt.NDArray[np.float64]:
+        """Return (n, outputs)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +94,7 @@ class OcclusionEngine:
 
 
 def occlusion_maps(
-    adapter: ModelAdapter,
+    adapter: Predictor,
     prepared: Prepared,
     field: str,
     boxes: BoxGrid,
@@ -114,7 +127,7 @@ def occlusion_maps(
 
 
 def _one_case(
-    adapter: ModelAdapter,
+    adapter: Predictor,
     case: Mapping[str, Any],
     field: str,
     boxes: BoxGrid,
@@ -139,7 +152,7 @@ def _one_case(
 
 
 def evaluate_variants(
-    adapter: ModelAdapter,
+    adapter: Predictor,
     case: Mapping[str, Any],
     field: str,
     variants: range,
@@ -189,7 +202,7 @@ def kept_or_filled(image: Any, fill: Any, keep: npt.NDArray[np.bool_]) -> Any:
 
 def rows_per_call(adapter: Any, image: Any, most: int) -> int:
     """Return how many versions of an image go into one call: fewer where it is large."""
-    size = math.prod(image.shape[1:])
+    size = math.prod(int(side) for side in image.shape[1:])
     device = str(getattr(adapter, "device", "cpu"))
     return max(1, min(most, PIXELS_PER_CALL.get(device, 2**17) // max(1, size)))
 

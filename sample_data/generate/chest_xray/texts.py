@@ -91,7 +91,8 @@ left out because version 2.0's probabilities are not calibrated to the study's p
 radiographs, so a smaller gap would not change whom the model is used for."
 "margin.fpr" = "Ten needless alarms in a hundred: one more second look in ten normal images."
 "margin.auroc" = "A step in ranking, such as .90 to .95, that a reader notices."
-"causes.population" = "Invented for the sample: what a region's radiology register would say of all adult radiographs. It shows whom the cohort over- and under-represents."
+"causes.population" = "Invented for the sample: what a region's radiology register would say of \
+all adult radiographs. It shows whom the cohort over- and under-represents."
 "suppression.release" = "The patients are invented, so exact counts may be shown."
 "suppression.cell" = "Kept at the customary ten for the restricted release."
 
