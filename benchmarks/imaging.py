@@ -111,7 +111,6 @@ def model_folder(folder: Path) -> Path:
         },
         "architecture": {
             "name": "sequential",
-            "target_layer": "l7",
             "layers": [
                 {"type": kind, "args": args, "key": f"l{at}"}
                 for at, (kind, args) in enumerate(LAYERS)

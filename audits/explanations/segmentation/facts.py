@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from audits.explanations.segmentation.scores import RegionScores
 
 if TYPE_CHECKING:
     from audits.explanations.pixels.boxes import BoxGrid
+    from model_adapters.base import ModelAdapter
 
 REMOVED = 0.1
 """Share of the image that is blanked to see what the map's strongest places do."""
@@ -134,7 +135,9 @@ def region_facts(  # noqa: PLR0913 - everything that is measured of one case
     def blanked(number: int) -> Any:
         return kept_or_filled(image, fill, ~places[number])
 
-    found = evaluate_variants(against, prepared, field, range(len(places)), blanked)
+    found = evaluate_variants(
+        cast("ModelAdapter", against), prepared, field, range(len(places)), blanked
+    )
     size, unit = pixel_size
     assert scores.masks is not None  # noqa: S101 - the caller fixed the region
     return RegionFacts(
@@ -169,7 +172,7 @@ def size_effects(
 
     own = scores.predicted(scores.pixels(prepared))[0, index]
     sized = SegmentedSize(scores=scores, index=index, target=own if target is None else target)
-    maps = occlusion_maps(sized, prepared, scores.inputs[0].name, boxes)[0]
+    maps = occlusion_maps(cast("ModelAdapter", sized), prepared, scores.inputs[0].name, boxes)[0]
     return maps[0] * np.float32(pixel_size), maps[1]
 
 
