@@ -117,7 +117,11 @@ def main() -> int:
             page = browser.new_page(viewport={"width": 1440, "height": 1200})
             page.set_default_timeout(120_000)
             sent: list[Any] = []
-            page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+
+            def watch(socket: Any) -> None:
+                socket.on("framesent", lambda frame: sent.append(len(frame)))
+
+            page.on("websocket", watch)
             page.goto(f"{url}/case?case=c1")
             page.locator("canvas[role=img]").wait_for()
             page.wait_for_timeout(3000)
