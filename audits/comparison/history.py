@@ -69,7 +69,8 @@ def version_history(
     """Return every version that gave an output, oldest first.
 
     Args:
-        runs: Evidence of the runs, at whichever release they have.
+        runs: Evidence of the runs, at whichever release they have; of two runs of the same second
+            the one listed first is the later, as :func:`audits.storage.list_runs` lists them.
         output: Name of the output.
         metric: METRIC of the contract.
         attributes: The group; everybody by default.
@@ -80,7 +81,7 @@ def version_history(
         policy and threshold is kept once, at its latest.
     """
     found: dict[Key, tuple[Evidence, Mapping[str, Any]]] = {}
-    for run in sorted(runs, key=lambda one: (one["run"]["created"], one["run"]["id"])):
+    for run in sorted(reversed(runs), key=lambda one: str(one["run"]["created"])):
         for one in run["outputs"]:
             if one["name"] == output and (model is None or _id_of(one) == model):
                 found.pop(_same(run, one), None)

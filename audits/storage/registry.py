@@ -151,7 +151,7 @@ class Store:
         query = (
             "SELECT DISTINCT r.run, r.policy_sha256, r.time, r.path FROM runs r "
             "LEFT JOIN run_models m ON m.run = r.run WHERE r.study_sha256 = ? "
-            "OR m.weights_sha256 IN (SELECT value FROM json_each(?)) ORDER BY r.time, r.run"
+            "OR m.weights_sha256 IN (SELECT value FROM json_each(?)) ORDER BY r.time, r.rowid"
         )
         with self._connection() as db:
             rows = db.execute(query, (study_sha256, json.dumps(list(weights)))).fetchall()
@@ -193,7 +193,7 @@ class Store:
         """Return every run ever registered, newest first."""
         query = (
             "SELECT run, path, time, kind, study_name, study_sha256, policy_sha256, "
-            "content_key, models FROM runs ORDER BY time DESC, run DESC"
+            "content_key, models FROM runs ORDER BY time DESC, rowid DESC"
         )
         with self._connection() as db:
             rows = db.execute(query).fetchall()

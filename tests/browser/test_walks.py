@@ -99,7 +99,7 @@ def test_a_reviewer_declares_a_policy_audits_exports_and_verifies(watch, walk):
     page.get_by_role("textbox", name="Conditions or reasons").fill(
         "The margin was agreed beforehand."
     )
-    page.locator('[data-testid="stFormSubmitButton"] button').click()
+    page.locator('[data-testid="stFormSubmitButton"] button').filter(has_text="Sign").click()
     page.get_by_text("Signed:").first.wait_for()
     page.get_by_role("tab", name="Exports").click()
     page.get_by_role("button", name="Verify now").click()
