@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,10 +12,35 @@ from audits.types import Estimate
 RESAMPLES = 1000
 INTERVAL = (0.025, 0.975)
 FEWEST = 2
+MOST_KEPT = 2000
+"""Patients up to whom the draws are kept: 16 MB for a number of patients and a seed."""
 METHOD = "percentile bootstrap by patient"
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+def resamples(patients: int, seed: int) -> Floats:
+    """Return how often every patient is drawn in every resample, (resamples, patients), read-only.
+
+    The same patients are resampled for many quantities, so small tables are kept.
+
+    Args:
+        patients: How many there are, and how many are drawn.
+        seed: Seed of the draws.
+    """
+    return _drawn(patients, seed) if patients <= MOST_KEPT else _draw(patients, seed)
+
+
+def _draw(patients: int, seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(patients, np.full(patients, 1 / patients), size=RESAMPLES)
+    found: Floats = drawn.astype(np.float64)  # products with floats then run in BLAS
+    found.setflags(write=False)
+    return found
+
+
+_drawn = lru_cache(maxsize=16)(_draw)
 
 
 def cluster_means(values: Floats, clusters: Ints, seed: int) -> list[Estimate]:
@@ -46,8 +73,7 @@ def cluster_ratios(values: Floats, whole: Floats, clusters: Ints, seed: int) -> 
             value=None, n=len(values), n_patients=len(codes), reason="there is nothing to share"
         )
         return [nothing] * values.shape[1]
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(codes), np.full(len(codes), 1 / len(codes)), size=RESAMPLES)
+    drawn = resamples(len(codes), seed)
     ratios = (drawn @ sums) / np.maximum(drawn @ sizes, np.finfo(float).tiny)[:, None]
     enough = len(codes) >= FEWEST
     low, high = np.quantile(ratios, INTERVAL, axis=0)

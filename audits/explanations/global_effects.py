@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from model_adapters.base import Feature, ModelAdapter
 
 CASES_PER_STEP = 200
-SPLIT_CASES = 500
+SPLIT_CASES = 200
 STEPS_STOP = Stop(relative=0.1, absolute=0.02, min_cycles=1, max_cycles=1, seconds=0.0)
 """One cycle of the background per case: the mean over many cases averages its error out."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.cluster_means import cluster_ratios
+from audits.explanations.cluster_means import cluster_ratios, resamples
 from audits.types import Estimate
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def protected_inventory(
     """
     known = {basis: _columns_of(attributes, names) for basis, names in BASES.items()}
     inputs = []
-    for place, feature in enumerate(found.features):
-        shares = _shares(found, place, seed)
+    shares_of = _shares(found, seed)
+    for feature, shares in zip(found.features, shares_of, strict=True):
         for basis, columns in known.items():
             measures = feature.name.lower() in BASES[basis]
             nobody: list[Attribute | None] = [None] if measures else []
@@ -148,14 +148,16 @@ def _entry(
     }
 
 
-def _shares(found: GlobalEffects, place: int, seed: int) -> list[dict[str, Any]]:
-    """Return the input's share of attribution in every output."""
-    out = []
+def _shares(found: GlobalEffects, seed: int) -> list[list[dict[str, Any]]]:
+    """Return every input's share of attribution in every output."""
+    out: list[list[dict[str, Any]]] = [[] for _ in found.features]
     for index, name in enumerate(found.outputs):
-        absolute = np.abs(found.effects[:, :, index])
-        (share,) = cluster_ratios(absolute[:, [place]], absolute.sum(axis=1), found.patients, seed)
-        rank = 1 + int((absolute.mean(axis=0) > absolute[:, place].mean()).sum())
-        out.append({"output": name, "share": share.to_dict(), "rank": rank})
+        absolute = np.abs(found.effects[:, : len(out), index])
+        whole = np.abs(found.effects[:, :, index]).sum(axis=1)
+        means = np.abs(found.effects[:, :, index]).mean(axis=0)
+        for place, share in enumerate(cluster_ratios(absolute, whole, found.patients, seed)):
+            rank = 1 + int((means > means[place]).sum())
+            out[place].append({"output": name, "share": share.to_dict(), "rank": rank})
     return out
 
 
@@ -236,9 +238,9 @@ def _resampled(moments: Floats, patients: Ints, seed: int, of_sums: Any, count: 
     value = float(of_sums(sums.sum(axis=0, keepdims=True))[0])
     if np.isnan(value):
         return Estimate.undefined("the input or the basis has only one value")
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(codes), np.full(len(codes), 1 / len(codes)), size=RESAMPLES)
-    low, high = np.nanquantile(of_sums(drawn @ sums), (0.025, 0.975))
+    low, high = np.nanquantile(
+        of_sums(resamples(len(codes), seed)[:RESAMPLES] @ sums), (0.025, 0.975)
+    )
     return Estimate(
         value=value,
         low=float(low),
