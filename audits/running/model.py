@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from audits.explanations.shortcuts import MeasuredSuspect
     from audits.predictions.segmentation import SegmentedCohort
 
-IMPORTANCE_PER_EXPLAINED = 10
+IMPORTANCE_PER_EXPLAINED = 6
 """Random cases behind the global importance, for every case that is explained one by one."""
 
 

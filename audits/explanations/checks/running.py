@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.checks import names
-from audits.explanations.checks.deletion import copied_map
+from audits.explanations.checks.deletion import CopiedMap, copied_map
 from audits.explanations.checks.mappers import mapper_for
 from audits.explanations.checks.reference import model_reference
 from audits.explanations.checks.stability import max_sensitivity
@@ -28,6 +28,7 @@ def run_checks(
     explanation: CaseExplanation,
     *,
     others: Sequence[CaseExplanation] | None = None,
+    insertion: bool = True,
 ) -> tuple[Check, ...]:
     """Test one explanation: of a map its rank, stability and weights, of effects rank and signs.
 
@@ -35,10 +36,11 @@ def run_checks(
         request: The case.
         explanation: Its explanation.
         others: Explanations of the other outputs of the case; None has their maps computed.
+        insertion: Whether a map's insertion curve is measured, which informs and decides nothing.
     """
     if explanation.map is not None:
         maps = None if others is None else [one.map.native for one in others if one.map]
-        return _map_checks(request, explanation.method, explanation.map, maps)
+        return _map_checks(request, explanation.method, explanation.map, maps, insertion=insertion)
     from audits.explanations.checks.variables import checks_of_variables
 
     if [field.modality for field in request.adapter.inputs] != ["table"]:
@@ -57,7 +59,12 @@ def run_checks(
 
 
 def _map_checks(
-    request: Request, method: str, spatial: SpatialMap, others: Sequence[Map] | None
+    request: Request,
+    method: str,
+    spatial: SpatialMap,
+    others: Sequence[Map] | None,
+    *,
+    insertion: bool,
 ) -> tuple[Check, ...]:
     """Return ranks, stability, similarity of outputs and parameter randomisation.
 
@@ -72,17 +79,25 @@ def _map_checks(
         spatial.native,
         seed=request.seed,
     )
-    removed, given_back = copies.deletion(), copies.insertion()
+    removed = copies.deletion()
     randomised, usual = model_reference(
         request.study, request.adapter, method, request.index, seed=request.seed
     ).of(request.index)
     return (
         rank_check(removed.p, detail=removed.text),
-        rank_check(given_back.p, name=names.INSERTION, detail=given_back.text),
+        _given_back(copies) if insertion else _WAITING,
         _stability(request, method, spatial.field, usual),
         _similarity(spatial.native, _other_maps(request, method) if others is None else others),
         randomised,
     )
+
+
+_WAITING = Check(name=names.INSERTION, value=None, null=ALPHA, verdict="not_checked")
+
+
+def _given_back(copies: CopiedMap) -> Check:
+    found = copies.insertion()
+    return rank_check(found.p, name=names.INSERTION, detail=found.text)
 
 
 def rank_check(p: float, *, name: str = names.DELETION, detail: str = "") -> Check:

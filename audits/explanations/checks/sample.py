@@ -62,7 +62,10 @@ def with_checks(
             found = tables[one.case][index]
         else:
             found = run_checks(
-                sample.request(rows[one.case], index), one, others=_others(explanations, one)
+                sample.request(rows[one.case], index),
+                one,
+                others=_others(explanations, one),
+                insertion=False,
             )
         out.append(replace(one, checks=(*one.checks, *found)))
         done += 1

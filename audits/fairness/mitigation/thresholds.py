@@ -9,6 +9,8 @@ import numpy as np
 
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
+STEPS = 500
+
 
 def threshold_for(score: FloatArray, among: BoolArray, rate: float) -> float:
     """Return the threshold whose flagged share among some rows is nearest to a rate.
@@ -52,7 +54,9 @@ def randomised(
 
     Hardt, Price and Srebro 2016 (arXiv 1610.02413): two thresholds in each group and a coin
     between them, so that TPR and FPR agree between groups; the pair with the best balanced
-    accuracy is kept. ``fairlearn.postprocessing.ThresholdOptimizer`` does the fitting.
+    accuracy is kept. ``fairlearn.postprocessing.ThresholdOptimizer`` does the fitting, on at most
+    500 quantiles of the scores: a preview needs no finer threshold, and its time grows with the
+    number of distinct scores.
 
     Args:
         score: Scores of the fitting half, (n,).
@@ -88,7 +92,7 @@ def randomised(
         prefit=True,
         predict_method="predict",
     )
-    optimizer.fit(score[:, None], y.astype(np.int64), sensitive_features=codes)
+    optimizer.fit(_coarse(score)[:, None], y.astype(np.int64), sensitive_features=codes)
     chance = np.zeros(len(at))
     rules: dict[int, list[dict[str, Any]]] = {}
     for code, rule in optimizer.interpolated_thresholder_.interpolation_dict.items():
@@ -108,6 +112,14 @@ def randomised(
                 {"weight": ignored, "flag_if": f"whatever the score, with chance {constant:.4g}"}
             )
     return chance, rules
+
+
+def _coarse(score: FloatArray) -> FloatArray:
+    """Return each score's quantile from below where there are more distinct scores than steps."""
+    if len(np.unique(score)) <= STEPS:
+        return score
+    edges = np.quantile(score, np.linspace(0, 1, STEPS), method="lower")
+    return np.asarray(edges[np.searchsorted(edges, score, side="right") - 1])
 
 
 def _said(operation: Any) -> str:
