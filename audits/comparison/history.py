@@ -81,7 +81,7 @@ def version_history(
         policy and threshold is kept once, at its latest.
     """
     found: dict[Key, tuple[Evidence, Mapping[str, Any]]] = {}
-    for run in sorted(runs[::-1], key=lambda one: str(one["run"]["created"])):
+    for run in sorted(runs[::-1], key=lambda one: str(one["run"]["created"])):  # noqa: C415 - ties
         for one in run["outputs"]:
             if one["name"] == output and (model is None or _id_of(one) == model):
                 found.pop(_same(run, one), None)
