@@ -11,8 +11,9 @@ import importlib
 import threading
 from collections.abc import Callable
 
-FIRST_PAGE = ("pandas", "dashboard.queries.runs", "dashboard.series", "dashboard.views.context")
+FIRST_PAGE = ("dashboard.queries.runs", "dashboard.series", "dashboard.views.context")
 OTHER_PAGES = (
+    "pandas",
     "plotly.tools",
     "dashboard.queries.cases",
     "dashboard.queries.calibration",

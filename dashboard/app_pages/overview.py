@@ -12,7 +12,7 @@ from dashboard.series import size_rows
 from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
-from dashboard.views.elements import provenance, show_table
+from dashboard.views.elements import provenance, show_plain_table
 from dashboard.views.entrance import who_part
 from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
@@ -55,10 +55,7 @@ else:
             entry = find_output(evidence, outputs[name].model, name)
             if entry:
                 with st.container(height=420, border=False):
-                    show_table(
-                        size_rows(entry),
-                        alt=f"Cases, patients and positives of every group for {humanised(name)}",
-                    )
+                    show_plain_table(size_rows(entry))
         provenance(evidence)
         state.write_address()
     if len(cards) > len(newest):

@@ -80,6 +80,17 @@ def show_table(rows: Sequence[Mapping[str, str]], *, alt: str) -> None:
     st.table(pd.DataFrame(rows), border="horizontal", hide_index=True, alt=alt)
 
 
+def show_plain_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """Show a small table as Markdown, which the first page draws without waiting for pandas.
+
+    Args:
+        rows: At least one row; every row has the same columns.
+    """
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in cells))
+
+
 def csv_button(frame: pd.DataFrame, *, name: str, key: str, label: str = "Download CSV") -> None:
     """Offer a table as CSV; the file is made when it is asked for."""
     st.download_button(
