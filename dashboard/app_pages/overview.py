@@ -54,8 +54,7 @@ else:
             )
             entry = find_output(evidence, outputs[name].model, name)
             if entry:
-                with st.container(height=420, border=False):
-                    show_plain_table(size_rows(entry))
+                show_plain_table(size_rows(entry))
         provenance(evidence)
         state.write_address()
     if len(cards) > len(newest):

@@ -6,9 +6,11 @@ import csv
 import json
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError  # noqa: A004 - Playwright's own
 
 from audits.storage import Reviews, list_runs, open_run
 
@@ -25,6 +27,18 @@ def _run_of(store, study: str) -> str:
     return next(record.run for record in list_runs(store) if record.study_name == study)
 
 
+def _choose_first_row(page) -> None:
+    """Click the first row; a table that is still taking its place may lose the first click."""
+    shown = page.locator("h2", has_text="Case cxr-")
+    for _ in range(3):
+        box = page.locator(".st-key-case_table canvas").first.bounding_box()
+        page.mouse.click(box["x"] + 20, box["y"] + 60)
+        with suppress(TimeoutError):
+            shown.wait_for(timeout=10_000)
+            return
+    shown.wait_for()
+
+
 def test_a_clinician_finds_a_missed_nodule_estimates_and_disagrees(watch, walk):
     url, store = walk
     watched = watch(url=url)
@@ -32,9 +46,7 @@ def test_a_clinician_finds_a_missed_nodule_estimates_and_disagrees(watch, walk):
     watched.open(f"case?run={_run_of(store, 'chest_xray')}&output=nodule&show=missed")
     page.get_by_text("surest miss first").wait_for()
     case = page.get_by_label("Case id")
-    box = page.locator(".st-key-case_table canvas").first.bounding_box()
-    page.mouse.click(box["x"] + 20, box["y"] + 60)
-    page.locator("h2", has_text="Case cxr-").wait_for()
+    _choose_first_row(page)
     missed = case.input_value()
     prediction = page.locator(".st-key-prediction")
     prediction.get_by_text("✗ Missed").wait_for()
@@ -54,6 +66,8 @@ def test_a_clinician_finds_a_missed_nodule_estimates_and_disagrees(watch, walk):
     )
     page.get_by_role("button", name="Record").click()
     page.get_by_text("Recorded:").wait_for()
+    watched.settle()
+    page.wait_for_timeout(1000)  # the button is drawn anew with the record; a click before is lost
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download CSV").click()
     with Path(saved.value.path()).open(encoding="utf-8", newline="") as file:

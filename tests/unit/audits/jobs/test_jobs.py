@@ -51,10 +51,12 @@ def test_a_job_that_cannot_work_says_why_in_one_sentence(runner, tmp_path):
 
 
 def test_a_failed_job_starts_again(runner, tmp_path):
+    started = set()
     for _ in range(2):
-        job = runner.start("k1", ["--no-such-option"], tmp_path / "run")
-        assert not job.ended
+        runner.start("k1", ["--no-such-option"], tmp_path / "run")
         until(runner, "k1", "failed")
+        started.add((tmp_path / "store" / "jobs" / "k1" / PID).read_text())
+    assert len(started) == 2, "another process for the second start"
 
 
 @pytest.mark.usefixtures("busy_lane")
