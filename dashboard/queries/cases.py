@@ -77,24 +77,6 @@ class CaseFacts:
     groups: dict[str, str]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def scored_cases(ref: RunRef, model: str | None, output: str) -> pd.DataFrame:
-    """Return case_id, label, risk and groups of every scored case as a table; never changed.
-
-    For estimates over the whole cohort. Lists and single cases read :func:`scored` instead.
-    """
-    import pandas as pd
-
-    found = scored(ref, model, output)
-    ids = columns.all_ids(ref).to_pandas().iloc[found.rows].reset_index(drop=True)
-    frame = pd.DataFrame({"case_id": ids, "label": found.label, "risk": found.risk})
-    frame["label"] = frame["label"].astype("Float64").mask(found.label == columns.MISSING)
-    for name, levels in found.groups.items():
-        kind = pd.CategoricalDtype(list(levels.names))
-        frame[f"group__{name}"] = pd.Categorical.from_codes(levels.codes, dtype=kind)
-    return frame
-
-
 def has_risk(ref: RunRef, model: str | None, output: str) -> bool:
     """Return whether the output is a probability."""
     return scored(ref, model, output).has_risk

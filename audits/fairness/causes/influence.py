@@ -130,10 +130,3 @@ def mean_over(
     outcome = np.where(used, values, 0.0)
     value = float(share @ outcome)
     return Mean(value=value, influence=share * (outcome - value), used=used)
-
-
-def too_few(hits: int, n: int, what: str) -> str | None:
-    """Return a warning where a rate rests on fewer than five cases."""
-    if n < FEW:
-        return f"insufficient: {n} {what}, {FEW} needed"
-    return None if 0 < hits < n else f"all {what} are alike"

@@ -10,7 +10,6 @@ from audits.reporting.document.blocks import (
     Cell,
     Column,
     Fact,
-    Facts,
     Grid,
     Heading,
     Missing,
@@ -278,8 +277,3 @@ def margins_moved(evidence: Evidence) -> list[str]:
         for metric in evidence["policy"].get("audit", {}).get("verdict_metrics", ())
         if metric in before and metric in now and before[metric] != now[metric]
     ]
-
-
-def facts_block(*facts: Fact) -> Facts:
-    """Return facts as a block."""
-    return Facts(facts=facts)
