@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dashboard.charts.style import BLUE, GREY, VERMILLION, Figure, quiet_layout, upright
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 LANES = 0.38
@@ -59,6 +58,7 @@ class Beeswarm:
 
     def frame(self) -> pd.DataFrame:
         """Return quantiles of each variable's effects."""
+        import numpy as np
         import pandas as pd
 
         steps = {"Lowest": 0.0, "5 %": 0.05, "Median": 0.5, "95 %": 0.95, "Highest": 1.0}
@@ -76,6 +76,8 @@ class Beeswarm:
 
     def figure(self) -> Figure:
         """Return swarms: high values are filled diamonds, low ones open circles."""
+        import numpy as np
+
         kinds: tuple[tuple[str, str, str], ...] = (
             ("lower half of values", BLUE, "circle-open"),
             ("upper half of values", VERMILLION, "diamond"),
@@ -144,6 +146,8 @@ class Dependence:
     @property
     def alt(self) -> str:
         """Return where the effect is lowest and highest."""
+        import numpy as np
+
         if not self.effects:
             return f"{self.label} was measured in none of the drawn cases."
         low, high = int(np.argmin(self.effects)), int(np.argmax(self.effects))
@@ -155,6 +159,7 @@ class Dependence:
 
     def frame(self) -> pd.DataFrame:
         """Return the mean effect by tenth of the values, or by category."""
+        import numpy as np
         import pandas as pd
 
         held = pd.DataFrame({"value": self.values, "effect": self.effects})
@@ -197,6 +202,8 @@ def _told(value: float | str) -> str:
 
 def _swarm(effects: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return heights that keep dots of like effect apart, within a lane."""
+    import numpy as np
+
     if not len(effects):
         return effects
     low, high = float(effects.min()), float(effects.max())
