@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from audits.fairness.cells import score_cells
 from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
 from audits.fairness.measures import Measured, make_subject, measure_family
 from audits.fairness.ratios import REST
+from audits.fairness.side_by_side import side_by_side
 from audits.fairness.types import (
     Comparison,
     FairnessResult,
@@ -109,18 +111,25 @@ def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> Pen
     whole = everybody(frame)
     cells = score_cells(frame, whole.by_score, whole.code, 1)
     subject = make_subject(index, frame, cells, output.threshold, policy, seed)
-    families, findings = families_of(frame, output, policy)
+    plan, findings = planned_families(output, policy)
     crossed = crossed_names(policy)
-    measured = []
-    for family in families:
-        reference, finding = reference_of(family, policy)
-        findings += finding
+
+    def split(names: tuple[str, ...], *, declared: bool) -> tuple[Measured, list[Finding]]:
+        family = _family(frame, output, names, declared=declared)
+        reference, found = reference_of(family, policy)
         is_crossed = family.tier == "marginal" and family.names[0] in crossed
-        measured.append(measure_family(subject, family, reference=reference, crossed=is_crossed))
+        return measure_family(subject, family, reference=reference, crossed=is_crossed), found
+
+    def undivided() -> tuple[Measured, list[Finding]]:
+        return measure_family(subject, whole), []
+
+    tasks = [undivided, *(partial(split, names, declared=declared) for names, declared in plan)]
+    (overall, _), *found = side_by_side(tasks, frame.n)
+    findings += [finding for _, some in found for finding in some]
     return Pending(
         output=output,
-        overall=measure_family(subject, whole),
-        families=tuple(measured),
+        overall=overall,
+        families=tuple(measured for measured, _ in found),
         not_available=absent_groups(output, policy),
         findings=tuple(
             findings + _row_findings(frame, output) + metric_findings(frame, output.name, policy)
@@ -140,14 +149,16 @@ def families_of(
 
     A crossing that was asked for but that the policy does not declare is exploratory.
     """
-    by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
     plan, findings = planned_families(output, policy)
-    return [
-        crossing(frame, [by_name[name] for name in names], declared=declared)
-        if len(names) > 1
-        else marginal(frame, by_name[names[0]], declared=declared)
-        for names, declared in plan
-    ], findings
+    tasks = [partial(_family, frame, output, names, declared=declared) for names, declared in plan]
+    return side_by_side(tasks, frame.n), findings
+
+
+def _family(frame: Frame, output: ScoredOutput, names: Sequence[str], *, declared: bool) -> Family:
+    by_name: dict[str, Grouping] = {item.name: item for item in output.attributes}
+    if len(names) > 1:
+        return crossing(frame, [by_name[name] for name in names], declared=declared)
+    return marginal(frame, by_name[names[0]], declared=declared)
 
 
 def planned_families(

@@ -6,6 +6,7 @@ Exploratory by nature: nothing here carries a verdict, and no verdict moves with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from audits.fairness.frame import Family, Frame, build_frame, everybody
 from audits.fairness.moments import Moments, patient_moments
 from audits.fairness.rates import DENOMINATORS, MIRROR, complement, rate_estimates
 from audits.fairness.ratios import Ratio, Sums, icc_from_sums
+from audits.fairness.side_by_side import side_by_side
 from audits.fairness.types import FloatArray, GroupResult, IntArray, ScoredOutput
 from audits.policy import Policy, load_policy
 from audits.types import Estimate
@@ -95,7 +97,10 @@ class ThresholdExplorer:
             )
         policy = policy or load_policy(None, groups=[item.name for item in output.attributes])
         families, _ = families_of(self.frame, output, policy)
-        self._tables = [_table(self.frame, family) for family in (everybody(self.frame), *families)]
+        tasks = [
+            partial(_table, self.frame, family) for family in (everybody(self.frame), *families)
+        ]
+        self._tables = side_by_side(tasks, self.frame.n)
 
     def at(self, threshold: float) -> Exploration:
         """Return every group's rates and net benefit at a threshold, with intervals."""

@@ -1,7 +1,7 @@
 """The audit of a cohort that does not fit into memory: the same sums, bucket after bucket.
 
 Rows were counted by group, label and score (:class:`audits.fairness.counts.Counts`) and put aside
-by patient (:class:`audits.fairness.spill.Spill`). Memory is that of the counts and one bucket.
+by patient (:class:`audits.fairness.spill.Spill`). Memory is that of the counts and of two buckets.
 Beyond a million distinct scores, ranks are those of 65,536 bins; rates at the threshold, the Brier
 score and observed over expected are exact all the same.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -27,11 +28,15 @@ from audits.fairness.cells import ScoreCells, cells_of
 from audits.fairness.counts import BINS, Counts
 from audits.fairness.frame import Family, Frame, family_of_codes
 from audits.fairness.gathering import Part
-from audits.fairness.measures import make_subject, measure_family
+from audits.fairness.measures import Measured, make_subject, measure_family
+from audits.fairness.side_by_side import side_by_side
 from audits.fairness.spill import Bucket, Spill
 from audits.fairness.types import FairnessResult, FloatArray, IntArray, ScoredOutput
 from audits.policy import Policy
 from audits.types import Finding, Progress, silent
+
+_BUCKETS_AT_ONCE = 2
+"""Families measured beside each other: each reads a bucket of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,21 +141,32 @@ def _measure(
     subject = make_subject(index, frame, whole_rows.cells, output.threshold, policy, seed)
     plan, findings = planned_families(output, policy)
     crossed = crossed_names(policy)
-    measured = []
-    for at, (names, declared) in enumerate(plan):
-        progress(at / len(plan), f"Measuring {output.name} by {', '.join(names)}")
+
+    def split(names: tuple[str, ...], *, declared: bool) -> tuple[Measured, list[Finding]]:
         groups = _groups(counts, output, names, declared=declared)
         family, rows = _whole(source, frame, groups)
-        reference, finding = reference_of(family, policy)
-        findings += finding
+        reference, found = reference_of(family, policy)
         is_crossed = len(names) == 1 and names[0] in crossed
-        measured.append(
-            measure_family(subject, family, reference=reference, crossed=is_crossed, rows=rows)
+        measured = measure_family(
+            subject, family, reference=reference, crossed=is_crossed, rows=rows
         )
+        return measured, found
+
+    def undivided() -> tuple[Measured, list[Finding]]:
+        return measure_family(subject, whole, rows=whole_rows), []
+
+    tasks = [undivided, *(partial(split, names, declared=declared) for names, declared in plan)]
+    (overall, _), *found = side_by_side(
+        tasks,
+        counts.n,
+        most=_BUCKETS_AT_ONCE,
+        done=lambda share: progress(share, f"Measuring {output.name} in every group"),
+    )
+    findings += [finding for _, some in found for finding in some]
     return Pending(
         output=output,
-        overall=measure_family(subject, whole, rows=whole_rows),
-        families=tuple(measured),
+        overall=overall,
+        families=tuple(measured for measured, _ in found),
         not_available=absent_groups(output, policy),
         findings=(
             *findings,
