@@ -29,6 +29,11 @@ DriftVerdict = Literal["beyond_noise", "within_noise", "inconclusive", "not_eval
 
 LISTED = 10
 """Cases that moved most, named per output."""
+PATH_DEPENDENT = "tree_path"
+REFUSED = (
+    "path-dependent effects (tree_path, the fast view) and interventional ones answer different "
+    "questions and are not compared; explain both versions by the same method"
+)
 FEWEST = 5
 """Cases that a mean distance is made of, at least."""
 
@@ -100,13 +105,19 @@ def distance(first: Reason, second: Reason) -> float | None:
 def comparable(first: Reason, second: Reason) -> bool:
     """Return whether two reasons are over things that can be set side by side.
 
-    Effects of variables are, whatever computed them; a variable that one version lacks has no
+    Effects of variables are where they answer one question: interventional ones, however they
+    were computed, or path-dependent ones on both sides. A variable that one version lacks has no
     effect there. Maps are where one method made both.
     """
     if first.names and second.names:
-        return True
+        return not _other_question(first, second)
     same_kind = not first.names and not second.names and first.values.ndim == second.values.ndim
     return same_kind and first.method == second.method
+
+
+def _other_question(first: Reason, second: Reason) -> bool:
+    """Return whether one side holds the path-dependent fast view of a tree model."""
+    return (first.method == PATH_DEPENDENT) != (second.method == PATH_DEPENDENT)
 
 
 def _aligned(first: Reason, second: Reason) -> tuple[Floats, Floats]:
@@ -173,7 +184,9 @@ def output_drift(
         "groups": _groups(values, rows, cases),
         "moved_most": _moved(known, shown),
     }
-    if not len(values):
+    if any(_other_question(*pair) for pair in pairs.values()):
+        out["reason"] = REFUSED
+    elif not len(values):
         out["reason"] = "no case is explained by both versions in a way that can be compared"
     return out
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.shapley import FieldsGame
+from audits.explanations.shapley.cycles import few_cycles
 
 if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background
@@ -80,7 +81,8 @@ def measurement_effects(
             rng = np.random.default_rng([seed, player])
             cycles = _lent(game, field.name, rows, player, absent_there[:, player], rng)
             effects[rows, player] = cycles.mean(axis=0)
-            errors[rows, player] = cycles.std(axis=0, ddof=1) / np.sqrt(CYCLES)
+            spread = cycles.std(axis=0, ddof=1) / np.sqrt(CYCLES)
+            errors[rows, player] = spread * few_cycles(np.array(CYCLES))
     return MeasurementEffects(effects=effects, se=errors)
 
 

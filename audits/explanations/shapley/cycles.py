@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from audits.explanations.shapley.games import Indices, Values
 
 HYBRIDS_PER_STEP = 1 << 15
+NORMAL_95 = 1.959963984540054
 MASK_CELLS_PER_STEP = 1 << 26
 CYCLES_BEFORE_TIME_COUNTS = 2
 
@@ -22,6 +23,19 @@ def masks_per_step(players: int, rows: int) -> int:
     return max(1, min(HYBRIDS_PER_STEP // max(rows, 1), MASK_CELLS_PER_STEP // max(players, 1)))
 
 
+def few_cycles(count: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return by how much a standard error of so few cycles is widened, 1 for many.
+
+    The ratio of Student's to the normal quantile, so that effect +- 1.96 standard errors holds
+    the truth in 95 of 100 cases after three cycles as after forty (Student, Biometrika 6, 1908);
+    NaN after one cycle, which has no spread.
+    """
+    from scipy.special import stdtrit
+
+    freedom = np.where(count > 1, count - 1, np.nan)
+    return np.asarray(stdtrit(freedom, 0.975) / NORMAL_95)
+
+
 @dataclass(slots=True)
 class Totals:
     """Sums over cycles, per row.
@@ -29,22 +43,26 @@ class Totals:
     Attributes:
         effect: (rows, players, outputs) sum of the cycles' effects.
         square: Sum of their squares.
+        cross: Sum of their products with the sum over players of the same cycle.
         cycles: (rows,) cycles walked.
     """
 
     effect: npt.NDArray[np.float64]
     square: npt.NDArray[np.float64]
+    cross: npt.NDArray[np.float64]
     cycles: npt.NDArray[np.int64]
 
     @classmethod
     def empty(cls, shape: tuple[int, int, int]) -> Totals:
         """Return sums over nothing for (rows, players, outputs)."""
-        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape[0], dtype=np.int64))
+        zeros = [np.zeros(shape) for _ in range(3)]
+        return cls(*zeros, np.zeros(shape[0], dtype=np.int64))
 
     def add(self, rows: Indices, effects: Values) -> None:
         """Add one cycle of some rows."""
         self.effect[rows] += effects
         self.square[rows] += effects**2
+        self.cross[rows] += effects * effects.sum(axis=1, keepdims=True)
         self.cycles[rows] += 1
 
     def mean(self) -> npt.NDArray[np.float64]:
@@ -52,11 +70,46 @@ class Totals:
         return np.asarray(self.effect / self.cycles[:, None, None])
 
     def se(self) -> npt.NDArray[np.float64]:
-        """Return standard errors from the spread of cycles, NaN after one."""
+        """Return standard errors from the spread of cycles, widened for few, NaN after one."""
+        return self._error(self._spread())
+
+    def adding_up_to(
+        self, own: npt.NDArray[np.float64], own_error: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return estimates that add up to their group, and their standard errors.
+
+        The gap is shared out in proportion to the players' own variances: one whose contribution
+        never varies, such as a dummy, is known exactly and stays. The error is that of the moved
+        estimates: the spread of cycles after every one of them was moved, and the group's own.
+
+        Args:
+            own: (rows, outputs) effect of the group.
+            own_error: Its standard error.
+        """
+        mean, spread = self.mean(), self._spread()
+        total = spread.sum(axis=1, keepdims=True)
+        size = np.abs(mean)
+        largest = size.sum(axis=1, keepdims=True)
+        equal = np.full_like(size, 1.0 / size.shape[1])
+        by_size = np.divide(size, largest, out=equal, where=largest > 0)
+        share = np.divide(spread, total, out=by_size, where=total > 0)
+        moved = mean + share * (own[:, None] - mean.sum(axis=1, keepdims=True))
         count = self.cycles[:, None, None]
-        spread = np.maximum(self.square / count - self.mean() ** 2, 0.0)
+        joint = self.cross / count - mean * mean.sum(axis=1, keepdims=True)
+        whole = joint.sum(axis=1, keepdims=True)
+        left = np.maximum(spread - 2 * share * joint + share**2 * whole, 0.0)
+        error = np.nan_to_num(self._error(left))
+        return moved, np.sqrt(error**2 + (share * np.nan_to_num(own_error)[:, None]) ** 2)
+
+    def _spread(self) -> npt.NDArray[np.float64]:
+        """Return the variance of cycles around their mean."""
+        count = self.cycles[:, None, None]
+        return np.maximum(self.square / count - self.mean() ** 2, 0.0)
+
+    def _error(self, spread: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        count = self.cycles[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(count > 1, np.sqrt(spread / (count - 1)), np.nan)
+            return np.asarray(np.sqrt(spread / (count - 1)) * few_cycles(count))
 
     def is_done(
         self, rows: Indices, target: npt.NDArray[np.float64], rule: Stop, elapsed: float

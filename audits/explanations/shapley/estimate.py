@@ -45,7 +45,8 @@ class ShapleyEstimate:
 
     Attributes:
         effects: (rows, players, outputs) in the unit of the explained score.
-        se: Standard errors, same shape; 0 where exact, NaN where one cycle allows none.
+        se: Standard errors, same shape; 0 where exact, NaN where one cycle allows none. They are
+            widened for few cycles, so that effect +- 1.96 se is a 95 % interval.
         base: (outputs,) mean score of the background.
         scores: (rows, outputs) score of the cases.
         cycles: (rows,) cycles of the background that were walked; 0 where exact.

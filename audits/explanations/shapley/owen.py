@@ -164,8 +164,7 @@ def _next_level(
         inner, spent = walk.run(
             replace(rule, seconds=max(left, 0.0)), plan.seed + 7919 * depth + place
         )
-        summed, error = _summing_to(inner.mean(), inner.se(), own, own_error)
-        effects[:, children], errors[:, children] = summed, error
+        effects[:, children], errors[:, children] = inner.adding_up_to(own, own_error)
         evaluations += spent
     return replace(
         above[0],
@@ -182,25 +181,6 @@ def _opened(effects: Floats, most: int | None) -> list[int]:
     order = np.argsort(-np.where(np.isnan(size), -1.0, size), kind="stable")
     known = [int(unit) for unit in order if not np.isnan(size[unit])]
     return known if most is None else known[:most]
-
-
-def _summing_to(
-    effects: Floats, errors: Floats, own: Floats, own_error: Floats
-) -> tuple[Floats, Floats]:
-    """Return members that add up to their group, moved in proportion to their own variance.
-
-    A member whose contribution never varies, such as a dummy, is known exactly and stays.
-    """
-    variance = np.nan_to_num(errors) ** 2
-    total = variance.sum(axis=1, keepdims=True)
-    size = np.abs(effects)
-    largest = size.sum(axis=1, keepdims=True)
-    equal = np.full_like(size, 1.0 / size.shape[1])
-    by_size = np.divide(size, largest, out=equal, where=largest > 0)
-    share = np.divide(variance, total, out=by_size, where=total > 0)
-    gap = own[:, None] - effects.sum(axis=1, keepdims=True)
-    moved = np.sqrt(errors**2 + (share * np.nan_to_num(own_error)[:, None]) ** 2)
-    return effects + share * gap, moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

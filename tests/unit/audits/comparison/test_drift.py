@@ -60,6 +60,21 @@ def test_maps_of_different_methods_are_not_set_side_by_side():
     assert not comparable(effects([1, 2, 3]), map_of(np.ones((2, 2))))
 
 
+def test_path_dependent_effects_are_never_compared_with_interventional_ones():
+    exact, fast = (
+        effects([1, 2, 3], method="tree_interventional"),
+        effects([1, 2, 3], method="tree_path"),
+    )
+    assert not comparable(exact, fast)
+    assert not comparable(fast, effects([1, 2, 3]))
+    assert comparable(fast, fast)
+    who = Cases(ids=("c",), patients=None, attributes=())
+    shown = {"c": Shown(base=0.4, candidate=0.4, same_call=True)}
+    found = output_drift("y", {"c": (exact, fast)}, shown, who, rerun=[], reseeded=[])
+    assert found["distance"]["value"] is None
+    assert "tree_path" in found["reason"]
+
+
 def study(seed: int, *, shift: float, noise: float):
     """Reasons of 40 cases of 20 patients under two versions, and of one version run again."""
     rng = np.random.default_rng(seed)
