@@ -50,16 +50,19 @@ class AreaChange:
     Attributes:
         base: AUROC of the base, NaN where a class is empty.
         candidate: AUROC of the candidate.
+        spread: Variance of each version's area, (2, groups).
         variance: Variance of candidate minus base.
-        active: Patients whose rows changed place.
+        freedom: Degrees of freedom of that variance (Satterthwaite over both classes, at most
+            the patients whose rows changed place, less one).
         influence: Influence of each (group, patient) pair on the change, (pairs,).
         placed: Both versions' placements of each row within its group, (2, n).
     """
 
     base: Floats
     candidate: Floats
+    spread: Floats
     variance: Floats
-    active: Floats
+    freedom: Floats
     influence: Floats
     placed: Floats
 
@@ -92,41 +95,52 @@ def area_change(split: Split, positive: Bools, versions: tuple[Ranked, Ranked]) 
     n1 = n1.astype(np.float64)
     n0 = split.counts - n1
     placed = np.stack([_placements(split, positive, one) for one in versions])
-    change = placed[1] - placed[0]
-    up, down = split.to_pairs(change * positive), split.to_pairs(change * ~positive)
     has_up, has_down = split.to_pairs(positive), split.to_pairs(~positive)
+    up = [split.to_pairs(one * positive) for one in placed]
+    down = [split.to_pairs(one) - above for one, above in zip(placed, up, strict=True)]
+    group = np.repeat(np.arange(split.size), np.diff(split.bounds))
     with np.errstate(divide="ignore", invalid="ignore"):
-        base = split.over_groups(split.to_pairs(placed[0] * positive)) / n1
-        delta = split.over_groups(up) / n1
-        base, delta = (np.where(n1 * n0 > 0, one, np.nan) for one in (base, delta))
-        group = np.repeat(np.arange(split.size), np.diff(split.bounds))
-        a = (up - has_up * delta[group]) / n1[group]
-        b = (down - has_down * delta[group]) / n0[group]
-        variance = _variance(split, a, b, (has_up > 0, has_down > 0))
-    influence = np.nan_to_num(a + b)
+        areas = np.stack([split.over_groups(one) for one in up]) / n1
+        areas = np.where(n1 * n0 > 0, areas, np.nan)
+        flows = [
+            (
+                (up[at] - has_up * areas[at][group]) / n1[group],
+                (down[at] - has_down * areas[at][group]) / n0[group],
+            )
+            for at in (0, 1)
+        ]
+        moved = (flows[1][0] - flows[0][0], flows[1][1] - flows[0][1])
+        has = split.over_groups(has_up > 0), split.over_groups(has_down > 0)
+        spread = np.stack([_variance(split, *flow, has)[0] for flow in flows])
+        variance, freedom = _variance(split, *moved, has)
+    influence = np.nan_to_num(moved[0] + moved[1])
     return AreaChange(
-        base=base,
-        candidate=base + delta,
+        base=areas[0],
+        candidate=areas[1],
+        spread=spread,
         variance=variance,
-        active=split.over_groups(influence != 0),
+        freedom=np.minimum(freedom, split.over_groups(influence != 0) - 1),
         influence=influence,
         placed=placed,
     )
 
 
-def _variance(split: Split, a: Floats, b: Floats, has: tuple[Bools, Bools]) -> Floats:
-    """Return DeLong's variance of the change, by patient.
+def _variance(split: Split, a: Floats, b: Floats, has: tuple[Floats, Floats]) -> tuple[Floats, ...]:
+    """Return DeLong's variance of a mean of placements, by patient, and its degrees of freedom.
 
     The sample factors of both classes make it DeLong's own where every patient has one row.
     """
-    up, down = (split.over_groups(one) for one in has)
+    up, down = has
     patients = np.diff(split.bounds)
-    apart = up / (up - 1) * split.over_groups(a * a) + down / (down - 1) * split.over_groups(b * b)
+    above = up / (up - 1) * split.over_groups(a * a)
+    below = down / (down - 1) * split.over_groups(b * b)
+    apart = above + below
+    freedom = apart**2 / (above**2 / (up - 1) + below**2 / (down - 1))
     if split.starts is None:
-        return np.asarray(apart)
+        return np.asarray(apart), freedom
     total = apart + 2 * patients / (patients - 1) * split.over_groups(a * b)
     # Few patients with both classes can make the cross term outweigh the others by chance.
-    return np.asarray(np.maximum(total, apart * 0.1))
+    return np.maximum(total, apart * 0.1), freedom
 
 
 def _placements(split: Split, positive: Bools, ranked: Ranked) -> Floats:

@@ -17,6 +17,9 @@ Z95, Z90 = 1.959963984540054, 1.6448536269514722
 RELATIVE = 1e-13
 """Variances below this share of their largest term are rounding, not variation."""
 
+Limits = tuple[tuple[float, float], ...]
+"""Lower and upper limit at 90 %, then at 95 %."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference:
@@ -68,6 +71,7 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
     active: float,
     method: str,
     did: Estimate,
+    limits: Limits | None = None,
 ) -> PairedDifference:
     """Return a change judged by its influence function.
 
@@ -80,6 +84,7 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
         active: Patients whose rows moved the change; less one, the degrees of freedom.
         method: Name of the method.
         did: The group's change minus everybody else's.
+        limits: Limits at 90 and at 95 %; those of a t by default.
     """
     if not np.isfinite(delta):
         why = "no case of one class" if metric == "auroc" else "no case in the denominator"
@@ -98,16 +103,17 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
             did=did,
             se=None,
         )
-    half = stdtrit(max(active - 1, 1), np.array([0.95, 0.975])) * se
+    half = (stdtrit(max(active - 1, 1), np.array([0.95, 0.975])) * se).tolist()
+    at90, at95 = limits or tuple((delta - one, delta + one) for one in half)
     return PairedDifference(
         delta=Estimate(
             value=delta,
-            low=delta - float(half[1]),
-            high=delta + float(half[1]),
+            low=at95[0],
+            high=at95[1],
             **known,  # type: ignore[arg-type]
         ),
-        low_90=delta - float(half[0]),
-        high_90=delta + float(half[0]),
+        low_90=at90[0],
+        high_90=at90[1],
         p=float(2 * ndtr(-abs(delta) / se)),
         test=method,
         did=did,

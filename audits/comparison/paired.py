@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import stdtrit
 
+from audits.comparison.area_limits import area_limits
 from audits.comparison.areas import Ranked, area_change, rank_scores
 from audits.comparison.changes import (
     Z95,
@@ -246,8 +248,14 @@ class PairedComparison:
         spread = _Spread(
             delta=own.candidate - own.base, variance=own.variance, rest=rest, apart=apart
         )
-        found = self._from_influence(split, "auroc", spread, active=own.active)
-        return found, np.stack([own.base, own.candidate])
+        areas = np.stack([own.base, own.candidate])
+        freedom = np.maximum(np.nan_to_num(own.freedom, nan=1.0), 1.0)
+        limits = [
+            area_limits(areas, own.spread, own.variance, stdtrit(freedom, quantile))
+            for quantile in (0.95, 0.975)
+        ]
+        found = self._from_influence(split, "auroc", spread, limits=limits)
+        return found, areas
 
     def _slopes(self, split: Split) -> tuple[list[PairedDifference], Floats]:
         if self._logits is None:
@@ -262,7 +270,13 @@ class PairedComparison:
         return self._from_influence(split, "calibration_slope", spread), change.values
 
     def _from_influence(
-        self, split: Split, metric: str, spread: _Spread, *, active: Floats | None = None
+        self,
+        split: Split,
+        metric: str,
+        spread: _Spread,
+        *,
+        active: Floats | None = None,
+        limits: Sequence[tuple[Floats, Floats]] | None = None,
     ) -> list[PairedDifference]:
         method = "paired influence function" + (" by patient" if self.layout.named else "")
         patients = np.diff(split.bounds)
@@ -276,6 +290,9 @@ class PairedComparison:
                 active=float(patients[group] if active is None else active[group]),
                 method=method,
                 did=self._did(split, spread, group),
+                limits=None
+                if limits is None
+                else tuple((float(low[group]), float(high[group])) for low, high in limits),
             )
             for group in range(split.size)
         ]

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from audits.cohorts import Attribute
+from audits.comparison.area_limits import area_limits
 from audits.comparison.layout import LayoutMaker
 from audits.comparison.pair import METRICS, NUMBER_METRICS, Pair
 from audits.comparison.paired import PairedComparison
@@ -290,3 +291,33 @@ def test_every_sign_of_every_patient_gives_the_exact_p():
     signs = np.array(list(itertools.product([1, -1], repeat=6)))
     exact = np.mean(np.abs(signs @ np.abs(net)) >= abs(net.sum()))
     assert found.p == pytest.approx(exact, abs=1e-12)
+
+
+def test_limits_of_an_area_solve_their_equation():
+    """The limit is where the change is t errors away, the error taken there."""
+    areas = np.array([[0.85, 0.7], [0.80, 0.72]])
+    spread = np.array([[4e-4, 1e-3], [5e-4, 9e-4]])
+    variance = np.array([2e-4, 6e-4])
+    low, high = area_limits(areas, spread, variance, np.array([1.7, 2.0]))
+    delta = areas[1] - areas[0]
+    common = (spread.sum(axis=0) - variance) / 2
+    for limit, quantile in ((low, [1.7, 2.0]), (high, [1.7, 2.0])):
+        for at in (0, 1):
+            moved = limit[at] - delta[at]
+            a = areas[0, at] + moved * (common[at] - spread[0, at]) / variance[at]
+            b = areas[1, at] + moved * (spread[1, at] - common[at]) / variance[at]
+            assert b - a == pytest.approx(limit[at], abs=1e-9)
+            grown = np.array(
+                [
+                    new * (1 - new) / (old * (1 - old))
+                    for new, old in zip((a, b), areas[:, at], strict=True)
+                ]
+            )
+            there = np.array([[spread[0, at], common[at]], [common[at], spread[1, at]]]) * np.outer(
+                grown, grown
+            )
+            error = np.sqrt(there[0, 0] + there[1, 1] - 2 * there[0, 1])
+            plain = quantile[at] * np.sqrt(variance[at])
+            assert abs(moved) == pytest.approx(max(quantile[at] * error, plain), abs=1e-6)
+    same = area_limits(areas[:, :1], spread[:, :1], np.array([1e-12]), np.array([2.0]))
+    assert same[1][0] - same[0][0] == pytest.approx(4e-6, rel=1e-3)
