@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     help="The site's public Ed25519 key: signatures must be made with it.",
 )
 def verify(path: Path, trusted: Path | None) -> int:
-    """Check a run folder or an exported file: exit 0 intact, 1 altered, naming what.
+    """Check a run folder or any export: exit 0 intact, 1 altered, naming what.
 
     \b
     Example:
       auscult verify runs/chest_xray
       auscult verify chest_xray.pdf --public-key site.key.pub
+      auscult verify tables.zip
     """  # noqa: D301 - \b keeps click from rewrapping the example
+    from audits.reporting.digest import SUMS, verify_folder
     from audits.storage import verify_run
 
+    signatures: dict[str, Signature] = {}
     if path.is_file():
         result = _verify_file(path)
         signatures = dict(_file_signature(path, trusted))
+    elif (path / SUMS).is_file():
+        result = verify_folder(path)
     else:
         result = verify_run(path)
         signatures = dict(_run_signatures(path, trusted)) if result.intact else {}
@@ -55,13 +60,13 @@ def verify(path: Path, trusted: Path | None) -> int:
 
 
 def _verify_file(path: Path) -> Any:
-    from audits.reporting.pdf import verify_pdf
+    from audits.reporting.digest import carries_digest, verify_export
     from audits.storage import Verification
 
-    # Other formats carry no digest of their own; their signature alone vouches for them.
-    if path.with_name(f"{path.name}.sig").is_file() and not path.read_bytes().startswith(b"%PDF-"):
+    # A file without a digest of its own: its signature alone vouches for it.
+    if path.with_name(f"{path.name}.sig").is_file() and not carries_digest(path.read_bytes()):
         return Verification(files=1)
-    return verify_pdf(path)
+    return verify_export(path)
 
 
 def _file_signature(path: Path, trusted: Path | None) -> Iterator[tuple[str, Signature]]:

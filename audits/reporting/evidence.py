@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.requirements import assess_requirements
 from audits.reporting.summary import summarise
+from audits.storage.canonical import canonical_json
 from audits.types import Finding, Skipped
 
 SCHEMA_VERSION = "1.0"
@@ -117,9 +120,15 @@ def build_evidence(parts: AuditParts) -> dict[str, Any]:
 
 
 def seal(evidence: Mapping[str, Any], internal_sha256: str) -> dict[str, Any]:
-    """Return the evidence bound to the internal files by their hash, its counts made anew."""
+    """Return the evidence bound to the internal files by their hash, its counts made anew.
+
+    Its ``digest`` is that of its own canonical JSON (:mod:`audits.reporting.digest`), so that the
+    file alone, or attached to a report, says whether a byte of it was altered.
+    """
     run = {**evidence["run"], "internal_sha256": internal_sha256}
-    return {**evidence, "run": run, "summary": summarise(evidence)}
+    blank = {**evidence, "run": run, "summary": summarise(evidence), "digest": PLACEHOLDER}
+    sealed: dict[str, Any] = json.loads(with_digest(canonical_json(blank)))
+    return {**blank, "digest": sealed["digest"]}
 
 
 def library_versions(*, models: bool) -> dict[str, str]:

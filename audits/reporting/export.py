@@ -11,6 +11,7 @@ from typing import Any
 
 from audits.errors import AuditError, StoreError
 from audits.reporting.case.question import CaseQuestion
+from audits.reporting.digest import with_digest
 from audits.reporting.signoff.filing import DRAFT, Filing, filing_of
 from audits.reporting.signoff.keys import write_signature
 from audits.reporting.tables import tables_zip
@@ -143,7 +144,7 @@ def export_case(
     if form == "fhir":
         from audits.reporting.fhir import case_bundle
 
-        data = canonical_json(case_bundle(told))
+        data = with_digest(canonical_json(case_bundle(told)))
     else:
         from audits.reporting.case.page import case_pdf
 

@@ -17,6 +17,7 @@ from audits.reporting.case.words import (
     reliability_sentences,
     value_text,
 )
+from audits.reporting.digest import PLACEHOLDER
 from audits.reporting.requirements import declared_field
 from audits.reporting.words import humanised, model_label
 
@@ -43,6 +44,9 @@ def case_bundle(told: ToldCase) -> Resource:
     inputs; ``note`` says how reliable the model is for this patient's groups and what it cannot
     say. The status is ``preliminary``: nobody has reviewed it.
 
+    ``identifier`` keeps the place of the digest that :func:`audits.reporting.digest.with_digest`
+    fills in.
+
     Args:
         told: The case.
     """
@@ -56,6 +60,7 @@ def case_bundle(told: ToldCase) -> Resource:
         "resourceType": "Bundle",
         "id": _url(told, "bundle").removeprefix("urn:uuid:"),
         "meta": {"security": [AI_ASSERTED]},
+        "identifier": {"system": "urn:auscult:digest", "value": PLACEHOLDER},
         "type": "collection",
         "timestamp": told.run["created"],
         "entry": [{"fullUrl": url, "resource": resource} for url, resource in entries],

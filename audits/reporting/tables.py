@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audits.reporting.digest import archive_with_digest
+
 Row = dict[str, Any]
 
 ESTIMATE_FIELDS = ("value", "low", "high", "level", "k", "n", "n_patients", "deff", "method")
@@ -132,7 +134,7 @@ def tables_zip(evidence: Mapping[str, Any]) -> bytes:
         for name, text in sorted(files.items()):
             # A fixed date: the export says when its run was made, not when it was packed.
             archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
-    return stream.getvalue()
+    return archive_with_digest(stream.getvalue())
 
 
 def _dictionary(tables: Sequence[Table]) -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from audits.reporting.digest import archive_with_digest
 from audits.reporting.document import build_document
 from audits.reporting.document.blocks import Fact
 from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
@@ -48,7 +49,7 @@ def workbook(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     for name, table in _sheets(with_signoff(evidence, filing), document.cover):
         _write(book.add_worksheet(name), table, head)
     book.close()
-    return stream.getvalue()
+    return archive_with_digest(stream.getvalue())
 
 
 def _sheets(evidence: Evidence, cover: Sequence[Fact]) -> Iterator[tuple[str, Table]]:

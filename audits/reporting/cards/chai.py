@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document.findings import disparities, output_label, told
 from audits.reporting.document.front import STANCE
 from audits.reporting.document.results import OTHER_TASKS, OVERALL
@@ -48,7 +49,8 @@ def chai_card(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     for name, part in _parts(with_signoff(in_order(evidence), filing)):
         _add(card, name, part)
     ET.indent(card)
-    return bytes(ET.tostring(card, encoding="utf-8", xml_declaration=True)) + b"\n"
+    made = bytes(ET.tostring(card, encoding="utf-8", xml_declaration=True))
+    return with_digest(made + f"\n<!-- {PLACEHOLDER} -->\n".encode())
 
 
 Part = str | list[tuple[str, Any]]

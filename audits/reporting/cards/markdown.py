@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audits.reporting.charts import verdict_of, verdicts_of
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document.findings import disparities, output_label, told
 from audits.reporting.document.front import STANCE
 from audits.reporting.document.results import measures
@@ -52,7 +53,8 @@ def model_card(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
     """
     ordered = with_signoff(in_order(evidence), filing)
     lines = [*_front_matter(ordered), *_body(ordered)]
-    return ("\n".join(lines).rstrip() + "\n").encode()
+    text = "\n".join(lines).rstrip()
+    return with_digest(f"{text}\n\n<!-- {PLACEHOLDER} -->\n".encode())
 
 
 def plain(text: object) -> str:

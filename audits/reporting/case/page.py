@@ -21,8 +21,8 @@ from audits.reporting.case.words import (
     warnings_of,
 )
 from audits.reporting.charts import verdict_of, verdicts_of
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document.tables import estimate_cell
-from audits.reporting.pdf.digest import PLACEHOLDER, with_digest
 from audits.reporting.words import (
     MISSING,
     count,
@@ -80,7 +80,7 @@ def case_pdf(run: Run, told: ToldCase, *, with_image: bool = False) -> bytes:
         )
     except typst.TypstError as error:
         raise AuditError(f"report: the page cannot be set ({error.message}).") from error
-    return with_digest(made)
+    return with_digest(made, places=2)
 
 
 def page_data(told: ToldCase, figure: MapFigure | None = None) -> dict[str, Any]:

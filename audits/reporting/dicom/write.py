@@ -28,6 +28,7 @@ from audits.reporting.dicom.source import (
     source_images,
 )
 from audits.reporting.dicom.structured import structured_report
+from audits.reporting.digest import SUMS, sums_of
 from audits.storage.run import Run
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def write_dicom(run: Run, told: ToldCase, out: Path) -> Path:
         part.mkdir(parents=True)
         for name, dataset in made.items():
             dataset.save_as(part / name, enforce_file_format=True)
+        (part / SUMS).write_text(sums_of(part), encoding="utf-8")
         part.rename(out)
     except OSError as error:
         raise StoreError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document import build_document
 from audits.reporting.drawing import BLUE, GREY, INK, ORANGE, QUIET, RULE
 from audits.reporting.figures import chart_svg
@@ -49,8 +50,9 @@ def report_html(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
         chart=lambda chart: _themed(chart_svg(chart)),
         symbol=lambda mark: word("verdict", mark, "symbol"),
         day=day,
+        digest=PLACEHOLDER,
     )
-    return page.encode()
+    return with_digest(page.encode())
 
 
 def _read(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from audits.reporting.pdf.digest import is_intact, verify_pdf
 from audits.reporting.pdf.render import report_pdf
 
-__all__ = ["is_intact", "report_pdf", "verify_pdf"]
+__all__ = ["report_pdf"]

@@ -11,10 +11,10 @@ from typing import Any
 
 from audits.errors import AuditError
 from audits.reporting.cards import chai_card
+from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document import Document, build_document
 from audits.reporting.document.blocks import Block, Figure
 from audits.reporting.figures import chart_svg
-from audits.reporting.pdf.digest import PLACEHOLDER, with_digest
 from audits.reporting.signoff.filing import DRAFT, Filing
 from audits.reporting.tables import evidence_tables
 from audits.storage.canonical import canonical_json
@@ -24,7 +24,7 @@ def report_pdf(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
     """Return the report as PDF/A-3a and PDF/UA-1.
 
     ``evidence.json`` and its tables are attached; the keywords hold the file's own digest
-    (:mod:`audits.reporting.pdf.digest`). The PDF's time is that of the run.
+    (:mod:`audits.reporting.digest`). The PDF's time is that of the run.
 
     Args:
         evidence: ``evidence.json`` at any release.
@@ -54,7 +54,7 @@ def report_pdf(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
         )
     except typst.TypstError as error:
         raise AuditError(f"report: the PDF cannot be set ({error.message}).") from error
-    return with_digest(made)
+    return with_digest(made, places=2)
 
 
 def document_data(document: Document) -> dict[str, Any]:

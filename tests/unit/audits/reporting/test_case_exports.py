@@ -20,8 +20,8 @@ from audits.reporting.case.page import case_pdf, page_data
 from audits.reporting.dicom.objects import Explained, parametric_map, segmentation
 from audits.reporting.dicom.source import copy_deidentification, may_hold_text
 from audits.reporting.dicom.structured import structured_report
+from audits.reporting.digest import is_intact
 from audits.reporting.fhir import case_bundle
-from audits.reporting.pdf import is_intact
 from audits.storage import RunWriter, canonical_json, open_run
 
 ROOT = Path(__file__).parents[4]
@@ -224,11 +224,13 @@ def objects(run, tmp_path_factory):
 
 def test_a_radiograph_gets_a_region_an_overlay_and_a_report_without_errors(objects):
     assert sorted(p.name for p in objects.iterdir()) == [
+        "SHA256SUMS",
         "overlay.dcm",
         "report.dcm",
         "segmentation.dcm",
     ]
-    for path in objects.iterdir():
+    assert main(["verify", str(objects)]) == 0
+    for path in objects.glob("*.dcm"):
         assert checked(path) == [], path.name
 
 
@@ -241,7 +243,7 @@ def test_dcmtk_reads_them(objects):
     ).stdout
     assert "Certainty of Finding" in report
     assert "(130403,DCM" in report
-    for path in objects.iterdir():
+    for path in objects.glob("*.dcm"):
         subprocess.run(["dcmdump", "-q", str(path)], capture_output=True, check=True)
 
 
@@ -255,7 +257,7 @@ def test_objects_refer_to_the_archives_instance_and_repeat_its_deidentification(
     assert int(region.pixel_array.sum()) == 50 * 60
     overlay = pydicom.dcmread(objects / "overlay.dcm")
     assert overlay.BurnedInAnnotation == "NO"
-    for path in objects.iterdir():
+    for path in objects.glob("*.dcm"):
         made = pydicom.dcmread(path)
         assert made.PatientIdentityRemoved == source.PatientIdentityRemoved
         assert made.DeidentificationMethod == source.DeidentificationMethod
