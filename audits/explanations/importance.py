@@ -35,7 +35,8 @@ def global_summary(
     Returns:
         Plain data: ``cases``, ``patients``, ``method``, ``background``, ``unit`` and per output
         ``importance`` (ESTIMATEs by patient bootstrap), ``by_group`` (the ten leading variables
-        in every level with 20 cases) and ``care_process``.
+        in every level with 20 cases), ``care_process`` and, where effects are not split,
+        ``care_process_reason``.
     """
     return {
         "cases": len(found.case_ids),
@@ -59,6 +60,7 @@ def _output(
         "importance": importance,
         "by_group": _by_group(found, effects, attributes, leading, seed),
         "care_process": _care_process(found, index, seed),
+        "care_process_reason": found.unsplit,
     }
 
 

@@ -419,8 +419,8 @@ def _globally(
     if found is None:
         taken = ", ".join(sorted({one.modality for one in adapter.inputs})) or "scores only"
         reason = (
-            f"{adapter.card.key} takes {taken} and no single table of at most 500 clinical "
-            "variables, so no share of attribution belongs to a variable."
+            f"{adapter.card.key} takes {taken}: no table of at most 500 variables, measurements "
+            "over time or note, so no share of attribution belongs to an input with a value."
         )
         return {"protected_basis": no_inventory(reason)}, None
     rows = np.array([study.row(case) for case in found.case_ids], dtype=np.intp)

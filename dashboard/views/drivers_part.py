@@ -94,6 +94,9 @@ def _cases(chosen: Context, model: str, entries: list[Mapping[str, Any]], unit: 
 def _care_process(output: Mapping[str, Any]) -> None:
     asked = output["care_process"]
     st.subheader("What the orders tell the model", anchor=False)
+    if output.get("care_process_reason"):
+        st.markdown(f":gray-badge[○ Not available] {output['care_process_reason']}")
+        return
     if not asked:
         st.write("Every variable is measured in every case; orders tell this model nothing.")
         return
@@ -134,6 +137,8 @@ def _inventory(chosen: Context, held: Mapping[str, Any]) -> None:
     for reason in dict.fromkeys(one["reason"] for one in absent):
         names = [one["basis"].replace("_", " ") for one in absent if one["reason"] == reason]
         st.markdown(f":gray-badge[○ Not available] {', '.join(names)}: {reason}")
+    for one in held.get("not_covered") or ():
+        st.markdown(f":gray-badge[○ Not covered] {humanised(one['name'])}: {one['reason']}")
     rest = [one for one in held["inputs"] if one["role"] == "none"]
     if rest:
         with st.expander(f"Inputs that are neither ({len(rest)})"):

@@ -25,6 +25,7 @@ from audits.explanations.result import CaseExplanation, Check
 
 if TYPE_CHECKING:
     from audits.explanations.request import Request
+    from audits.explanations.shapley import Game
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,9 +43,10 @@ def checks_of_parts(request: Request, explanation: CaseExplanation) -> tuple[Che
     modalities = [field.modality for field in request.adapter.inputs]
     if modalities == ["text"]:
         return ()
-    game = sequence_game(request) if modalities == ["sequence"] else fusion_game(request)
+    over_time = modalities == ["sequence"]
+    game: Game = sequence_game(request) if over_time else fusion_game(request).of_parts
     deletion = deletion_check(game, request.index, effects, seed=request.seed)
-    if modalities != ["sequence"]:
+    if not over_time:
         return (deletion, Check(name=SIGNS, value=None, null=None, verdict="not_checked"))
     return (deletion, sign_check(effects, _replicates(request)))
 

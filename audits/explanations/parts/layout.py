@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.shapley import FieldsGame, Hierarchy
+from audits.explanations.shapley import FieldsGame
 
 if TYPE_CHECKING:
     from audits.explanations.request import Request
@@ -78,12 +78,6 @@ def joint_game(request: Request, layouts: Sequence[Layout]) -> FieldsGame:
         players=start,
         rows_per_call=ROWS_PER_CALL,
     )
-
-
-def by_modality(layouts: Sequence[Layout]) -> Hierarchy:
-    """Return the hierarchy whose first level are the inputs."""
-    sizes = [len(layout.players) for layout in layouts]
-    return Hierarchy(levels=(np.repeat(np.arange(len(layouts)), sizes),))
 
 
 def merged(layout: Layout, depth: int, players: Sequence[Player]) -> Layout:

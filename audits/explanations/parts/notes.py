@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from model_adapters.base import TextTokens, Tokenised
 if TYPE_CHECKING:
     from audits.explanations.request import Request
     from audits.explanations.result import CaseExplanation, Method
+    from audits.explanations.shapley import ShapleyEstimate
     from model_adapters.base import Field
 
 LOOKED_INTO = 3
@@ -58,6 +60,12 @@ class NotePlan:
     section_of: Ints
     sentence_of: Ints
     words: Ints
+
+    @property
+    def section_of_sentence(self) -> Ints:
+        """Return the section of every sentence, (sentences,)."""
+        first = np.unique(self.sentence_of, return_index=True)[1]
+        return self.section_of[first]
 
 
 def explain_by_note(request: Request, method: Method) -> CaseExplanation:
@@ -203,21 +211,42 @@ def _units(
         ("sentence", plan.sentences),
         ("token", tuple(tokens)),
     )
-    out = []
-    for (level, stretches), found in zip(levels, estimate.levels, strict=True):
-        effects, errors = found.effects[0, :, request.index], found.se[0, :, request.index]
-        for place, stretch in enumerate(stretches):
-            if np.isnan(effects[place]):
-                continue
-            out.append(
-                TextUnit(
-                    level=level,
-                    name=stretch.name,
-                    start=stretch.start,
-                    end=stretch.end,
-                    effect=float(effects[place]),
-                    se=plain_error(errors, place),
-                    negated=any(a < stretch.end and b > stretch.start for a, b in negated),
-                )
-            )
-    return tuple(out)
+    return tuple(
+        unit
+        for (level, stretches), found in zip(levels, estimate.levels, strict=True)
+        for unit in text_units(level, stretches, found, np.arange(len(stretches)), request, negated)
+    )
+
+
+def text_units(
+    level: TextLevel,
+    stretches: Sequence[Stretch],
+    found: ShapleyEstimate,
+    places: Ints,
+    request: Request,
+    negated: Sequence[tuple[int, int]],
+) -> tuple[TextUnit, ...]:
+    """Return the stretches of one level with their effects; those not looked into are left out.
+
+    Args:
+        level: ``section``, ``sentence`` or ``token``.
+        stretches: Where each lies in the text.
+        found: Effects of the level.
+        places: Place of each stretch among the level's units.
+        request: The case.
+        negated: Stretches of the text under a negation.
+    """
+    effects, errors = found.effects[0, :, request.index], found.se[0, :, request.index]
+    return tuple(
+        TextUnit(
+            level=level,
+            name=stretch.name,
+            start=stretch.start,
+            end=stretch.end,
+            effect=float(effects[place]),
+            se=plain_error(errors, int(place)),
+            negated=any(a < stretch.end and b > stretch.start for a, b in negated),
+        )
+        for stretch, place in zip(stretches, places, strict=True)
+        if not np.isnan(effects[place])
+    )

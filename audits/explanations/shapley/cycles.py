@@ -55,8 +55,12 @@ class Totals:
     @classmethod
     def empty(cls, shape: tuple[int, int, int]) -> Totals:
         """Return sums over nothing for (rows, players, outputs)."""
-        zeros = [np.zeros(shape) for _ in range(3)]
-        return cls(*zeros, np.zeros(shape[0], dtype=np.int64))
+        return cls(
+            effect=np.zeros(shape),
+            square=np.zeros(shape),
+            cross=np.zeros(shape),
+            cycles=np.zeros(shape[0], dtype=np.int64),
+        )
 
     def add(self, rows: Indices, effects: Values) -> None:
         """Add one cycle of some rows."""

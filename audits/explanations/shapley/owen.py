@@ -89,8 +89,8 @@ def owen_values(
         hierarchy: Which players belong together.
         seed: Seed of the orders.
         stop: When to stop; its seconds are for all levels together.
-        open_largest: How many groups of a level are looked into, by their largest effect over
-            the cases: one number for all levels, or one for each; None for all.
+        open_largest: How many groups of several units are looked into, by their largest effect
+            over the cases: one number for all levels, or one for each; None for all.
 
     Raises:
         ExplanationError: If the hierarchy is not over the game's players.
@@ -152,7 +152,7 @@ def _next_level(
     effects, errors = np.full(shape, np.nan), np.full(shape, np.nan)
     scale = np.abs(above[0].effects).max(axis=1)
     evaluations = 0
-    opened = _opened(above[-1].effects, plan.most(depth))
+    opened = _opened(above[-1].effects, _children(parent, child), plan.most(depth))
     for place, unit in enumerate(opened):
         own, own_error = above[-1].effects[:, unit], above[-1].se[:, unit]
         children = np.unique(child[parent == unit])
@@ -175,12 +175,24 @@ def _next_level(
     )
 
 
-def _opened(effects: Floats, most: int | None) -> list[int]:
-    """Return the groups to look into, largest effect first; those not known are left out."""
+def _children(parent: Ints, child: Ints) -> Ints:
+    """Return how many units of the finer level lie in each of the coarser one."""
+    pairs = np.unique(np.stack([parent, child]), axis=1)
+    return np.bincount(pairs[0], minlength=int(parent.max()) + 1)
+
+
+def _opened(effects: Floats, children: Ints, most: int | None) -> list[int]:
+    """Return the groups to look into, largest effect first; those not known are left out.
+
+    A group of one costs nothing and is none of the ``most``.
+    """
     size = np.abs(effects).max(axis=(0, 2))
     order = np.argsort(-np.where(np.isnan(size), -1.0, size), kind="stable")
     known = [int(unit) for unit in order if not np.isnan(size[unit])]
-    return known if most is None else known[:most]
+    if most is None:
+        return known
+    several = [unit for unit in known if children[unit] > 1]
+    return several[:most] + [unit for unit in known if children[unit] == 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _MEASURES = {
     "eta": "correlation ratio",
     "cramers_v": "Cramér's V",
     "cramers_v_missing": "Cramér's V of whether it was measured",
+    "cramers_v_word": "Cramér's V of its most telling word",
 }
 
 
