@@ -202,26 +202,11 @@ def value_text(value: float | str | None, unit: str | None = None) -> str:
     return f"{shown} {unit_label(unit)}".strip() if shown != "not measured" else shown
 
 
-def size_frame(output: Entry) -> pd.DataFrame:
-    """Return every group's cases, patients and positives, marginal groups first."""
-    import pandas as pd
-
-    groups = sorted(output.get("groups", []), key=is_intersection)
-    total = output["overall"]["n"]
-    rows = [{"attributes": {}, **output["overall"]}, *groups]
-    return pd.DataFrame(
-        {
-            "Group": [group_label(g["attributes"]) for g in rows],
-            "Cases": [g.get("n") for g in rows],
-            "Share of cases": [(g["n"] / total if g.get("n") and total else None) for g in rows],
-            "Patients": [g.get("patients") for g in rows],
-            "With the condition": [g.get("positives") for g in rows],
-        }
-    )
-
-
 def size_rows(output: Entry) -> list[dict[str, str]]:
-    """Return the same as printed text, where a suppressed count says that it is suppressed."""
+    """Return every group's cases, patients and positives as text, marginal groups first.
+
+    A suppressed count says that it is suppressed.
+    """
     groups = sorted(output.get("groups", []), key=is_intersection)
     total = output["overall"].get("n")
     rows = []

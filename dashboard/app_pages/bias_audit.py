@@ -10,7 +10,6 @@ from dashboard.views.audit_parts import (
     forest_part,
     map_part,
     shortcut_part,
-    size_part,
     slice_part,
     threshold_part,
     verdict_part,
@@ -23,7 +22,8 @@ from dashboard.views.elements import provenance
 from dashboard.views.further_parts import further_part
 from dashboard.views.pickers import pick_metric
 from dashboard.views.quality_parts import quality_part
-from dashboard.views.sections import section
+from dashboard.views.sections import chapters
+from dashboard.views.size_parts import size_part
 from dashboard.views.why_parts import (
     causes_part,
     decision_part,
@@ -31,23 +31,26 @@ from dashboard.views.why_parts import (
     underdiagnosis_part,
 )
 
-SECTIONS = {
-    "verdicts": "Verdicts",
-    "groups": "Group by group",
-    "between": "Between groups",
-    "why": "Why groups differ",
-    "drivers": "What drives it",
-    "underdiagnosis": "Who is missed",
-    "slices": "Slices",
-    "shortcuts": "Shortcuts",
-    "calibration": "Calibration",
-    "decision": "Decision curves",
-    "threshold": "Another threshold",
-    "mitigation": "Corrections",
-    "further": "More measures",
-    "data": "Data quality",
-    "declare": "Declare anew",
+CHAPTERS = {
+    "Who was audited": {"who": "Group sizes", "data": "Data quality"},
+    "Verdicts": {"verdicts": "Verdicts"},
+    "How large, and for whom": {
+        "groups": "Group by group",
+        "between": "Between groups",
+        "calibration": "Calibration",
+        "underdiagnosis": "Who is missed",
+        "further": "More measures",
+    },
+    "Why": {"why": "Why groups differ", "drivers": "What drives the score"},
+    "Where else it fails": {"slices": "Slices", "shortcuts": "Shortcuts"},
+    "What if": {
+        "threshold": "Another threshold",
+        "decision": "Decision curves",
+        "mitigation": "Corrections",
+    },
+    "Declare anew": {"declare": "Declare anew"},
 }
+"""The questions of a reviewer in the order they are asked: sizes before verdicts, causes after."""
 
 
 def _groups(chosen: Context) -> None:
@@ -59,22 +62,24 @@ def _groups(chosen: Context) -> None:
 
 
 PARTS = {
+    "who": size_part,
+    "data": quality_part,
     "verdicts": verdict_part,
     "groups": _groups,
     "between": between_part,
+    "calibration": calibration_part,
+    "underdiagnosis": underdiagnosis_part,
+    "further": further_part,
     "why": causes_part,
     "drivers": drivers_part,
-    "underdiagnosis": underdiagnosis_part,
     "slices": slice_part,
     "shortcuts": shortcut_part,
-    "calibration": calibration_part,
-    "decision": decision_part,
     "threshold": threshold_part,
+    "decision": decision_part,
     "mitigation": mitigation_part,
-    "further": further_part,
-    "data": quality_part,
     "declare": declare_part,
 }
+TITLES = {name: title for parts in CHAPTERS.values() for name, title in parts.items()}
 
 chosen = context.pick(
     "Bias audit",
@@ -82,8 +87,6 @@ chosen = context.pick(
 )
 if chosen:
     declaration_part(chosen)
-    with states.guarded("The group sizes cannot be shown"):
-        size_part(chosen)
-    with section(SECTIONS) as part, states.guarded(f"{SECTIONS[part]}: this part cannot be shown"):
+    with chapters(CHAPTERS) as part, states.guarded(f"{TITLES[part]}: this part cannot be shown"):
         PARTS[part](chosen)
     provenance(chosen.evidence)

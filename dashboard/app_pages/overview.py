@@ -12,7 +12,7 @@ from dashboard.series import size_rows
 from dashboard.settings import read_settings
 from dashboard.views import context, states
 from dashboard.views.attention import attention_list
-from dashboard.views.elements import provenance, show_plain_table
+from dashboard.views.elements import provenance, show_table
 from dashboard.views.entrance import who_part
 from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
@@ -54,7 +54,7 @@ else:
             )
             entry = find_output(evidence, outputs[name].model, name)
             if entry:
-                show_plain_table(size_rows(entry))
+                show_table(size_rows(entry), alt="Cases, patients and positives of every group")
         provenance(evidence)
         state.write_address()
     if len(cards) > len(newest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.views import context, states
+from dashboard.views.context import Context
 from dashboard.views.elements import provenance
 from dashboard.views.report_parts import (
     case_part,
@@ -15,7 +16,34 @@ from dashboard.views.report_parts import (
     skipped_part,
     verify_part,
 )
+from dashboard.views.sections import section
 from dashboard.views.sign_parts import signoff_part
+
+PARTS = {
+    "exports": "Exports",
+    "signing": "Sign-off",
+    "states": "What the evidence states",
+    "models": "Models and skipped cases",
+}
+
+
+def _exports(chosen: Context, profiles: list[str]) -> None:
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        with states.guarded("The exports cannot be offered"):
+            download_part(chosen, profiles)
+        with states.guarded("The run cannot be verified"):
+            verify_part(chosen)
+    with right, states.guarded("The exports of a case cannot be offered"):
+        case_part(chosen)
+
+
+def _models(chosen: Context) -> None:
+    with states.guarded("The models cannot be described"):
+        model_part(chosen)
+    with states.guarded("The skipped cases cannot be listed"):
+        skipped_part(chosen)
+
 
 chosen = context.pick(
     "Reports",
@@ -25,25 +53,15 @@ chosen = context.pick(
 )
 if chosen:
     profiles = profile_part(chosen)
-    files, signing, asked, inside = st.tabs(
-        ["Exports", "Sign-off", "What the evidence states", "Models and skipped cases"]
-    )
-    with files:
-        left, right = st.columns([1, 1], gap="large")
-        with left:
-            with states.guarded("The exports cannot be offered"):
-                download_part(chosen, profiles)
-            with states.guarded("The run cannot be verified"):
-                verify_part(chosen)
-        with right, states.guarded("The exports of a case cannot be offered"):
-            case_part(chosen)
-    with signing, states.guarded("The sign-off cannot be shown"):
-        signoff_part(chosen, profiles)
-    with asked, states.guarded("The requirements cannot be listed"):
-        requirement_part(chosen)
-    with inside:
-        with states.guarded("The models cannot be described"):
-            model_part(chosen)
-        with states.guarded("The skipped cases cannot be listed"):
-            skipped_part(chosen)
+    with section(PARTS) as part:
+        if part == "exports":
+            _exports(chosen, profiles)
+        elif part == "signing":
+            with states.guarded("The sign-off cannot be shown"):
+                signoff_part(chosen, profiles)
+        elif part == "states":
+            with states.guarded("The requirements cannot be listed"):
+                requirement_part(chosen)
+        else:
+            _models(chosen)
     provenance(chosen.evidence)

@@ -25,10 +25,11 @@ def methods_part() -> None:
     """Show each method with formula and source."""
     st.header("Methods", anchor=False)
     for entry in glossary()["statistic"].values():
-        with st.expander(entry.label):
-            st.write(entry.definition)
-            st.latex(entry.formula)
-            st.caption(entry.reference)
+        method = st.expander(entry.label, key=f"method_{entry.label}", on_change="rerun")
+        if method.open:  # a formula costs the browser more than the rest of the page
+            method.write(entry.definition)
+            method.latex(entry.formula)
+            method.caption(entry.reference)
 
 
 def glossary_part() -> None:
@@ -55,8 +56,7 @@ def limits_part() -> None:
     """Show what the app cannot say."""
     with st.container(border=True):
         st.header("Limits", anchor=False)
-        for entry in glossary()["limit"].values():
-            st.markdown(f"- {entry.text}")
+        st.markdown("\n".join(f"- {entry.text}" for entry in glossary()["limit"].values()))
 
 
 def versions_part() -> None:

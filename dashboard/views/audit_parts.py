@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -16,18 +16,13 @@ from dashboard.views.elements import (
     show_chart,
     show_frame,
     show_table,
-    size_columns,
     verdict_line,
 )
 from dashboard.views.pickers import pick_one
 from dashboard.views.shortcut_parts import shortcut_context_part
-from dashboard.words import humanised, inside, label, notice, word
+from dashboard.views.size_parts import NO_CLASSES
+from dashboard.words import humanised, label, notice, word
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-NO_CLASSES = frozenset({"regression", "ordinal", "segmentation"})
-"""Tasks whose outcome is no condition that a case has or has not."""
 _NO_DECISION = {
     "regression": "The output is a number: its errors are judged, at no threshold.",
     "ordinal": "The output is a grade: its agreement is judged, at no threshold.",
@@ -35,7 +30,6 @@ _NO_DECISION = {
 }
 SETTLED_ROWS = 12
 """Verdicts read at once; the whole list stays one click away."""
-SIZES = "Cases, patients and positives of every group"
 
 
 def declaration_part(chosen: Context) -> None:
@@ -69,46 +63,6 @@ def declaration_part(chosen: Context) -> None:
             declare_button("Declare a new audit", key="declare_anew")
 
 
-def size_part(chosen: Context) -> None:
-    """Show who is in the audit before any metric."""
-    overall = chosen.entry["overall"]
-    st.header("Who is in it", anchor=False)
-    share = overall["metrics"].get("prevalence")
-    with st.grid(4):
-        st.metric("Cases", numbers.count(overall.get("n")), border=True)
-        st.metric("Patients", numbers.count(overall.get("patients")), border=True)
-        if chosen.entry.get("task") not in NO_CLASSES:
-            st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
-        if share:
-            st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
-    if chosen.evidence["release"] == "restricted":
-        with st.container(height=280, border=True):
-            show_table(series.size_rows(chosen.entry), alt=SIZES)
-    else:
-        show_frame(
-            _sizes(chosen.entry),
-            key="audit_sizes",
-            alt=SIZES,
-            height=280,
-            column_config=size_columns(),
-        )
-    absent = [
-        requirement
-        for requirement in chosen.evidence.get("requirements", [])
-        if requirement["state"] == "not_available" and "group" in requirement["id"]
-    ]
-    if absent:
-        told = ", ".join(inside(humanised(r["id"].rpartition(".")[2])) for r in absent)
-        st.caption(f"Required, but not in this data: {told}. The reasons stand under Reports.")
-
-
-def _sizes(entry: Mapping[str, Any]) -> pd.DataFrame:
-    frame = series.size_frame(entry)
-    if entry.get("task") in NO_CLASSES:
-        return frame.drop(columns="With the condition", errors="ignore")
-    return frame
-
-
 def verdict_part(chosen: Context) -> None:
     """Show every declared comparison, disparities first."""
     counts = verdict_counts([chosen.entry])
@@ -128,22 +82,35 @@ def verdict_part(chosen: Context) -> None:
         _verdict_rows(chosen.entry, declared[:SETTLED_ROWS], greyed=greyed),
         alt="Verdicts, gravest first",
     )
-    frame = series.verdict_frame(chosen.entry, declared)
-    with st.expander(f"All {len(declared)} declared comparisons"):
-        show_frame(frame, key="verdicts", alt="Every declared comparison with its verdict")
-        csv_button(frame, name="verdicts", key="verdicts_csv")
-    others = [c for c in comparisons(chosen.entry) if not c.get("verdict")]
-    if others:
-        with st.expander(f"{len(others)} exploratory comparisons, without verdict"):
-            show_frame(
-                series.verdict_frame(chosen.entry, others),
-                key="exploratory",
-                alt="Exploratory comparisons",
-            )
-    with st.expander("What the verdicts mean"):
-        for name in counts:
-            entry = word("verdict", name)
-            st.markdown(f"{entry.badge} {entry.definition}")
+    _all_verdicts(chosen.entry, declared)
+    meaning = st.expander("What the verdicts mean", key="verdict_words", on_change="rerun")
+    if meaning.open:
+        told = (word("verdict", name) for name in counts)
+        meaning.markdown("\n".join(f"- {entry.badge} {entry.definition}" for entry in told))
+
+
+def _all_verdicts(entry: Mapping[str, Any], declared: Sequence[Mapping[str, Any]]) -> None:
+    """Offer the whole lists; a list is made when it is opened."""
+    whole = st.expander(
+        f"All {len(declared)} declared comparisons", key="all_verdicts", on_change="rerun"
+    )
+    if whole.open:
+        with whole:
+            frame = series.verdict_frame(entry, declared)
+            show_frame(frame, key="verdicts", alt="Every declared comparison with its verdict")
+            csv_button(frame, name="verdicts", key="verdicts_csv")
+    others = [c for c in comparisons(entry) if not c.get("verdict")]
+    if not others:
+        return
+    more = st.expander(
+        f"{len(others)} exploratory comparisons, without verdict",
+        key="all_exploratory",
+        on_change="rerun",
+    )
+    if more.open:
+        with more:
+            frame = series.verdict_frame(entry, others)
+            show_frame(frame, key="exploratory", alt="Exploratory comparisons")
 
 
 def forest_part(chosen: Context, metric: str) -> None:

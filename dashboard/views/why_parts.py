@@ -34,6 +34,17 @@ def causes_part(chosen: Context) -> None:
         _panel({"attributes": held} if isinstance(held, list) else held, rows, chosen.entry, title)
 
 
+def population_part(chosen: Context) -> None:
+    """Show the sample beside the population it is to stand for, or why that is not known."""
+    causes = chosen.entry.get("causes") or {}
+    held = causes.get("representativeness") if causes.get("state") == "computed" else None
+    if not held:
+        return
+    st.subheader("Who the sample stands for", anchor=False)
+    st.caption(_MEANING["representativeness"])
+    _panel(held, _population_rows, chosen.entry, "Who the sample stands for")
+
+
 def underdiagnosis_part(chosen: Context) -> None:
     """Show who is missed, at the declared threshold and at one specificity for all."""
     held = (chosen.entry.get("causes") or {}).get("underdiagnosis") or {}
@@ -255,7 +266,6 @@ _PANELS: tuple[tuple[str, str, Rows], ...] = (
     ("A label that measures something else", "label_choice", _choice_rows),
     ("The same score, another risk", "independence", _odds_rows),
     ("What is missing", "missingness", _missing_rows),
-    ("Who the sample stands for", "representativeness", _population_rows),
 )
 
 _MEANING = {

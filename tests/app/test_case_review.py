@@ -20,7 +20,7 @@ HIDDEN = ("Predicted risk", "Reference label", "Why this score", "in 100", "Miss
 
 def texts(app) -> str:
     found = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.html]
-    tables = [str(table.value.to_dict()) for table in [*app.table, *app.dataframe]]
+    tables = [str(table.value.to_dict()) for table in app.dataframe]
     labels = [str(tab.label) for tab in app.tabs]
     return "\n".join([*(str(getattr(e, "value", e)) for e in found), *tables, *labels])
 

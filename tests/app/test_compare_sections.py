@@ -49,7 +49,7 @@ def compared(folder, release):
 
 
 def told(app) -> str:
-    return " ".join(str(element.value) for element in (*app.markdown, *app.caption, *app.table))
+    return " ".join(str(element.value) for element in (*app.markdown, *app.caption))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def submit(app, label):
 
 
 def test_a_field_is_declared_on_the_page(open_app, own_run):
-    app = open_app(own_run / "store", "reports")
+    app = open_app(own_run / "store", "reports", section="signing")
     choose(app, "Declare")
     fields = next(one for one in app.multiselect if one.label == "Fields")
     fields.select("contact")
@@ -37,7 +37,7 @@ def test_a_field_is_declared_on_the_page(open_app, own_run):
 
 
 def test_an_entry_that_is_refused_says_why(open_app, own_run):
-    app = choose(open_app(own_run / "store", "reports"), "Sign")
+    app = choose(open_app(own_run / "store", "reports", section="signing"), "Sign")
     app.segmented_control[-1].set_value("reject")
     submit(app, "Sign")
     assert "needs a --note" in "\n".join(str(e.value) for e in app.error)
@@ -48,7 +48,7 @@ def test_the_page_finalises_and_offers_the_filed_report(open_app, own_run):
     run = open_run(own_run / "run-a")
     blank = obstacles(run, filing_of(run)).blank
     add_records(run, [declaration(name, by="A", not_available="Test.") for name in blank])
-    app = open_app(own_run / "store", "reports")
+    app = open_app(own_run / "store", "reports", section="signing")
     for role in ("prepared", "clinical", "compliance", "owner"):
         choose(app, "Sign")
         next(one for one in app.selectbox if one.label == "Sign as").set_value(role)
