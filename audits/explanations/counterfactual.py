@@ -16,18 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.errors import ExplanationError
-from audits.explanations.backgrounds import as_array, audit_background
+from audits.explanations.edits import (
+    changed,
+    cohort_numbers,
+    numbers_of,
+    own_values,
+    plausible_of,
+)
 from audits.explanations.plausible import Plausible
 from audits.explanations.result import Score
 from audits.explanations.shapley.support import NearestDistance
 from audits.explanations.spaces import explained, score_of
-from audits.explanations.variables import table_field
-from audits.explanations.what_if import (
-    NOT_ADVICE,
-    changed_rows,
-    plausible_of,
-    scores_of_rows,
-)
+from audits.explanations.what_if import NOT_ADVICE
 
 if TYPE_CHECKING:
     from audits.explanations.request import Request
@@ -36,7 +36,6 @@ SECONDS = 5.0
 BEAM = 24
 MOST_CHANGES = 4
 SHOWN = 3
-COHORT_ROWS = 1000
 EVEN = 0.5
 
 Changes = Mapping[str, Any]
@@ -139,10 +138,10 @@ def search_counterfactuals(
     beam = _Beam()
     _run(request, known, wanted, started + seconds, beam)
     spent = time.monotonic() - started
-    before = request.raw[table_field(request.adapter).name].iloc[0]
+    before = own_values(request)
     found = []
     for _, _, changes, scores, distance in sorted(beam.arrived, key=lambda one: one[:2])[:SHOWN]:
-        pairs = {name: (_plain(before[name]), value) for name, value in changes.items()}
+        pairs = {name: (before[name], value) for name, value in changes.items()}
         after = score_of(scores, request.index, request.adapter.output)
         found.append(Counterfactual(changes=pairs, after=after, distance=distance))
     return Search(
@@ -177,13 +176,11 @@ def _run(
     request: Request, known: Mapping[str, Plausible], target: float, ends: float, beam: _Beam
 ) -> None:
     """Extend the best sets of changes by one variable at a time until the time is up."""
-    own = request.raw[table_field(request.adapter).name].iloc[0]
+    own = own_values(request)
     level = _on_scale(request, request.scores, target)
     rising = level[0] < 0  # distance to the target on the explained scale
-    support = _support(request)
-    limit = max(
-        1.0, float(support(as_array(request.prepared[table_field(request.adapter).name]))[0])
-    )
+    support = NearestDistance(cohort_numbers(request))
+    limit = max(1.0, float(support(numbers_of(request, request.prepared))[0]))
     fronts: list[Changes] = [{}]
     for _ in range(min(MOST_CHANGES, len(known))):
         candidates = list(_extended(fronts, known, own))
@@ -212,15 +209,11 @@ def _ask(
 ) -> tuple[Floats, Floats]:
     """Return scores and distances of as many candidates as there is time for."""
     scores, distances = [], []
-    name = table_field(request.adapter).name
     step = 512
     for start in range(0, len(candidates), step):
-        rows = changed_rows(request, candidates[start : start + step])
-        scores.append(scores_of_rows(request, rows))
-        raw = {**request.raw, name: rows}
-        if len(request.raw) > 1:
-            raw = {k: v if k == name else [v[0]] * len(rows) for k, v in raw.items()}
-        distances.append(support(as_array(request.adapter.prepare(raw)[name])))
+        prepared = request.adapter.prepare(changed(request, candidates[start : start + step]))
+        scores.append(request.adapter.predict(prepared))
+        distances.append(support(numbers_of(request, prepared)))
         if time.monotonic() > ends:
             break
     return np.concatenate(scores), np.concatenate(distances)
@@ -247,7 +240,7 @@ def _values(variable: Plausible, own: Any) -> list[Any]:
 
     A variable that was not measured is not tried: having it measured is no change of the patient.
     """
-    if own is None or own != own:  # noqa: PLR0124 - NaN alone differs from itself
+    if own is None:
         return []
     if variable.levels:
         return [level for level in variable.levels if level != str(own)]
@@ -282,13 +275,3 @@ def _on_scale(request: Request, scores: Floats, target: float) -> Floats:
             return np.asarray(np.log(clipped) - np.log1p(-clipped) - aim)
         return np.asarray(explained(scores, output.space)[:, request.index] - aim)
     return np.asarray(scores[:, request.index] - target)
-
-
-def _support(request: Request) -> NearestDistance:
-    cohort = audit_background(request.study, request.adapter, rows=COHORT_ROWS, seed=request.seed)
-    name = table_field(request.adapter).name
-    return NearestDistance(as_array(cohort.prepared[name]))
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

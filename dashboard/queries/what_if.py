@@ -42,18 +42,16 @@ def opened_case(ref: RunRef, model: str, case: str, output: str) -> Request:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def plausible(ref: RunRef, model: str, case: str, output: str) -> dict[str, Plausible]:
     """Return what each of the model's variables may be set to."""
-    from audits.explanations.what_if import plausible_of
+    from audits.explanations.edits import plausible_of
 
     return plausible_of(opened_case(ref, model, case, output))
 
 
 def own_values(ref: RunRef, model: str, case: str, output: str) -> Mapping[str, Any]:
     """Return the case's own values of the model's variables; missing ones are None."""
-    from audits.explanations.variables import table_field
+    from audits.explanations.edits import own_values as values_of
 
-    request = opened_case(ref, model, case, output)
-    row = request.raw[table_field(request.adapter).name].iloc[0]
-    return {str(n): None if v is None or v != v else v for n, v in row.items()}  # noqa: PLR0124 - NaN alone differs from itself
+    return values_of(opened_case(ref, model, case, output))
 
 
 def asked(
@@ -66,7 +64,8 @@ def asked(
     """
     from audits.explanations.what_if import what_if
 
-    return what_if(opened_case(ref, model, case, output), changes)
+    known = plausible(ref, model, case, output)
+    return what_if(opened_case(ref, model, case, output), changes, known=known)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,13 @@ import torch
 from audits.errors import ExplanationError
 from audits.explanations import explain_adapter_case
 from audits.explanations.counterfactual import search_counterfactuals
+from audits.explanations.edits import plausible_of
 from audits.explanations.request import open_request
 from audits.explanations.what_if import what_if
 from model_adapters.base import Feature
 
 from .conftest import FrameStudy, table_adapter
+from .test_parts import NETWORKS, NOTE, VITALS, Cases, fusion_case, model, note_model, sequences
 
 
 class Risk(torch.nn.Module):
@@ -119,3 +123,62 @@ def test_odd_inputs_are_said_before_effects_are_read(study):
     every = explain_adapter_case(study, model, "case-3")
     assert every.additivity_residual < 1e-4
     assert all(player.value == "not measured" for player in every.players)
+
+
+class Measured(Cases):
+    """A study over time whose first variable can be acted on."""
+
+    measured = (Feature(name="a", label="A", unit="mmol/L", actionable=True),)
+
+
+@pytest.fixture
+def over_time(tmp_path):
+    study = Measured(vitals=sequences(40))
+    name = "auscult.GRU"
+    return open_request(study, model(tmp_path, name, NETWORKS[name], {"vitals": VITALS}), "p3")
+
+
+def test_the_last_value_over_time_is_set_where_it_was_measured(over_time):
+    own = over_time.raw["vitals"][0]
+    mine = own[(own["variable"] == "a") & (own["time"] < 8)]
+    last = mine.loc[mine["time"].idxmax()]
+    asked = what_if(over_time, {"a": "0.5 mmol/L"})
+    assert asked.changes["a"] == (pytest.approx(last["value"]), 0.5)
+    by_hand = own.copy()
+    by_hand.loc[last.name, "value"] = 0.5
+    prepared = over_time.adapter.prepare({"vitals": [by_hand]})
+    assert asked.after.logit == pytest.approx(float(over_time.adapter.predict(prepared)[0, 0]))
+    without = what_if(over_time, {"a": None})
+    prepared = over_time.adapter.prepare({"vitals": [own[own["variable"] != "a"]]})
+    assert without.after.logit == pytest.approx(float(over_time.adapter.predict(prepared)[0, 0]))
+    with pytest.raises(ExplanationError, match="plausible range"):
+        what_if(over_time, {"a": 50.0})
+
+
+def test_what_was_never_measured_has_no_last_value(over_time):
+    own = over_time.raw["vitals"][0]
+    empty = dataclasses.replace(over_time, raw={"vitals": [own[own["variable"] != "a"]]})
+    with pytest.raises(ExplanationError, match="has no last value to change"):
+        what_if(empty, {"a": 0.1})
+
+
+def test_the_search_over_time_changes_last_values_alone(over_time):
+    target = float(1 / (1 + np.exp(-over_time.score.logit))) + 0.01
+    found = search_counterfactuals(over_time, target=min(target, 0.99), seconds=3.0)
+    assert found.variables == ("a",)
+    assert found.tried > 0
+    for one in found.found:
+        assert set(one.changes) == {"a"}
+        assert one.after.probability >= target
+
+
+def test_a_fusion_sets_values_of_every_input_that_has_some_and_a_note_has_none(tmp_path):
+    study, adapter = fusion_case(tmp_path)
+    study.cases = study.table
+    request = open_request(study, adapter, "p2")
+    assert list(plausible_of(request)) == ["age", "sex", "a", "b", "c"]
+    asked = what_if(request, {"age": float(study.table["age"].iloc[0]), "b": 0.0})
+    assert asked.after.logit != pytest.approx(asked.before.logit, abs=1e-6)
+    note = open_request(Cases(notes={"n": NOTE}), note_model(tmp_path), "n")
+    with pytest.raises(ExplanationError, match="which has no variable to set"):
+        what_if(note, {"x": 1.0})
