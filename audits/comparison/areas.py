@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from audits.comparison.layout import Bools, Floats, Ints, Split
 
+_ROUNDING = 1e-13
 EXACT_ROWS = 8_192
 BINS = 256
 """Past ``EXACT_ROWS`` rows placements against the rest are read at this many bins of equal share:
@@ -30,7 +31,7 @@ class Ranked:
 
     Attributes:
         order: Rows by ascending score, (n,).
-        rank: Place of each row's score among the distinct scores, (n,).
+        rank: Place of each row's score among the distinct scores, (n,); empty where none tie.
         distinct: Number of distinct scores.
         place: Score bin of each row that placements against the rest are read at, (n,).
         bins: Number of these bins.
@@ -53,8 +54,9 @@ class AreaChange:
         spread: Variance of each version's area, (2, groups).
         variance: Variance of candidate minus base.
         freedom: Degrees of freedom of that variance (Satterthwaite over both classes, at most
-            the patients whose rows changed place, less one).
-        influence: Influence of each (group, patient) pair on the change, (pairs,).
+            the patients less one).
+        influence: Influence of each (group, patient) pair on the change, (pairs,); empty where no
+            patient has two rows.
         placed: Both versions' placements of each row within its group, (2, n).
     """
 
@@ -73,13 +75,16 @@ def rank_scores(score: Floats) -> Ranked:
     ascending = score[order]
     new = np.ones(len(score), dtype=np.bool_)
     new[1:] = ascending[1:] != ascending[:-1]
-    rank = np.empty(len(score), dtype=np.int32)
-    rank[order] = np.cumsum(new, dtype=np.int32) - 1
     distinct = int(new.sum())
-    place, bins = rank.astype(np.int64), distinct
-    if len(score) > EXACT_ROWS and distinct > BINS:
-        first = np.flatnonzero(new)
-        place, bins = (first * BINS // len(score))[rank], BINS
+    bins = distinct if len(score) <= EXACT_ROWS else min(distinct, BINS)
+    at = np.arange(len(score)) if distinct == len(score) else np.cumsum(new) - 1
+    rank = np.empty(0 if distinct == len(score) else len(score), dtype=np.int32)
+    if len(rank):
+        rank[order] = at
+    if bins < distinct:
+        at = (np.flatnonzero(new) * BINS // len(score))[at]
+    place = np.empty(len(score), dtype=np.int64)
+    place[order] = at
     return Ranked(order=order, rank=rank, distinct=distinct, place=place, bins=bins)
 
 
@@ -91,44 +96,80 @@ def area_change(split: Split, positive: Bools, versions: tuple[Ranked, Ranked]) 
         positive: (n,) labels.
         versions: Base and candidate.
     """
-    n1 = np.diff(np.concatenate(([0], np.cumsum(positive[split.rows])))[split.row_bounds])
-    n1 = n1.astype(np.float64)
-    n0 = split.counts - n1
     placed = np.stack([_placements(split, positive, one) for one in versions])
-    has_up, has_down = split.to_pairs(positive), split.to_pairs(~positive)
-    up = [split.to_pairs(one * positive) for one in placed]
-    down = [split.to_pairs(one) - above for one, above in zip(placed, up, strict=True)]
-    group = np.repeat(np.arange(split.size), np.diff(split.bounds))
+    alone = split.starts is None and not split.shared
+    sums = _of_rows if alone else _of_patients
     with np.errstate(divide="ignore", invalid="ignore"):
-        areas = np.stack([split.over_groups(one) for one in up]) / n1
-        areas = np.where(n1 * n0 > 0, areas, np.nan)
-        flows = [
-            (
-                (up[at] - has_up * areas[at][group]) / n1[group],
-                (down[at] - has_down * areas[at][group]) / n0[group],
-            )
-            for at in (0, 1)
-        ]
-        moved = (flows[1][0] - flows[0][0], flows[1][1] - flows[0][1])
-        has = split.over_groups(has_up > 0), split.over_groups(has_down > 0)
-        spread = np.stack([_variance(split, *flow, has)[0] for flow in flows])
-        variance, freedom = _variance(split, *moved, has)
-    influence = np.nan_to_num(moved[0] + moved[1])
+        areas, variances, freedom, influence = sums(split, positive, placed)
     return AreaChange(
         base=areas[0],
         candidate=areas[1],
-        spread=spread,
-        variance=variance,
-        freedom=np.minimum(freedom, split.over_groups(influence != 0) - 1),
+        spread=variances[:2],
+        variance=variances[2],
+        freedom=np.minimum(freedom, np.diff(split.bounds) - 1),
         influence=influence,
         placed=placed,
     )
 
 
-def _variance(split: Split, a: Floats, b: Floats, has: tuple[Floats, Floats]) -> tuple[Floats, ...]:
-    """Return DeLong's variance of a mean of placements, by patient, and its degrees of freedom.
+_Sums = tuple[Floats, Floats, Floats, Floats]
+"""Areas (2, groups), variances of both and of their change (3, groups), degrees of freedom of the
+last (groups,), influence on the change of each pair, empty where no two pairs are of one patient.
+"""
 
-    The sample factors of both classes make it DeLong's own where every patient has one row.
+
+def _of_rows(split: Split, positive: Bools, placed: Floats) -> _Sums:
+    """Return DeLong's variances where every row is a patient of its own, from sums alone."""
+    key = split.code * 2 + ~positive
+
+    def over(values: Floats | None) -> Floats:
+        found = np.bincount(key, values, 2 * split.size + 2)[: 2 * split.size]
+        return np.asarray(found.reshape(-1, 2).T, dtype=np.float64)
+
+    n = over(None)
+    change = placed[1] - placed[0]
+    means = np.stack([over(placed[0]), over(change)]) / n
+    areas = np.where(n.min(axis=0) > 0, means[:, 0], np.nan)
+    squares = np.stack([over(one * one) for one in (*placed, change)])
+    centres = np.stack([means[0], means.sum(axis=0), means[1]])
+    spread = squares - n * centres**2
+    # What is only rounding of equal placements is no variation.
+    spread = np.where(spread <= _ROUNDING * squares, 0.0, spread) / (n * (n - 1))
+    variances = spread.sum(axis=1)
+    freedom = variances[2] ** 2 / (spread[2] ** 2 / (n - 1)).sum(axis=0)
+    return np.stack([areas[0], areas.sum(axis=0)]), variances, freedom, np.zeros(0)
+
+
+def _of_patients(split: Split, positive: Bools, placed: Floats) -> _Sums:
+    """Return variances from the sums of each patient's rows (Obuchowski)."""
+    group = np.repeat(np.arange(split.size), np.diff(split.bounds))
+    up = [split.to_pairs(one * positive) for one in placed]
+    down = [split.to_pairs(one) - above for one, above in zip(placed, up, strict=True)]
+    has_up = split.to_pairs(positive)
+    has_down = split.to_pairs(~positive)
+    n1, n0 = split.over_groups(has_up), split.over_groups(has_down)
+    areas = np.stack([split.over_groups(one) for one in up]) / n1
+    areas = np.where(n1 * n0 > 0, areas, np.nan)
+    flows = [
+        (
+            (up[at] - has_up * areas[at][group]) / n1[group],
+            (down[at] - has_down * areas[at][group]) / n0[group],
+        )
+        for at in (0, 1)
+    ]
+    flows.append((flows[1][0] - flows[0][0], flows[1][1] - flows[0][1]))
+    has = split.over_groups(has_up > 0), split.over_groups(has_down > 0)
+    found = [_variance(split, *flow, has) for flow in flows]
+    influence = np.nan_to_num(flows[2][0] + flows[2][1])
+    return areas, np.stack([one for one, _ in found]), found[2][1], influence
+
+
+def _variance(
+    split: Split, a: Floats, b: Floats, has: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Return the variance of a mean of placements, by patient, and its degrees of freedom.
+
+    The sample factors of both classes are DeLong's.
     """
     up, down = has
     patients = np.diff(split.bounds)
@@ -136,11 +177,28 @@ def _variance(split: Split, a: Floats, b: Floats, has: tuple[Floats, Floats]) ->
     below = down / (down - 1) * split.over_groups(b * b)
     apart = above + below
     freedom = apart**2 / (above**2 / (up - 1) + below**2 / (down - 1))
-    if split.starts is None:
-        return np.asarray(apart), freedom
     total = apart + 2 * patients / (patients - 1) * split.over_groups(a * b)
     # Few patients with both classes can make the cross term outweigh the others by chance.
     return np.maximum(total, apart * 0.1), freedom
+
+
+def against_level(split: Split, own: AreaChange, patients: int) -> tuple[Floats, Floats]:
+    """Return the change of a split's reference group, and the variance of each group's from it.
+
+    Args:
+        split: The groups; has a reference.
+        own: The change within them.
+        patients: Number of patients of the layout.
+    """
+    at = split.reference or 0
+    delta = own.candidate - own.base
+    variance = own.variance + own.variance[at]
+    if split.shared:
+        theirs = np.zeros(patients)
+        part = slice(split.bounds[at], split.bounds[at + 1])
+        theirs[split.pair_patient[part]] = own.influence[part]
+        variance = variance - 2 * split.over_groups(own.influence * theirs[split.pair_patient])
+    return np.full(split.size, delta[at]), variance
 
 
 def _placements(split: Split, positive: Bools, ranked: Ranked) -> Floats:
@@ -149,7 +207,7 @@ def _placements(split: Split, positive: Bools, ranked: Ranked) -> Floats:
     if split.size != 1 or len(split.rows) < len(rows):
         rows = rows[np.argsort(split.narrow[rows], kind="stable")][: len(split.rows)]
     mine = positive[rows]
-    rank = ranked.rank[rows] if ranked.distinct < len(ranked.order) else None
+    rank = ranked.rank[rows] if len(ranked.rank) else None
     sorted_place = np.empty(len(rows))
     for start, end in pairwise(split.row_bounds.tolist()):
         part = slice(start, end)

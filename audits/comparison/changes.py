@@ -13,7 +13,7 @@ from audits.comparison.moments import Moments
 from audits.comparison.ratios import Graded
 from audits.types import Estimate
 
-Z95, Z90 = 1.959963984540054, 1.6448536269514722
+Z90 = 1.6448536269514722
 RELATIVE = 1e-13
 """Variances below this share of their largest term are rounding, not variation."""
 

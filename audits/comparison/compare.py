@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from audits.comparison.changes import PairedDifference
-from audits.comparison.layout import Layout, LayoutMaker
+from audits.comparison.layout import Layout, LayoutMaker, Split
 from audits.comparison.pair import NUMBER_METRICS, Pair
 from audits.comparison.paired import Measured, PairedComparison
 from audits.comparison.reclassification import band_of, reclassified
@@ -89,7 +89,7 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
     Raises:
         AuditError: If the two versions of an output are not on the same rows.
     """
-    layouts = LayoutMaker(policy.groups, policy.intersections)
+    layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
     measured: list[tuple[list[Measured], Layout, Pair]] = []
     jobs = [(_pair(first, second), _layout(layouts, first)) for first, second in pairs]
     with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
@@ -219,7 +219,7 @@ def _group(
 ) -> tuple[dict[str, Any], list[_Row]]:
     attributes = one.split.labels[at]
     key = frozenset(attributes.items())
-    counts = one.sums.sums[at, :8]
+    counts = one.cells[at]
     n, positives = round(float(counts.sum())), round(float(counts[4:].sum()))
     metrics: dict[str, Any] = {}
     rows = []
@@ -248,16 +248,24 @@ def _group(
         "n": n,
         "patients": int(np.diff(one.split.bounds)[at]) if layout.named else None,
         "positives": positives,
+        "reference": _reference(one.split),
         "metrics": metrics,
         **_flips(counts, pair),
     }
     return entry, rows
 
 
+def _reference(split: Split) -> str | None:
+    """Return whom the changes of a split's groups are set against."""
+    if not split.names:
+        return None
+    return "rest" if split.reference is None else split.labels[split.reference][split.names[0]]
+
+
 def _flips(counts: Any, pair: Pair) -> dict[str, Any]:
     """Count decisions that turned wrong (negative flips) and right (positive flips)."""
     n = round(float(counts.sum()))
-    if pair.decisions is None:
+    if not pair.calls:
         reason = "predictions are numbers" if pair.numbers else "no threshold is declared"
         empty = {"k": None, "n": n, "reason": reason}
         return {"negative_flips": dict(empty), "positive_flips": dict(empty)}

@@ -6,8 +6,8 @@ ordered by group and patient such sums are taken over neighbours, for every metr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Split:
         pair_patient: Patient of each pair, (pairs,).
         bounds: First pair of each group, and the number of pairs, (groups + 1,).
         shared: Whether any patient has rows in two groups, or in a group and in none.
+        reference: Group that the others' changes are set against; None for everybody else.
+        of_joint: Group of each cell of the layout's ``joint``, (cells,); None without it.
     """
 
     names: tuple[str, ...]
@@ -48,6 +50,8 @@ class Split:
     pair_patient: Ints
     bounds: Ints
     shared: bool
+    reference: int | None = None
+    of_joint: Ints | None = None
 
     @property
     def size(self) -> int:
@@ -66,6 +70,23 @@ class Split:
             return np.asarray(taken, dtype=np.float64)
         return np.asarray(np.add.reduceat(taken, self.starts, dtype=np.float64))
 
+    def from_joint(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return sums over groups, and over rows in none, of sums over the joint's cells.
+
+        Args:
+            cells: Sums of each cell of the joint, (cells, …); left as they are.
+
+        Returns:
+            (groups + 1, …).
+        """
+        assert self.of_joint is not None  # noqa: S101 - asked for where there is a joint
+        if np.array_equal(self.of_joint, np.arange(self.size + 1)):
+            return cells
+        out = np.zeros((self.size + 1, *cells.shape[1:]), dtype=cells.dtype)
+        for cell, group in enumerate(self.of_joint.tolist()):
+            out[group] += cells[cell]
+        return out
+
     def over_groups(self, pairs: npt.NDArray[Any]) -> Floats:
         """Return the sum of per-pair values over each group, (groups,)."""
         if not self.size:
@@ -83,6 +104,9 @@ class Layout:
         named: Whether a patient column was declared.
         clustered: Whether any patient has more than one row.
         splits: Everybody, then the declared attributes, then the declared crossings.
+        joint: Cell of each row in the crossing of all attributes, and the number of cells, the last
+            of them empty: what is a sum over independent rows is summed over these cells once,
+            and over groups from there. None where patients repeat or cells are many.
     """
 
     n: int
@@ -90,6 +114,7 @@ class Layout:
     named: bool
     clustered: bool
     splits: tuple[Split, ...]
+    joint: tuple[Ints, int] | None = None
 
     @property
     def everybody(self) -> Split:
@@ -103,9 +128,17 @@ class LayoutMaker:
     Args:
         groups: Declared attributes.
         intersections: Declared crossings.
+        reference: Attribute to the level that its other levels are set against; those left out,
+            and ``rest``, to everybody else.
     """
 
-    def __init__(self, groups: Sequence[str], intersections: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[str],
+        intersections: Sequence[Sequence[str]],
+        reference: Mapping[str, str] | None = None,
+    ) -> None:
+        self._reference = dict(reference or {})
         self._wanted = [(), *((name,) for name in groups), *map(tuple, intersections)]
         self._key: list[npt.NDArray[Any]] | None = None
         self._last: Layout | None = None
@@ -128,7 +161,7 @@ class LayoutMaker:
         known = self._key is not None and len(self._key) == len(key)
         if known and all(map(np.array_equal, self._key or [], key)) and self._last is not None:
             return self._last
-        self._key, self._last = key, _make(n, patients, used, self._wanted)
+        self._key, self._last = key, _make(n, patients, used, self._wanted, self._reference)
         return self._last
 
 
@@ -137,6 +170,7 @@ def _make(
     patients: npt.NDArray[Any] | None,
     attributes: Sequence[Grouping],
     wanted: Sequence[tuple[str, ...]],
+    reference: Mapping[str, str],
 ) -> Layout:
     count, patient = n, np.arange(n, dtype=np.int64)
     if patients is not None and n:
@@ -144,17 +178,55 @@ def _make(
     clustered = count < n
     by_patient = np.argsort(patient, kind="stable") if clustered else np.arange(n, dtype=np.int64)
     by_name = {one.name: one for one in attributes}
+    splits = [
+        _split(names, [by_name[name] for name in names], patient, by_patient, clustered)
+        for names in wanted
+        if all(name in by_name for name in names)
+    ]
+    splits = [replace(one, reference=_reference(one, reference)) for one in splits]
+    joint = None if clustered else _joint([one.code for one in splits], n)
+    if joint is not None:
+        first = joint[1]
+        splits = [replace(one, of_joint=np.append(one.code[first], one.size)) for one in splits]
     return Layout(
         n=n,
         patients=count,
         named=patients is not None,
         clustered=clustered,
-        splits=tuple(
-            _split(names, [by_name[name] for name in names], patient, by_patient, clustered)
-            for names in wanted
-            if all(name in by_name for name in names)
-        ),
+        splits=tuple(splits),
+        joint=None if joint is None else (joint[0], len(joint[1]) + 1),
     )
+
+
+_MOST_CELLS = 256
+"""Past this many cells a table over all of them costs more than one over each split."""
+
+
+def _joint(codes: Sequence[Ints], n: int) -> tuple[Ints, Ints] | None:
+    """Return the cell of each row where all splits cross, and a row of each cell."""
+    joint = np.zeros(n, dtype=np.int64)
+    for code in codes[1:]:
+        size = int(code.max(initial=0)) + 1
+        joint = joint * size + code
+        # Splits repeat one another's attributes, so what occurs stays few.
+        present = np.flatnonzero(np.bincount(joint))
+        if len(present) > _MOST_CELLS:
+            return None
+        place = np.zeros(int(present.max(initial=0)) + 1, dtype=np.int64)
+        place[present] = np.arange(len(present))
+        joint = place[joint]
+    first = np.zeros(int(joint.max(initial=-1)) + 1, dtype=np.int64)
+    first[joint[::-1]] = np.arange(n)[::-1]
+    return joint, first
+
+
+def _reference(split: Split, wanted: Mapping[str, str]) -> int | None:
+    """Return the place of the declared reference level of an attribute, where it has cases."""
+    if len(split.names) != 1:
+        return None
+    levels = [label[split.names[0]] for label in split.labels]
+    level = wanted.get(split.names[0], "rest")
+    return levels.index(level) if level in levels else None
 
 
 def compact_codes(codes: npt.NDArray[Any]) -> tuple[Ints, int]:

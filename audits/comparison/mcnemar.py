@@ -117,10 +117,11 @@ def _limit(
     gained: Floats, lost: Floats, n: Floats, inside: Floats, outside: Floats, z: Floats
 ) -> Any:
     """Halve the way between the point and the edge until the statistic there is z."""
-    for _ in range(_HALVINGS):
-        middle = (inside + outside) / 2
-        within = np.abs(_statistic(gained, lost, n, middle)) < z
-        inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(_HALVINGS):
+            middle = (inside + outside) / 2
+            within = np.abs(_statistic(gained, lost, n, middle)) < z
+            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
     return (inside + outside) / 2
 
 
@@ -130,6 +131,5 @@ def _statistic(gained: Floats, lost: Floats, n: Floats, delta: Floats) -> Floats
     q = (np.sqrt(np.maximum(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
     variance = n * (2 * q + delta * (1 - delta))
     gap = gained - lost - n * delta
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # At the edge of the parameter space the variance vanishes: the limit is the edge itself.
-        return np.where(variance <= 0, np.copysign(np.inf, gap), gap / np.sqrt(variance))
+    # At the edge of the parameter space the variance vanishes: the limit is the edge itself.
+    return np.where(variance <= 0, np.copysign(np.inf, gap), gap / np.sqrt(variance))

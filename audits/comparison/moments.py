@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from audits.comparison.layout import Bools, Floats, Ints, Split
+from audits.comparison.layout import Bools, Floats, Ints, Layout, Split
 
 CELLS = 8
 """Cells of label × base's call × candidate's call; cell 4 y + 2 base + candidate."""
@@ -64,12 +64,12 @@ def moments(
             shared between groups.
     """
     if split.starts is None and not split.shared:
-        return _independent(split, cells, features)
+        return _independent(split.code, split.size, (split.rows, split.row_bounds), cells, features)
     pairs = pair_sums(split, cells, features)
-    own = _outer(pairs, pairs, split.bounds)
+    own = outer(pairs, pairs, split.bounds)
     both = own
     if split.shared and whole is not None:
-        both = _outer(pairs, whole[split.pair_patient], split.bounds)
+        both = outer(pairs, whole[split.pair_patient], split.bounds)
     positives, negatives = pairs[:, 4:CELLS].sum(axis=1), pairs[:, :4].sum(axis=1)
     return Moments(
         sums=np.stack([split.over_groups(column) for column in pairs.T], axis=1),
@@ -88,6 +88,31 @@ def moments(
     )
 
 
+def joint_moments(layout: Layout, cells: npt.NDArray[np.uint8], features: Floats) -> Moments | None:
+    """Return the moments of independent rows in the cells where all splits cross, or None.
+
+    They are the moments of any split after :func:`from_joint`.
+    """
+    if layout.joint is None:
+        return None
+    code, size = layout.joint
+    order = np.argsort(code.astype(np.int16), kind="stable")
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(code, minlength=size))))
+    return _independent(code, size, (order, bounds), cells, features)
+
+
+def from_joint(split: Split, found: Moments) -> Moments:
+    """Return the moments of a split's groups from those of the cells of the joint."""
+    own = split.from_joint(found.own)[:-1]
+    return Moments(
+        sums=split.from_joint(found.sums)[:-1],
+        own=own,
+        both=own,
+        patients=split.from_joint(found.patients.T)[:-1].T,
+        net=np.zeros((2, 0), dtype=np.int64),
+    )
+
+
 def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> Floats:
     """Return the features of each (group, patient) pair, (pairs, 8 + k)."""
     count = len(split.pair_patient)
@@ -103,10 +128,24 @@ def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> F
     return out
 
 
-def _independent(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> Moments:
-    """Return the moments where every row is a patient of its own: cells never meet."""
-    size, k = split.size, len(features)
-    key = split.code * CELLS + cells
+def _independent(
+    code: Ints,
+    size: int,
+    ordered: tuple[Ints, Ints],
+    cells: npt.NDArray[np.uint8],
+    features: Floats,
+) -> Moments:
+    """Return the moments where every row is a patient of its own: cells never meet.
+
+    Args:
+        code: Group of each row; ``size`` where it is in none.
+        size: Number of groups.
+        ordered: Rows by group, and the first place of each group.
+        cells: (n,) cell of each row.
+        features: (k, n) further features.
+    """
+    k = len(features)
+    key = code * CELLS + cells
     counts = _by_cell(key, size, None)
     own = np.zeros((size, CELLS + k, CELLS + k))
     diagonal = np.arange(CELLS)
@@ -117,8 +156,8 @@ def _independent(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -
         meets = _by_cell(key, size, feature)
         own[:, :CELLS, CELLS + at] = own[:, CELLS + at, :CELLS] = meets
         sums[:, CELLS + at] = meets.sum(axis=1)
-    ordered = np.ascontiguousarray(features[:, split.rows].T)
-    own[:, CELLS:, CELLS:] = _outer(ordered, ordered, split.row_bounds)
+    rows, bounds = ordered
+    own[:, CELLS:, CELLS:] = outer(*(np.ascontiguousarray(features[:, rows].T),) * 2, bounds)
     positives, negatives = counts[:, 4:].sum(axis=1), counts[:, :4].sum(axis=1)
     return Moments(
         sums=sums,
@@ -134,7 +173,7 @@ def _by_cell(key: Ints, size: int, weights: Floats | None) -> Floats:
     return np.asarray(table.reshape(size, CELLS), dtype=np.float64)
 
 
-def _outer(left: Floats, right: Floats, bounds: Ints) -> Floats:
+def outer(left: Floats, right: Floats, bounds: Ints) -> Floats:
     """Return leftᵀ right within each group's stretch of rows."""
     out = np.empty((len(bounds) - 1, left.shape[1], right.shape[1]))
     for group, (start, end) in enumerate(pairwise(bounds.tolist())):

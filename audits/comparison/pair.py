@@ -53,6 +53,11 @@ class Pair:
         return NUMBER_METRICS.get(self.task, METRICS)
 
     @property
+    def calls(self) -> bool:
+        """Return whether both versions call cases."""
+        return not (self.numbers or self.base_threshold is None or self.candidate_threshold is None)
+
+    @property
     def decisions(self) -> tuple[Bools, Bools] | None:
         """Return what each version decides, or None without thresholds."""
         if self.numbers or self.base_threshold is None or self.candidate_threshold is None:

@@ -9,30 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.special import stdtrit
 
 from audits.comparison.area_limits import area_limits
-from audits.comparison.areas import Ranked, area_change, rank_scores
+from audits.comparison.areas import AreaChange, Ranked, against_level, area_change, rank_scores
 from audits.comparison.changes import (
-    Z95,
     PairedDifference,
     as_ratios,
     influence_difference,
     quadratic,
-    root,
     undefined,
 )
 from audits.comparison.layout import Floats, Layout, Split
-from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
-from audits.comparison.moments import CELLS, Moments, cells_of, moments, pair_sums
+from audits.comparison.moments import (
+    CELLS,
+    Moments,
+    cells_of,
+    from_joint,
+    joint_moments,
+    moments,
+    pair_sums,
+)
+from audits.comparison.others import (
+    Others,
+    Spread,
+    apart,
+    difference_in_differences,
+    reference_of,
+    rest_of,
+)
 from audits.comparison.pair import PROBABLE, Pair, features_of
+from audits.comparison.rates import rate_changes
 from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Version, rate_weights
-from audits.comparison.rest_areas import rest_change
+from audits.comparison.rest_areas import RestAreas
 from audits.comparison.slopes import logits_of, slope_change
-from audits.types import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +53,14 @@ class Measured:
 
     Attributes:
         split: The groups.
-        sums: Moments of the features, whose first cells hold the flips.
+        cells: Rows of each group by label × base's call × candidate's call, (groups, 8): the
+            flips.
         changes: Metric to its change in each group.
         values: Metric to both versions' values in each group, (2, groups).
     """
 
     split: Split
-    sums: Moments
+    cells: Floats
     changes: dict[str, list[PairedDifference]]
     values: dict[str, Floats]
 
@@ -84,33 +97,54 @@ class PairedComparison:
             by_pair = pair_sums(every, self.cells, self.features)
             self._whole = np.empty_like(by_pair)
             self._whole[every.pair_patient] = by_pair
-        self._all = moments(every, self.cells, self.features, self._whole)
+        self._joint = joint_moments(layout, self.cells, self.features)
+        self._all = self._moments(every)
         self._logits: tuple[Floats, Floats] | None = None
         self._ranked: tuple[Ranked, Ranked] | None = None
+        self._rest: RestAreas | None = None
         if "auroc" in self.metrics:
             self._ranked = rank_scores(pair.base), rank_scores(pair.candidate)
             self._area = area_change(every, self.positive, self._ranked)
 
     def measure(self, split: Split) -> Measured:
         """Return every metric's change in every group of a split."""
-        everybody = split is self.layout.everybody
-        found = self._all
-        if not everybody:
-            found = moments(split, self.cells, self.features, self._whole)
+        found = self._all if split is self.layout.everybody else self._moments(split)
+        others = self._others(split, found)
         changes: dict[str, list[PairedDifference]] = {}
         values: dict[str, Floats] = {}
-        for metric in self.metrics:
-            reason = self._undefined(metric)
-            if reason is not None:
-                changes[metric] = [undefined(reason, int(n)) for n in split.counts]
-                continue
-            if metric == "auroc":
+        known = {metric: self._undefined(metric) for metric in self.metrics}
+        rates = [metric for metric, why in known.items() if why is None and metric in RATES]
+        spreads = {}
+        for metric, why in known.items():
+            if why is not None:
+                changes[metric] = [undefined(why, int(n)) for n in split.counts]
+            elif metric == "auroc":
                 changes[metric], values[metric] = self._areas(split)
             elif metric == "calibration_slope":
                 changes[metric], values[metric] = self._slopes(split)
             else:
-                changes[metric], values[metric] = self._ratio(metric, split, found)
-        return Measured(split=split, sums=found, changes=changes, values=values)
+                spreads[metric], values[metric] = self._spread(metric, found, others)
+                if metric not in RATES:
+                    changes[metric] = self._ratio(metric, split, found, spreads[metric])
+        changes |= rate_changes(
+            self.layout, split, found, {metric: spreads[metric] for metric in rates}
+        )
+        return Measured(
+            split=split,
+            cells=found.sums[:, :CELLS],
+            changes={metric: changes[metric] for metric in self.metrics},
+            values=values,
+        )
+
+    def _moments(self, split: Split) -> Moments:
+        if self._joint is not None:
+            return from_joint(split, self._joint)
+        return moments(split, self.cells, self.features, self._whole)
+
+    def _others(self, split: Split, found: Moments) -> Others:
+        if split.reference is None:
+            return rest_of(self._all, found)
+        return reference_of(split, found, self.cells, self.features, self.layout.patients)
 
     def _undefined(self, metric: str) -> str | None:
         pair = self.pair
@@ -125,128 +159,41 @@ class PairedComparison:
             return "net benefit needs thresholds between 0 and 1"
         return None
 
-    def _ratio(
-        self, metric: str, split: Split, found: Moments
-    ) -> tuple[list[PairedDifference], Floats]:
+    def _spread(self, metric: str, found: Moments, others: Others) -> tuple[Spread, Floats]:
+        """Return a metric's change with its variances, and both versions' values."""
         grade = METRIC_OF[self.pair.numbers]
         both = [grade(metric, found.sums, version) for version in self.versions]
-        outside = [grade(metric, self._all.sums - found.sums, version) for version in self.versions]
-        delta, gradient = both[1][0] - both[0][0], both[1][1] - both[0][1]
-        spread = _Spread(
-            delta=delta,
+        outside = [grade(metric, others.sums, version) for version in self.versions]
+        gradient = both[1][1] - both[0][1]
+        spread = Spread(
+            delta=both[1][0] - both[0][0],
             variance=quadratic(gradient, found.own, gradient),
             rest=outside[1][0] - outside[0][0],
-            apart=self._apart(gradient, outside[1][1] - outside[0][1], found),
+            apart=apart(gradient, outside[1][1] - outside[0][1], found, others),
         )
-        values = np.stack([both[0][0], both[1][0]])
-        if metric in RATES:
-            return self._rates(metric, split, found, spread), values
+        return spread, np.stack([both[0][0], both[1][0]])
+
+    def _ratio(
+        self, metric: str, split: Split, found: Moments, spread: Spread
+    ) -> list[PairedDifference]:
         active = None
         if metric in RATIOS:
             either = np.sum([rate_weights(metric, one)[1] for one in self.versions], axis=0) > 0
             active = np.minimum(found.sums[:, :CELLS] @ either, np.diff(split.bounds))
         changes = self._from_influence(split, metric, spread, active=active)
-        if metric == "oe_ratio":
-            changes = as_ratios(changes, both, found)
-        return changes, values
-
-    def _apart(self, own: Floats, rest: Floats, found: Moments) -> Floats:
-        """Return the variance of each group's change minus everybody else's."""
-        total = self._all.own[0]
-        both_t = np.swapaxes(found.both, 1, 2)
-        outside = total - found.both - both_t + found.own
-        return np.asarray(
-            quadratic(own, found.own, own)
-            + quadratic(rest, outside, rest)
-            - 2 * quadratic(own, found.both - found.own, rest)
-        )
-
-    def _rates(
-        self, metric: str, split: Split, found: Moments, spread: _Spread
-    ) -> list[PairedDifference]:
-        numerators = [rate_weights(metric, version)[0] for version in self.versions]
-        _, denominator = rate_weights(metric, self.versions[0])
-        change = numerators[1] - numerators[0]
-        counts = found.sums[:, :CELLS]
-        n = counts @ denominator
-        gained, lost = counts @ (change > 0), counts @ (change < 0)
-        whose = {"tpr": 1, "fnr": 1, "fpr": 2, "tnr": 2}.get(metric, 0)
-        deff = self._design_effect(found, spread.variance, gained, lost, denominator)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = tango_interval(
-                gained / deff, lost / deff, n / deff, level=np.array([[0.95], [0.90]])
-            )
-        p = self._flip_p(metric, split, found, gained, lost)
-        alone = split.starts is None
-        out = []
-        for group in range(split.size):
-            if n[group] == 0:
-                out.append(undefined("no case in the denominator", int(split.counts[group])))
-                continue
-            patients = found.patients[whose][group]
-            delta = Estimate(
-                value=float(spread.delta[group]),
-                low=float(low[0, group]),
-                high=float(high[0, group]),
-                n=int(n[group]),
-                n_patients=int(patients) if self.layout.named else None,
-                deff=float(deff[group]),
-                method="tango" if deff[group] == 1.0 else "tango on effective counts",
-            )
-            out.append(
-                PairedDifference(
-                    delta=delta,
-                    low_90=float(low[1, group]),
-                    high_90=float(high[1, group]),
-                    p=p[group],
-                    test="exact mcnemar" if alone else "exact sign flip by patient",
-                    did=self._did(split, spread, group),
-                    se=root(spread.variance[group]),
-                )
-            )
-        return out
-
-    def _design_effect(
-        self, found: Moments, variance: Floats, gained: Floats, lost: Floats, denominator: Floats
-    ) -> Floats:
-        """Return how much repeating patients inflate the variance of a difference, at least 1.
-
-        Where nothing or nearly nothing is discordant the ratio cannot be estimated; the mean
-        number of rows a patient has, weighted by rows, is its largest possible value and is used
-        instead.
-        """
-        if not self.layout.clustered:
-            return np.ones(len(gained))
-        n = found.sums[:, :CELLS] @ denominator
-        own = found.own[:, :CELLS, :CELLS]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            largest = np.nan_to_num((own @ denominator) @ denominator / n, nan=1.0)
-            alone = gained + lost - (gained - lost) ** 2 / n
-            deff = np.clip(variance * n**2 / alone, 1.0, np.maximum(largest, 1.0))
-        few = (gained + lost < 5) | ~(alone > 0)  # noqa: PLR2004 - as for Jeffreys
-        return np.where(few, np.maximum(largest, 1.0), deff)
-
-    def _flip_p(
-        self, metric: str, split: Split, found: Moments, gained: Floats, lost: Floats
-    ) -> list[float]:
-        if found.net.shape[1] == 0:
-            pairs = zip(gained.astype(int).tolist(), lost.astype(int).tolist(), strict=True)
-            return [exact_mcnemar(up, down) for up, down in pairs]
-        up, down = found.net
-        net = {"tpr": up, "fnr": up, "fpr": down, "tnr": down, "accuracy": up - down}.get(
-            metric, up + down
-        )
-        return [sign_flip_p(net[start:end]) for start, end in pairwise(split.bounds.tolist())]
+        if metric != "oe_ratio":
+            return changes
+        both = [METRIC_OF[False](metric, found.sums, version) for version in self.versions]
+        return as_ratios(changes, both, found)
 
     def _areas(self, split: Split) -> tuple[list[PairedDifference], Floats]:
         assert self._ranked is not None  # noqa: S101 - calls and risks are always ranked
-        own, rest, apart = self._area, None, None
+        own, rest, between = self._area, None, None
         if split is not self.layout.everybody:
             own = area_change(split, self.positive, self._ranked)
-            left = rest_change(self.layout, split, self.positive, self._ranked, self._area, own)
-            rest, apart = left.delta, left.variance
-        spread = _Spread(
-            delta=own.candidate - own.base, variance=own.variance, rest=rest, apart=apart
+            rest, between = self._beside(split, own)
+        spread = Spread(
+            delta=own.candidate - own.base, variance=own.variance, rest=rest, apart=between
         )
         areas = np.stack([own.base, own.candidate])
         freedom = np.maximum(np.nan_to_num(own.freedom, nan=1.0), 1.0)
@@ -257,11 +204,21 @@ class PairedComparison:
         found = self._from_influence(split, "auroc", spread, limits=limits)
         return found, areas
 
+    def _beside(self, split: Split, own: AreaChange) -> tuple[Floats, Floats]:
+        """Return the others' change of the area and the variance of both apart."""
+        if split.reference is not None:
+            return against_level(split, own, self.layout.patients)
+        if self._rest is None:
+            assert self._ranked is not None  # noqa: S101 - as above
+            self._rest = RestAreas(self.layout, self.positive, self._ranked, self._area)
+        left = self._rest.change(split, own)
+        return left.delta, left.variance
+
     def _slopes(self, split: Split) -> tuple[list[PairedDifference], Floats]:
         if self._logits is None:
             self._logits = logits_of(self.pair.base), logits_of(self.pair.candidate)
         change = slope_change(split, self.positive, self._logits)
-        spread = _Spread(
+        spread = Spread(
             delta=change.values[1] - change.values[0],
             variance=change.variance,
             rest=None,
@@ -273,7 +230,7 @@ class PairedComparison:
         self,
         split: Split,
         metric: str,
-        spread: _Spread,
+        spread: Spread,
         *,
         active: Floats | None = None,
         limits: Sequence[tuple[Floats, Floats]] | None = None,
@@ -289,42 +246,10 @@ class PairedComparison:
                 patients=int(patients[group]) if self.layout.named else None,
                 active=float(patients[group] if active is None else active[group]),
                 method=method,
-                did=self._did(split, spread, group),
+                did=difference_in_differences(self.layout, split, spread, group),
                 limits=None
                 if limits is None
                 else tuple((float(low[group]), float(high[group])) for low, high in limits),
             )
             for group in range(split.size)
         ]
-
-    def _did(self, split: Split, spread: _Spread, group: int) -> Estimate:
-        """Return the group's change minus the change of everybody else."""
-        if not split.names:
-            return Estimate.undefined("everybody has no rest to compare with")
-        if spread.rest is None or spread.apart is None:
-            return Estimate.undefined("not computed for this measure")
-        value = float(spread.delta[group] - spread.rest[group])
-        variance = float(spread.apart[group])
-        if not np.isfinite(value) or not np.isfinite(variance):
-            return Estimate.undefined("undefined in the group or outside it")
-        se = root(variance)
-        if not se:
-            return Estimate(value=value, n=self.layout.n, reason="no variation between cases")
-        half = Z95 * se
-        return Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            n=self.layout.n,
-            method="influence function" + (" by patient" if self.layout.named else ""),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spread:
-    """A change, its variance, everybody else's change and the variance of the two apart."""
-
-    delta: Floats
-    variance: Floats
-    rest: Floats | None
-    apart: Floats | None

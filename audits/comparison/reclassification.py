@@ -8,13 +8,14 @@ Gerds, Statistics in Medicine 33 (2014) 3405-3414).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from audits.comparison.layout import Floats, Ints, Layout, Split
-from audits.comparison.mcnemar import sign_flip_p, tango_interval
+from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
 from audits.types import Estimate
 
 SIDES = ("positives", "negatives")
@@ -46,46 +47,59 @@ def reclassified(
     cell += bands[1]
     table = np.bincount(cell, minlength=(split.size + 1) * 2 * count * count)
     table = table[: split.size * 2 * count * count].reshape(split.size, 2, count, count)
-    direction = np.sign(bands[1].astype(np.int64) - bands[0].astype(np.int64))
-    pairs = [split.to_pairs(np.where(side, direction, 0)) for side in (positive, ~positive)]
+    moves: list[Floats | None] = [None, None]
+    if layout.clustered:
+        direction = np.sign(bands[1].astype(np.int64) - bands[0].astype(np.int64))
+        moves = [split.to_pairs(np.where(side, direction, 0)) for side in (positive, ~positive)]
+    sides = [_sides(split, table[:, at], moves[at]) for at in range(len(SIDES))]
     return [
-        {
-            side: _side(layout, split, group, table[group, at], pairs[at])
-            for at, side in enumerate(SIDES)
-        }
-        for group in range(split.size)
+        {side: sides[at][group] for at, side in enumerate(SIDES)} for group in range(split.size)
     ]
 
 
-def _side(layout: Layout, split: Split, group: int, table: Ints, pairs: Floats) -> dict[str, Any]:
-    n, up = int(table.sum()), int(np.triu(table, 1).sum())
-    down = int(np.tril(table, -1).sum())
-    moves = np.rint(pairs[split.bounds[group] : split.bounds[group + 1]]).astype(np.int64)
-    if n == 0:
-        return {"table": table.tolist(), "up": 0, "down": 0, "n": 0, "net": None, "p": None}
-    deff = _design_effect(layout, moves, up + down, n)
-    low, high = tango_interval(up / deff, down / deff, n / deff)
-    net = Estimate(
-        value=(up - down) / n,
-        low=float(low),
-        high=float(high),
-        n=n,
-        deff=deff,
-        method="tango" if deff == 1.0 else "tango on effective counts",
-    )
-    return {
-        "table": table.tolist(),
-        "up": up,
-        "down": down,
-        "n": n,
-        "net": net.to_dict(),
-        "p": sign_flip_p(moves),
-    }
+def _sides(split: Split, table: Ints, moves: Floats | None) -> list[dict[str, Any]]:
+    """Return the moves of one side in every group; ``moves`` by pair where patients repeat."""
+    n = table.sum(axis=(1, 2))
+    up = np.triu(table, 1).sum(axis=(1, 2))
+    down = np.tril(table, -1).sum(axis=(1, 2))
+    if moves is None:
+        deff = np.ones(split.size)
+        p = [exact_mcnemar(*pair) for pair in zip(up.tolist(), down.tolist(), strict=True)]
+    else:
+        by_group = [
+            np.rint(moves[start:end]).astype(np.int64)
+            for start, end in pairwise(split.bounds.tolist())
+        ]
+        deff = np.array([_design_effect(*one) for one in zip(by_group, up + down, n, strict=True)])
+        p = [sign_flip_p(one) for one in by_group]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = tango_interval(up / deff, down / deff, n / deff)
+        net = (up - down) / n
+    return [
+        {
+            "table": table[at].tolist(),
+            "up": int(up[at]),
+            "down": int(down[at]),
+            "n": int(n[at]),
+            "net": Estimate(
+                value=float(net[at]),
+                low=float(low[at]),
+                high=float(high[at]),
+                n=int(n[at]),
+                deff=float(deff[at]),
+                method="tango" if deff[at] == 1.0 else "tango on effective counts",
+            ).to_dict()
+            if n[at]
+            else None,
+            "p": p[at] if n[at] else None,
+        }
+        for at in range(split.size)
+    ]
 
 
-def _design_effect(layout: Layout, moves: Ints, moved: int, n: int) -> float:
+def _design_effect(moves: Ints, moved: int, n: int) -> float:
     """Return how much patients that move with several rows inflate the variance, at least 1."""
-    if not layout.clustered or moved == 0:
+    if moved == 0:
         return 1.0
     drift = (float(moves.sum()) / n) ** 2 * n
     alone = moved - drift

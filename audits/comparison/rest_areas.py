@@ -8,9 +8,10 @@ among everybody else, which is read from one table a group: at every score where
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from audits.comparison.areas import BINS, AreaChange, Ranked
 from audits.comparison.layout import Bools, Floats, Ints, Layout, Split
@@ -29,88 +30,123 @@ class RestChange:
     variance: Floats
 
 
-def rest_change(
-    layout: Layout,
-    split: Split,
-    positive: Bools,
-    versions: tuple[Ranked, Ranked],
-    whole: AreaChange,
-    own: AreaChange,
-) -> RestChange:
-    """Return the change outside every group and the variance of the difference of changes.
-
-    The change itself is exact: concordant pairs outside a group are all pairs less those that
-    touch it.
+class RestAreas:
+    """Measures the change outside the groups of any split, on tables that are made once.
 
     Args:
         layout: Who the rows belong to.
-        split: The groups.
         positive: (n,) labels.
         versions: Base and candidate.
         whole: The change among everybody.
-        own: The change within the groups.
     """
-    places = [(one.place, one.bins) for one in versions]
-    tables = [_Tables(split, positive, place, count) for place, count in places]
-    counts = tables[0].classes
-    delta = _rest_delta(split, positive, whole, own, counts)
-    if versions[0].bins * versions[1].bins > BINS**2:
-        reader: _Reader = _Rows(layout, split, positive, places)
-    elif layout.clustered:
-        reader = _OrderedRows(layout, split, positive, places)
-    else:
-        reader = _Cells(split, positive, places)
-    variance = np.full(split.size, np.nan)
-    for group in range(split.size):
-        n1, n0 = (total - float(inside[group]) for total, inside in counts)
-        if min(n1, n0) < 2 or not np.isfinite(delta[group]):  # noqa: PLR2004 - a variance needs two
-            continue
-        read = [table.rest(group, (n1, n0)) for table in tables]
-        outside, flow = reader.outside(group, read, float(delta[group]), (n1, n0))
-        variance[group] = own.variance[group] + outside
-        if split.shared and flow is not None:
-            part = slice(split.bounds[group], split.bounds[group + 1])
-            common = own.influence[part] @ flow[split.pair_patient[part]]
-            variance[group] -= 2 * float(common)
-    return RestChange(delta=delta, variance=variance)
+
+    def __init__(
+        self,
+        layout: Layout,
+        positive: Bools,
+        versions: tuple[Ranked, Ranked],
+        whole: AreaChange,
+    ) -> None:
+        self._layout, self._positive = layout, positive
+        self._places = [(one.place, one.bins) for one in versions]
+        self._binned = versions[0].bins * versions[1].bins <= BINS**2
+        self._moved = whole.placed[1] - whole.placed[0]
+        self._joint: Ints | None = None
+        if layout.joint is not None and self._binned:
+            code, size = layout.joint
+            self._joint = _counted(code, size, positive, self._places)
+
+    def change(self, split: Split, own: AreaChange) -> RestChange:
+        """Return the change outside every group and the variance of the difference of changes.
+
+        The change itself is exact: concordant pairs outside a group are all pairs less those that
+        touch it.
+
+        Args:
+            split: The groups.
+            own: The change within them.
+        """
+        cells: npt.NDArray[Any] | None = None
+        if self._binned and not self._layout.clustered:
+            if self._joint is not None:
+                cells = split.from_joint(self._joint)
+            else:
+                cells = _counted(split.code, split.size + 1, self._positive, self._places)
+            by_version = cells.sum(axis=3), cells.sum(axis=2)
+            tables = [_Tables(one[:, 1], one[:, 0]) for one in by_version]
+        else:
+            tables = [
+                _Tables(*_by_label(split, self._positive, place, bins))
+                for place, bins in self._places
+            ]
+        counts = tables[0].classes
+        delta = self._delta(split, own, counts)
+        reader = self._reader(split, cells)
+        variance = np.full(split.size, np.nan)
+        for group in range(split.size):
+            n1, n0 = (total - float(inside[group]) for total, inside in counts)
+            if min(n1, n0) < 2 or not np.isfinite(delta[group]):  # noqa: PLR2004 - a variance
+                continue
+            read = [table.rest(group, (n1, n0)) for table in tables]
+            outside, flow = reader.outside(group, read, float(delta[group]), (n1, n0))
+            variance[group] = own.variance[group] + outside
+            if split.shared and flow is not None:
+                part = slice(split.bounds[group], split.bounds[group + 1])
+                common = own.influence[part] @ flow[split.pair_patient[part]]
+                variance[group] -= 2 * float(common)
+        return RestChange(delta=delta, variance=variance)
+
+    def _reader(self, split: Split, cells: npt.NDArray[Any] | None) -> _Reader:
+        if cells is not None:
+            return _Cells(cells)
+        if not self._binned:
+            return _Rows(self._layout, split, self._positive, self._places)
+        return _OrderedRows(self._layout, split, self._positive, self._places)
+
+    def _delta(
+        self, split: Split, own: AreaChange, counts: tuple[tuple[float, Floats], ...]
+    ) -> Floats:
+        (all1, n1), (all0, n0) = counts
+        key = split.code * 2 + self._positive
+        moved = np.bincount(key, self._moved, 2 * split.size + 2).reshape(-1, 2)
+        touched = moved[:-1, 1] * all0 + moved[:-1, 0] * all1
+        inside = np.nan_to_num((own.candidate - own.base) * n1 * n0)
+        total = float(moved[:, 1].sum()) * all0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = (total - touched + inside) / ((all1 - n1) * (all0 - n0))
+        return np.where((all1 - n1) * (all0 - n0) > 0, left, np.nan)
 
 
 _Places = list[tuple[Ints, int]]
 """Score bin of each row and the number of bins, under base and candidate."""
 
 
-def _rest_delta(
-    split: Split,
-    positive: Bools,
-    whole: AreaChange,
-    own: AreaChange,
-    counts: tuple[tuple[float, Floats], tuple[float, Floats]],
-) -> Floats:
-    (all1, n1), (all0, n0) = counts
-    change = whole.placed[1] - whole.placed[0]
-    wins = change * np.where(positive, all0, all1)
-    touched = split.over_groups(split.to_pairs(wins))
-    inside = np.nan_to_num((own.candidate - own.base) * n1 * n0)
-    total = float((change * positive).sum()) * all0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left = (total - touched + inside) / ((all1 - n1) * (all0 - n0))
-    return np.where((all1 - n1) * (all0 - n0) > 0, left, np.nan)
+def _counted(code: Ints, size: int, positive: Bools, places: _Places) -> Ints:
+    """Return the rows of each group, label (negative first) and bins of both versions."""
+    joint, cells = _joint(positive, places)
+    table = np.bincount(code * cells + joint, minlength=size * cells)
+    return table.reshape(size, 2, places[0][1], places[1][1])
+
+
+def _by_label(split: Split, positive: Bools, place: Ints, bins: int) -> tuple[Floats, Floats]:
+    """Return positives and negatives of every group, and of none, by bin."""
+    key = split.code * bins + place
+    shape = (split.size + 1, bins)
+    counted = [
+        np.asarray(np.bincount(key, one, shape[0] * bins).reshape(shape), dtype=np.float64)
+        for one in (positive.astype(np.float64), None)
+    ]
+    return counted[0], counted[1] - counted[0]
 
 
 class _Tables:
     """Positives above and negatives below every bin, ties half, in each group and everywhere."""
 
-    def __init__(self, split: Split, positive: Bools, place: Ints, bins: int) -> None:
-        size = split.size
-        key = split.code * bins + place
-        weights = positive.astype(np.float64)
-        table = np.bincount(key, weights, bins * (size + 1)).astype(np.float64)
-        table = table.reshape(size + 1, bins)
-        rows = np.bincount(key, minlength=bins * (size + 1)).reshape(size + 1, bins)
-        other = rows - table
-        self.classes = _totals(table, size), _totals(other, size)
-        self._all = _above(table.sum(axis=0)), _below(other.sum(axis=0))
-        self._own = _above(table[:size]), _below(other[:size])
+    def __init__(self, positives: Floats, negatives: Floats) -> None:
+        size = len(positives) - 1
+        self.classes = _totals(positives, size), _totals(negatives, size)
+        self._all = _above(positives.sum(axis=0)), _below(negatives.sum(axis=0))
+        self._own = _above(positives[:size]), _below(negatives[:size])
 
     def rest(self, group: int, counts: tuple[float, float]) -> tuple[Floats, Floats]:
         """Return placements of a positive and of a negative among everybody else, by bin."""
@@ -167,12 +203,8 @@ def _joint(positive: Bools, places: _Places) -> tuple[Ints, int]:
 class _Cells:
     """Independent rows, counted by group, label and bins of both versions."""
 
-    def __init__(self, split: Split, positive: Bools, places: _Places) -> None:
-        joint, cells = _joint(positive, places)
-        table = np.bincount(split.code * cells + joint, minlength=(split.size + 1) * cells)
-        # Negatives first, as _joint counts them.
-        self._own = table.reshape(split.size + 1, 2, places[0][1], places[1][1])
-        self._all = self._own.sum(axis=0)
+    def __init__(self, cells: npt.NDArray[Any]) -> None:
+        self._own, self._all = cells, cells.sum(axis=0)
 
     def outside(
         self, group: int, read: _Read, delta: float, counts: tuple[float, float]

@@ -70,9 +70,11 @@ def slope_change(split: Split, positive: Bools, logits: tuple[Floats, Floats]) -
 def _fit(x: Floats, y: Floats) -> tuple[float, Floats]:
     """Return the slope and each row's influence on it."""
     none = np.zeros(len(x))
-    if not _exists(x, y):
+    if len(x) == 0 or x.max() - x.min() < _CLOSE:
         return float("nan"), none
     at, counts, events = _binned(x, y)
+    if not (_overlap(at, counts, events) or _exists(x, y)):
+        return float("nan"), none
     start = _newton(at, counts, events)
     if start is None:
         return float("nan"), none
@@ -85,10 +87,18 @@ def _fit(x: Floats, y: Floats) -> tuple[float, Floats]:
     return slope + float(step[1]), flow - flow.mean()
 
 
+def _overlap(at: Floats, counts: Floats, events: Floats) -> bool:
+    """Return whether the bins already show that neither class lies beyond the other."""
+    up, down = at[events > 0], at[events < counts]
+    if len(up) == 0 or len(down) == 0:
+        return False
+    return bool(up.min() < down.max() and down.min() < up.max())
+
+
 def _exists(x: Floats, y: Floats) -> bool:
     """Return whether a largest likelihood exists (Albert & Anderson, Biometrika 71 (1984))."""
     up, down = x[y == 1], x[y == 0]
-    if len(up) == 0 or len(down) == 0 or x.max() - x.min() < _CLOSE:
+    if len(up) == 0 or len(down) == 0:
         return False
     return bool(up.min() < down.max() and down.min() < up.max())
 

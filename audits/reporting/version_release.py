@@ -125,13 +125,21 @@ def _output(output: Mapping[str, Any], flags: Flags, *, cell: int, floor: int) -
             _group(
                 group,
                 flags[key_of(group["attributes"])],
-                whole=flags[()],
+                whole=flags[()] | flags.get(_reference_key(group), Hide.NOTHING),
                 calls=calls_hidden[key_of(group["attributes"])],
                 pinned=tuple(range(floor, cell + 1)),
             )
             for group in groups
         ],
     }
+
+
+def _reference_key(group: Mapping[str, Any]) -> Key:
+    """Return the declared group that a group's change is set against; everybody without one."""
+    level = group.get("reference")
+    if level in (None, "rest") or len(group["attributes"]) != 1:
+        return key_of({})
+    return key_of(dict.fromkeys(group["attributes"], level))
 
 
 def _few_changed(group: Mapping[str, Any], cell: int) -> bool:
@@ -149,18 +157,19 @@ def _changed(group: Mapping[str, Any]) -> Iterator[int]:
 def _group(
     group: Mapping[str, Any], flags: Hide, *, whole: Hide, calls: bool, pinned: Sequence[int]
 ) -> dict[str, Any]:
-    shown = {k: group.get(k) for k in ("attributes", "n", "patients", "positives")}
+    told = ("attributes", "n", "patients", "positives", "reference")
+    shown = {k: group.get(k) for k in told}
     if is_hidden("n", flags):
         shown |= {"n": None, "patients": None}
     if is_hidden("positives", flags) and shown["positives"]:
         shown["positives"] = None
-    told = {
+    small = {
         group["n"],
         group["positives"],
         (group["n"] or 0) - (group["positives"] or 0),
     } & set(pinned)
     metrics = {
-        name: _entry(name, entry, flags, whole=whole, calls=calls, told=bool(told), pinned=pinned)
+        name: _entry(name, entry, flags, whole=whole, calls=calls, told=bool(small), pinned=pinned)
         for name, entry in group["metrics"].items()
     }
     flips = {name: _flips(group[name], flags, calls=calls) for name in _FLIPS}
@@ -188,7 +197,7 @@ def _entry(  # noqa: PLR0913 - what decides on one metric of one group
     by_calls = calls and metric not in _SCORED
     shown = dict(entry)
     if metric_hidden(metric, flags | whole) or by_calls:
-        # It sets the group against the rest, which is the cohort without the group.
+        # It sets the group against the rest, which is the cohort without the group, or a level.
         shown["difference_in_differences"] = blank(entry.get("difference_in_differences"))
         shown["suppressed"] = True
     if hidden:

@@ -55,7 +55,7 @@ def explored_changes(sides: Sides) -> tuple[ExploredChange, ...]:
     for split in layout.splits:
         found = paired.measure(split)
         for at, label in enumerate(split.labels):
-            cells = found.sums.sums[at]
+            cells = found.cells[at]
             out.append(
                 ExploredChange(
                     attributes=dict(label),

@@ -118,6 +118,35 @@ def test_changes_of_groups_equal_brute_force(metric: str, kind: str):
         )
 
 
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("metric", ["tpr", "ppv", "brier", "auroc"])
+def test_a_declared_reference_takes_the_place_of_the_rest(metric: str, repeated: bool):
+    rng = np.random.default_rng(6)
+    n = 360
+    pair = make_pair(6, n=n)
+    patients = rng.integers(0, 120, n) if repeated else None
+    codes = rng.integers(0, 3, n).astype(np.int32)
+    band = Attribute(
+        name="band", column="band", kind="demographic", levels=("a", "b", "c"), codes=codes
+    )
+    layout = LayoutMaker(["band"], [], {"band": "b"}).layout(n, patients, [band])
+    split = layout.splits[1]
+    found = PairedComparison(pair, layout).measure(split).changes[metric]
+    changes = []
+    for group in range(3):
+        sides = [influence(metric, pair, codes == group, side) for side in ("base", "candidate")]
+        changes.append((sides[1][0] - sides[0][0], sides[1][1] - sides[0][1]))
+    for group in (0, 2):
+        did = found[group].did
+        assert did.value == pytest.approx(changes[group][0] - changes[1][0], abs=1e-12)
+        flow = by_patient(changes[group][1] - changes[1][1], patients)
+        assert (did.high - did.low) / 2 / stats.norm.ppf(0.975) == pytest.approx(
+            np.sqrt(flow @ flow), rel=1e-9 if metric != "auroc" or not repeated else 0.02
+        )
+    assert found[1].did.value is None
+    assert found[1].did.reason == "it is the reference group"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_paired_delong_equals_its_definition(seed: int):
     pair = make_pair(seed)
