@@ -181,6 +181,25 @@ def input_(run: Path, name: str, decision: str, reason: str, by: str) -> None:
 
 @signoff.command()
 @run_argument
+@click.option("--store", metavar="DIR", help="Store of the reviews.  [default: AUSCULT_HOME]")
+@by_option
+def reviews(run: Path, store: str | None, by: str) -> None:
+    """Enter how often people agreed with single predictions, without naming a case.
+
+    \b
+    Example:
+      auscult signoff reviews runs/chest_xray --by "A. Ng"
+    """  # noqa: D301 - \b keeps click from rewrapping the example
+    from audits.reporting.signoff import reviews_summary
+    from audits.storage import Reviews, open_run
+
+    evidence = open_run(run).evidence
+    said = Reviews(store).listed(evidence["run"]["id"])
+    _add(run, [reviews_summary(evidence, said, by=by)])
+
+
+@signoff.command()
+@run_argument
 @click.option("--role", required=True, help="prepared, clinical, compliance or owner.")
 @click.option("--decision", required=True, help="approve, conditions or reject.")
 @click.option("--note", default="", help="The conditions, or why it is rejected.")

@@ -12,7 +12,7 @@ from typing import Any
 from audits.errors import AuditError, StoreError
 from audits.reporting.case.question import CaseQuestion
 from audits.reporting.digest import with_digest
-from audits.reporting.signoff.filing import DRAFT, Filing, filing_of
+from audits.reporting.signoff.filing import DRAFT, Filing, filing_of, with_signoff
 from audits.reporting.signoff.keys import write_signature
 from audits.reporting.tables import tables_zip
 from audits.storage import Run, canonical_json
@@ -24,8 +24,8 @@ def _json(evidence: Evidence, filing: Filing = DRAFT) -> bytes:  # noqa: ARG001 
     return canonical_json(evidence)
 
 
-def _tables(evidence: Evidence, filing: Filing = DRAFT) -> bytes:  # noqa: ARG001 - one signature
-    return tables_zip(evidence)
+def _tables(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
+    return tables_zip(with_signoff(evidence, filing))
 
 
 def _pdf(evidence: Evidence, filing: Filing = DRAFT) -> bytes:

@@ -14,6 +14,7 @@ from audits.reporting.case.told import ToldCase
 from audits.reporting.case.words import (
     basis_sentence,
     limits_of,
+    observed_sentence,
     reliability_sentences,
     value_text,
 )
@@ -122,7 +123,10 @@ def _risk(told: ToldCase, device: str) -> Resource:
         "method": {"text": str((told.explanation or {}).get("estimand") or "Predicted score")},
         **({"basis": basis} if basis else {}),
         "prediction": [prediction],
-        "note": [{"text": text} for text in (*reliability_sentences(told), *limits_of(told))],
+        "note": [
+            {"text": text}
+            for text in (observed_sentence(told), *reliability_sentences(told), *limits_of(told))
+        ],
     }
 
 

@@ -20,6 +20,8 @@ from audits.reporting.drawing import (
     legend,
     ticks,
 )
+from audits.reporting.trends import Trends
+from audits.reporting.trends_drawing import trends_svg
 from audits.reporting.words import word
 
 MARKS: dict[str, tuple[str, str, bool]] = {
@@ -38,13 +40,15 @@ _TOP = 0.34
 _BOTTOM = 0.52
 
 
-def chart_svg(chart: Chart | Curves) -> str:
+def chart_svg(chart: Chart | Curves | Trends) -> str:
     """Return a chart as SVG; equal data give equal bytes.
 
     Every mark has a ``<title>`` that says its group, value, interval and verdict.
     """
     if isinstance(chart, Curves):
         return curves_svg(chart)
+    if isinstance(chart, Trends):
+        return trends_svg(chart)
     drawing = Drawing(height=_TOP + _ROW * len(chart.rows) + _BOTTOM)
     for at, panel in enumerate(chart.panels):
         _draw_panel(drawing, panel, chart.rows, at, len(chart.panels))

@@ -21,7 +21,10 @@ _NUMBER = re.compile(r"\d")
 _OUTPUT_FIELDS = ("model", "name", "label", "scope", "threshold", "horizon", "task", "space")
 _GROUP_FIELDS = ("attributes", "declared", "n", "patients", "positives")
 _OF_SOME = frozenset({"dice", "hd95", "froc"})
-_SITE_ONLY = ("causes", "slices", "mitigation", "stays", "residuals", "confusion", "custom")
+_SITE_ONLY = (
+    *("causes", "slices", "mitigation", "stays", "residuals", "confusion", "custom"),
+    "observed_risk",
+)
 _TESTS = ("difference_90", "p", "q", "p_margin", "q_margin", "p_equivalence", "mde")
 
 

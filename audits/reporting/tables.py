@@ -11,56 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from audits.reporting.digest import archive_with_digest
+from audits.reporting.further_tables import (
+    ESTIMATES,
+    SOURCES,
+    estimate_rows,
+    source_rows,
+)
+from audits.reporting.order import in_order
+from audits.reporting.table_words import column_meaning
 
 Row = dict[str, Any]
 
 ESTIMATE_FIELDS = ("value", "low", "high", "level", "k", "n", "n_patients", "deff", "method")
 
-_MEANINGS = {
-    "model": "Model as id@version; empty for a table of scores.",
-    "output": "Name of the output.",
-    "attributes": "Group as JSON, attribute to level; {} is the whole cohort.",
-    "suppressed": "true where a number was masked to protect a small group.",
-    "metric": "Name of the metric.",
-    "value": "Point estimate; empty where it is undefined or masked.",
-    "low": "Lower limit of the interval.",
-    "high": "Upper limit of the interval.",
-    "level": "Confidence level of the interval.",
-    "k": "Numerator in rows, for proportions.",
-    "n": "Denominator in rows.",
-    "n_patients": "Distinct patients behind the denominator.",
-    "deff": "Design effect used by the interval.",
-    "method": "Name of the interval.",
-    "reason": "Why a number is missing, or what to know about it.",
-    "tier": "marginal or intersection.",
-    "attribute": "Attribute compared.",
-    "group": "Group as JSON.",
-    "reference": "What the group is compared with.",
-    "group_k": "Numerator of the group in rows.",
-    "group_n": "Denominator of the group in rows.",
-    "ref_k": "Numerator of the reference in rows.",
-    "ref_n": "Denominator of the reference in rows.",
-    "difference": "Group minus reference (oe_ratio: group / reference).",
-    "difference_low": "Lower 95 % limit of the difference.",
-    "difference_high": "Upper 95 % limit of the difference.",
-    "difference_90_low": "Lower 90 % limit, compared with the margin.",
-    "difference_90_high": "Upper 90 % limit, compared with the margin.",
-    "worse": "Which side fares worse.",
-    "margin": "Largest difference that does not matter, declared before the run.",
-    "test": "Test behind p.",
-    "p": "p-value of no difference.",
-    "q": "p adjusted over the whole confirmatory set (Benjamini-Hochberg).",
-    "p_margin": "p-value of a difference within the margin.",
-    "q_margin": "p_margin adjusted.",
-    "p_equivalence": "p-value of a difference beyond the margin.",
-    "verdict": "disparity, equivalent, inconclusive or not_evaluable; empty if exploratory.",
-    "strength": "confirmed or indicated, for a disparity.",
-    "mde": "Difference that this sample would find with power .8.",
-    "to_equivalence": "Further cases needed to show equivalence.",
-    "to_disparity": "Further cases needed to show a disparity.",
-    "declared": "Whether the policy declared the comparison before the run.",
-    "case": "Case that was not used.",
-}
+ALL_ESTIMATES = "estimates"
+"""Table of every estimate that no table of its own holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +53,7 @@ class Table:
 
 
 def evidence_tables(evidence: Mapping[str, Any]) -> tuple[Table, ...]:
-    """Return the tables of a run: groups, comparisons, skipped cases.
+    """Return the tables of a run: groups, comparisons, skipped cases, then all that it has.
 
     Args:
         evidence: ``evidence.json`` at any release.
@@ -121,7 +86,20 @@ def evidence_tables(evidence: Mapping[str, Any]) -> tuple[Table, ...]:
             columns=("case", "reason", "n", "suppressed"),
             rows=tuple(dict(s) for s in evidence["skipped"]),
         ),
+        *_further(evidence),
     )
+
+
+def _further(evidence: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield the tables of all other sections that the run has, and that of all estimates."""
+    ordered = in_order({k: v for k, v in evidence.items() if k != "signoff"})
+    for source in SOURCES:
+        rows = tuple(source_rows(ordered, source))
+        if rows:
+            yield Table(name=source.name, columns=source.columns, rows=rows)
+    rows = tuple(estimate_rows(ordered))
+    if rows:
+        yield Table(name=ALL_ESTIMATES, columns=ESTIMATES, rows=rows)
 
 
 def tables_zip(evidence: Mapping[str, Any]) -> bytes:
@@ -139,7 +117,9 @@ def tables_zip(evidence: Mapping[str, Any]) -> bytes:
 
 def _dictionary(tables: Sequence[Table]) -> Table:
     rows = [
-        {"table": t.name, "column": c, "meaning": _MEANINGS[c]} for t in tables for c in t.columns
+        {"table": t.name, "column": c, "meaning": column_meaning(t.name, c)}
+        for t in tables
+        for c in t.columns
     ]
     return Table(name="data_dictionary", columns=("table", "column", "meaning"), rows=tuple(rows))
 

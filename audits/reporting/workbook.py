@@ -16,15 +16,12 @@ from audits.reporting.tables import Table, evidence_tables
 
 Evidence = Mapping[str, Any]
 _WIDEST = 60
-_SHOWN_NAMES = {"groups": "Groups", "comparisons": "Comparisons", "skipped": "Skipped"}
-_REQUIREMENT_COLUMNS = (
-    *("id", "profile", "citation", "name", "section", "state", "reason", "status"),
-    *("effective", "checked_on", "verified"),
-)
+_NAME = 31
+"""Longest name of a sheet."""
 
 
 def workbook(evidence: Evidence, filing: Filing = DRAFT) -> bytes:
-    """Return an XLSX with a cover, every table and the requirements.
+    """Return an XLSX with a cover and every table, the requirements among them.
 
     Numbers are numbers, to the sixteen digits that a workbook keeps; a masked or undefined one is
     an empty cell, and the column ``suppressed`` says which. Text is never run as a formula.
@@ -62,15 +59,7 @@ def _sheets(evidence: Evidence, cover: Sequence[Fact]) -> Iterator[tuple[str, Ta
         ),
     )
     for table in evidence_tables(evidence):
-        yield _SHOWN_NAMES.get(table.name, table.name.title()), table
-    yield (
-        "Requirements",
-        Table(
-            name="requirements",
-            columns=_REQUIREMENT_COLUMNS,
-            rows=tuple(dict(item) for item in evidence["requirements"]),
-        ),
-    )
+        yield table.name.replace("_", " ").capitalize()[:_NAME], table
 
 
 def _write(sheet: Any, table: Table, head: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, Study, open_study
+from audits.cohorts.inputs import inside, path_cells
 from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, audit_fairness, check_task
 from audits.fairness.custom import custom_metrics_of
@@ -448,4 +449,17 @@ def _quality(study: Study) -> dict[str, Any]:
         "prevalence_by_month": quality.prevalence_by_month(
             None if spec.time is None else cases[spec.time], study.labels
         ),
+        **_deidentification(study),
     }
+
+
+def _deidentification(study: Study) -> dict[str, Any]:
+    """Return what the study's DICOM images state, nothing where it has none."""
+    columns = [i.column for i in study.inputs.values() if i.kind == "dicom" and i.column]
+    if not columns:
+        return {}
+    from audits.cohorts.images.deidentification import stated_deidentification
+
+    names = [name for column in columns for name in path_cells(study.cases[column]) if name]
+    found = (inside(study.folder, str(name)) for name in names)
+    return {"deidentification": stated_deidentification(found)}

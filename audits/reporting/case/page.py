@@ -9,12 +9,14 @@ from importlib.resources import files
 from typing import Any
 
 from audits.errors import AuditError
+from audits.fairness.observed_risk import of_hundred
 from audits.reporting.case.heatmap import MapFigure, map_figure
 from audits.reporting.case.told import ToldCase
 from audits.reporting.case.words import (
     check_sentence,
     effect_text,
     limits_of,
+    observed_sentence,
     players,
     rows_of,
     value_text,
@@ -98,7 +100,7 @@ def page_data(told: ToldCase, figure: MapFigure | None = None) -> dict[str, Any]
         "raising": _bars(told, raising=True),
         "lowering": _bars(told, raising=False),
         "map": None if figure is None else figure.to_dict(),
-        "basis-notes": _notes(told),
+        "basis-notes": [*_notes(told), observed_sentence(told)],
         "reliability": _reliability(told),
         "warnings": list(warnings_of(told)),
         "limits": list(limits_of(told)),
@@ -123,6 +125,16 @@ def _tiles(told: ToldCase) -> list[dict[str, Any]]:
         detail = f"the threshold is {cut}, set by the {told.output['threshold']['source']}"
         tiles.append(
             {"label": "At this threshold", "value": said, "detail": detail, "strong": called}
+        )
+    if not isinstance(told.observed, str):
+        tiles.append(
+            {
+                "label": "Of patients with such a risk",
+                "value": f"{of_hundred(told.observed.rate)} in 100",
+                "detail": f"had it ({of_hundred(told.observed.low)} to "
+                f"{of_hundred(told.observed.high)}; n {told.observed.n:,})",
+                "strong": False,
+            }
         )
     ppv = (told.output["overall"]["metrics"].get("ppv" if called else "npv") or {}).get("value")
     if called is not None and ppv is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audits.errors import AuditError
+from audits.fairness.observed_risk import NOT_TOLD, ObservedRate, observed_of
 from audits.reporting.case.question import CaseQuestion
 from audits.storage.names import name_of_file
 from audits.storage.run import Run
@@ -34,6 +35,7 @@ class ToldCase:
         groups: Entries of the output's groups that this case belongs to, marginal ones first.
         explanation: ``explanation.json``, or None where the run does not explain the case.
         folder: Folder of that explanation with its map, or None.
+        observed: How many of a hundred cases with such a risk had the condition, or why not.
     """
 
     case: str
@@ -46,6 +48,7 @@ class ToldCase:
     groups: tuple[Mapping[str, Any], ...]
     explanation: Mapping[str, Any] | None
     folder: Path | None
+    observed: ObservedRate | str = NOT_TOLD
 
     @property
     def name(self) -> str:
@@ -86,6 +89,7 @@ def case_of_run(run: Run, about: CaseQuestion) -> ToldCase:
         if str(c).startswith("group__")
     }
     explanation, folder = _explanation(run, key, about.case, str(output["name"]))
+    score = _score(scores, str(output["name"]))
     return ToldCase(
         case=about.case,
         run={
@@ -97,12 +101,13 @@ def case_of_run(run: Run, about: CaseQuestion) -> ToldCase:
         },
         model=next((m for m in evidence["models"] if f"{m['id']}@{m['version']}" == key), None),
         output=output,
-        score=_score(scores, str(output["name"])),
+        score=score,
         threshold=(output.get("threshold") or {}).get("value"),
         levels=levels,
         groups=tuple(_groups_of(output, levels)),
         explanation=explanation,
         folder=folder,
+        observed=observed_of(evidence, output, score["probability"]),
     )
 
 

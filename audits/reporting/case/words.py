@@ -70,6 +70,14 @@ def basis_sentence(told: ToldCase) -> str:
     return f"{' '.join(parts)} Method: {method}."
 
 
+def observed_sentence(told: ToldCase) -> str:
+    """Return how many of a hundred patients with such a risk had the condition, or why not."""
+    found = told.observed
+    if isinstance(found, str):
+        return found
+    return f"{found.headline} patients with such a predicted risk had it. {found.counted}"
+
+
 def reliability_sentences(told: ToldCase) -> Iterator[str]:
     """Yield how often the model is right for everybody and for this patient's groups."""
     for attributes, entry in rows_of(told):

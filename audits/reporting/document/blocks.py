@@ -7,6 +7,7 @@ from typing import Literal
 
 from audits.reporting.charts import Chart
 from audits.reporting.curves import Curves
+from audits.reporting.trends import Trends
 
 Tone = Literal["", "strong", "muted", "disparity", "equivalent", "inconclusive", "not_evaluable"]
 
@@ -116,7 +117,7 @@ class Tiles:
 class Figure:
     """A chart with its caption; the chart's ``alt`` says in words what it shows."""
 
-    chart: Chart | Curves
+    chart: Chart | Curves | Trends
     caption: str
     type: str = "figure"
 

@@ -17,6 +17,9 @@ from audits.reporting.document import (
     validity,
 )
 from audits.reporting.document.blocks import Block, Document, Section
+from audits.reporting.document.oversight import oversight
+from audits.reporting.document.privacy import privacy
+from audits.reporting.document.robustness import robustness
 from audits.reporting.order import in_order
 from audits.reporting.sections import SECTIONS
 from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
@@ -36,12 +39,12 @@ _BLOCKS: Mapping[str, Callable[[Evidence], Iterator[Block]]] = MappingProxyType(
         "subgroups": results.subgroups,
         "errors": validity.errors,
         "explanations": explained.explanations,
-        "robustness": validity.robustness,
+        "robustness": robustness,
         "versions": validity.versions,
         "risks": closing.risks,
-        "oversight": closing.oversight,
+        "oversight": oversight,
         "monitoring": closing.monitoring,
-        "privacy": closing.privacy,
+        "privacy": privacy,
         "limitations": closing.limitations,
         "attestations": closing.attestations,
         "crosswalk": appendices.crosswalk,

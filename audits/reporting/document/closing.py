@@ -1,4 +1,4 @@
-"""Sections 12 to 17: risks, oversight, monitoring, privacy, limitations, attestations."""
+"""Sections 12, 14, 16 and 17: risks, monitoring, limitations, attestations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from typing import Any
 from audits.reporting.document.blocks import (
     Block,
     Column,
-    Fact,
-    Facts,
     Grid,
     Heading,
-    Row,
     Text,
 )
-from audits.reporting.document.findings import output_label
-from audits.reporting.document.front import RELEASE_WORDS
 from audits.reporting.document.model_parts import declared
 from audits.reporting.document.signed import (
     later_limits,
@@ -27,8 +22,6 @@ from audits.reporting.document.signed import (
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import profiles
 from audits.reporting.words import (
-    MISSING,
-    count,
     day,
     glossary,
 )
@@ -46,11 +39,6 @@ def risks(evidence: Evidence) -> Iterator[Block]:
             "it is applied."
         )
     yield from declared(evidence, ("bias_mitigation", "fairness_approach", "risk_management"))
-
-
-def oversight(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 13."""
-    yield from declared(evidence, ("oversight", "training_of_users", "event_logging", "complaints"))
 
 
 def monitoring(evidence: Evidence) -> Iterator[Block]:
@@ -76,55 +64,6 @@ def monitoring(evidence: Evidence) -> Iterator[Block]:
             for run in earlier
         ),
     )
-
-
-def privacy(evidence: Evidence) -> Iterator[Block]:
-    """Yield section 15: the release, its rule and how much it masks."""
-    suppression = evidence["policy"].get("suppression", {})
-    yield Facts(
-        facts=(
-            Fact(label="Release", value=RELEASE_WORDS[evidence["release"]]),
-            Fact(
-                label="Rule",
-                value=f"counts of 1 to {suppression.get('cell', 10)} and everything that would "
-                "reveal one are masked in the restricted release; 0 is shown",
-            ),
-            Fact(label="Why", value=_reason(evidence, "suppression.cell")),
-        )
-    )
-    if evidence["release"] == "restricted":
-        rows = tuple(_masked(output) for output in evidence["outputs"])
-        yield Grid(
-            caption="Suppression log",
-            columns=(
-                Column(label="Output", share=2.5),
-                Column(label="Groups", align="right"),
-                Column(label="with masked numbers", align="right"),
-                Column(label="Comparisons", align="right"),
-                Column(label="with masked numbers", align="right"),
-            ),
-            rows=rows,
-        )
-    yield from declared(evidence, ("deidentification", "consent", "access_log", "cybersecurity"))
-    yield Text(
-        text="No case, no image and no text of a note is part of this report. Explanations of "
-        "single patients stay in the run folder."
-    )
-
-
-def _masked(output: Mapping[str, Any]) -> Row:
-    groups, compared = output["groups"], output["comparisons"]
-    return cells(
-        output_label(output),
-        count(len(groups)),
-        count(sum(bool(g.get("suppressed")) for g in groups)),
-        count(len(compared)),
-        count(sum(bool(c.get("suppressed")) for c in compared)),
-    )
-
-
-def _reason(evidence: Evidence, name: str) -> str:
-    return evidence["policy"].get("reasons", {}).get(name) or MISSING
 
 
 def limitations(evidence: Evidence) -> Iterator[Block]:

@@ -17,8 +17,6 @@ from audits.reporting.words import (
 )
 
 Quality = Mapping[str, Any]
-MONTHS = 36
-"""Months printed; evidence.json holds the others."""
 
 
 def quality_details(quality: Quality) -> Iterator[Block]:
@@ -80,11 +78,11 @@ def _prevalence(quality: Quality) -> Iterator[Block]:
     sites = [p for p in quality.get("prevalence") or () if p.get("attribute")]
     if sites:
         yield _prevalence_grid("Prevalence by site", sites, "level", "Site")
-    months = (quality.get("prevalence_by_month") or {}).get("months") or []
-    if months:
-        yield _prevalence_grid("Prevalence by month", months[-MONTHS:], "month", "Month")
-    if len(months) > MONTHS:
-        yield Text(text="The last months are shown; evidence.json holds the others.", style="small")
+    if (quality.get("prevalence_by_month") or {}).get("months"):
+        yield Text(
+            text="Prevalence by month is drawn in section 10; prevalence_by_month.csv holds it.",
+            style="small",
+        )
 
 
 def _prevalence_grid(caption: str, rows: Sequence[Mapping[str, Any]], key: str, head: str) -> Grid:

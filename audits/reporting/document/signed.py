@@ -37,12 +37,22 @@ def state_text(signoff: SignOff) -> str:
     if signoff.final:
         return (
             f"Final, {edition}, since {day(signoff.final['time'])}, by {signoff.final['by']}; "
-            "never edited, only superseded"
+            f"never edited, only superseded{_reservations(signoff)}"
         )
     signed = len(signoff.attestations)
     if not signed:
         return f"Draft, {edition}: nobody has signed it"
-    return f"Draft, {edition}: {signed} of {len(ROLES)} signatures"
+    return f"Draft, {edition}: {signed} of {len(ROLES)} signatures{_reservations(signoff)}"
+
+
+def _reservations(signoff: SignOff) -> str:
+    """Say who signed otherwise than with plain approval: a reader must not look for it."""
+    told = [
+        f"{ROLES[role].lower()}: {DECISIONS[one['decision']].lower()}"
+        for role, one in signoff.attestations.items()
+        if one["decision"] != "approve"
+    ]
+    return f"; {'; '.join(told)}" if told else ""
 
 
 def actions_text(evidence: Evidence) -> Iterator[Block]:
@@ -211,6 +221,12 @@ def signatures(evidence: Evidence) -> Iterator[Block]:
         ),
         rows=tuple(_signature(signoff, role) for role in ROLES),
     )
+    by = [str(one["by"]) for one in signoff.attestations.values()]
+    several = sorted({name for name in by if by.count(name) > 1})
+    if several:
+        yield Text(
+            text=f"Signed in more than one role, without a second person: {', '.join(several)}."
+        )
     if signoff.stale:
         names = ", ".join(ROLES[role].lower() for role in signoff.stale)
         yield Text(text=f"Signed before a later change, so no longer valid: {names}.")

@@ -1,4 +1,4 @@
-"""Sections 8, 10 and 11: errors, robustness, versions."""
+"""Sections 8 and 11: errors and versions."""
 
 from __future__ import annotations
 
@@ -68,12 +68,6 @@ def _shortcut_row(entry: Mapping[str, Any]) -> Row:
             Cell(text=word("shortcut", verdict) if verdict else SUPPRESSED),
         )
     )
-
-
-def robustness(evidence: Evidence) -> Iterator[Block]:  # noqa: ARG001 - one signature
-    """Yield section 10."""
-    yield Missing(text=why_not("robustness"))
-    yield Missing(text=why_not("drift"))
 
 
 def versions(evidence: Evidence) -> Iterator[Block]:

@@ -42,6 +42,7 @@ def report_html(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["commands"] = _commands
     page = environment.get_template("report.html.j2").render(
         document=build_document(evidence, filing),
         style=_read("report.css"),
@@ -53,6 +54,17 @@ def report_html(evidence: Mapping[str, Any], filing: Filing = DRAFT) -> bytes:
         digest=PLACEHOLDER,
     )
     return with_digest(page.encode())
+
+
+def _commands(words: str) -> str:
+    """Return escaped words, what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = [
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(words.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def _read(name: str) -> str:

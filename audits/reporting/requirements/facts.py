@@ -43,6 +43,20 @@ def _explained(evidence: Evidence) -> bool:
     )
 
 
+def _robustness(evidence: Evidence) -> bool:
+    """Return whether the run tells what changes with sites, changed or missing inputs."""
+    quality = evidence["data_quality"]
+    sites = {p.get("attribute") for p in quality.get("prevalence") or ()} - {None}
+    spread = (h for o in evidence["outputs"] for h in o.get("heterogeneity") or ())
+    explained = (s for s in evidence["explanations"].values() if isinstance(s, Mapping))
+    missing = (o for s in explained for o in (s.get("global") or {}).get("outputs") or ())
+    return (
+        bool(evidence["shortcuts"].get("outputs"))
+        or any(h["attribute"] in sites for h in spread)
+        or any(o.get("care_process") for o in missing)
+    )
+
+
 def _searched(output: Mapping[str, Any]) -> bool:
     return (output.get("slices") or {}).get("state") == "computed"
 
@@ -144,7 +158,10 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
             lambda e: bool(e["shortcuts"]) or any(_searched(o) for o in e["outputs"]),
             "No analysis of errors and no shortcut audit was made.",
         ),
-        "robustness": (_never, "Robustness was not tested in this run."),
+        "robustness": (
+            _robustness,
+            "The run has no sites to compare, no shortcut audit and no test of missing inputs.",
+        ),
         "drift": (_never, "The run does not see the training data, so no drift was measured."),
         "training_demographics": (_never, "The run does not see the training data."),
     }

@@ -12,6 +12,7 @@ from audits.reporting.signoff.entries import (
     disparity_action,
     exploratory_limit,
     input_decision,
+    reviews_summary,
     supersession,
 )
 from audits.reporting.signoff.filing import DRAFT, Filing, filing_of, with_signoff
@@ -40,6 +41,7 @@ __all__ = [
     "make_key",
     "obstacles",
     "read_signoff",
+    "reviews_summary",
     "supersession",
     "with_signoff",
 ]

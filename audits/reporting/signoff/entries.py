@@ -11,6 +11,7 @@ from audits.policy.schema import VERDICT_METRICS
 from audits.reporting.document.findings import disparities
 from audits.reporting.requirements.cards import card_fields
 from audits.reporting.signoff.state import DECISIONS, ROLES
+from audits.storage.reviews import CaseReview
 
 Evidence = Mapping[str, Any]
 Record = dict[str, Any]
@@ -137,6 +138,56 @@ def input_decision(evidence: Evidence, name: str, *, by: str, decision: str, rea
 def _features(field: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the variables of an input; an image or a signal is its own one."""
     return field.get("features") or [field]
+
+
+def reviews_summary(evidence: Evidence, reviews: Sequence[CaseReview], *, by: str) -> Record:
+    """Return how often people agreed with single predictions of a run, without naming any case.
+
+    The latest word of each person on each case counts. Where the run's release is restricted,
+    an output with a count of 1 to the largest suppressed one has all its counts masked.
+
+    Args:
+        evidence: The run's evidence.
+        reviews: Of this run, oldest first.
+        by: Who enters it.
+
+    Raises:
+        AuditError: Nobody has agreed or disagreed with a prediction of this run.
+    """
+    run = evidence["run"]["id"]
+    latest = {
+        (r.model, r.output, r.case, r.reviewer): r
+        for r in reviews
+        if r.run == run and r.kind != "estimate"
+    }
+    if not latest:
+        raise AuditError(
+            f"sign-off: nobody has agreed or disagreed with a prediction of run {run}; "
+            "`auscult reviews` lists what people said."
+        )
+    hidden = evidence["release"] == "restricted"
+    cell = int(evidence["policy"].get("suppression", {}).get("cell", 10)) if hidden else 0
+    names = sorted({(r.model, r.output) for r in latest.values()})
+    outputs = [
+        _reviewed([r for r in latest.values() if (r.model, r.output) == name], cell)
+        for name in names
+    ]
+    return _record("reviews", by, outputs=outputs)
+
+
+def _reviewed(said: Sequence[CaseReview], cell: int) -> Record:
+    agreed = sum(r.kind == "agree" for r in said)
+    counts: dict[str, int | None] = {
+        "n": len(said),
+        "agreed": agreed,
+        "disagreed": len(said) - agreed,
+        "people": len({r.reviewer for r in said}),
+    }
+    masked = any(1 <= (counts[k] or 0) <= cell for k in ("n", "agreed", "disagreed"))
+    if masked:
+        counts = dict.fromkeys(counts)
+    named = {"model": said[0].model, "output": said[0].output}
+    return {**named, **counts, "suppressed": masked}
 
 
 def attestation(role: str, *, by: str, decision: str, note: str = "") -> Record:

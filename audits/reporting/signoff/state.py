@@ -26,7 +26,7 @@ ROLES: Mapping[str, str] = MappingProxyType(
 DECISIONS: Mapping[str, str] = MappingProxyType(
     {"approve": "Approved", "conditions": "Approved with conditions", "reject": "Rejected"}
 )
-_CONTENT = frozenset(["declared", "limit", "action", "input"])
+_CONTENT = frozenset(["declared", "limit", "action", "input", "reviews"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class SignOff:
         limits: Limits declared after the run; exploratory.
         actions: Latest action on each disparity.
         inputs: Input to the latest decision on it.
+        reviews: Summary of what people said about single predictions, or None.
         attestations: Role to a signature that holds: nothing was changed after it.
         stale: Roles whose signature a later change undid.
         final: The record that closed this edition, or None.
@@ -52,6 +53,7 @@ class SignOff:
     limits: tuple[Record, ...] = ()
     actions: tuple[Record, ...] = ()
     inputs: Mapping[str, Record] = field(default_factory=dict)
+    reviews: Record | None = None
     attestations: Mapping[str, Record] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
     final: Record | None = None
@@ -116,6 +118,7 @@ def signoff_of(links: Sequence[Link]) -> SignOff:
         limits=tuple(limits),
         actions=tuple(actions.values()),
         inputs=inputs,
+        reviews=_latest(told, "reviews"),
         attestations={role: signed[role] for role in ROLES if role in signed},
         stale=tuple(stale),
         final=final,
@@ -123,6 +126,10 @@ def signoff_of(links: Sequence[Link]) -> SignOff:
         head=told[-1].sha256 if told else None,
         records=tuple(link.record for link in told),
     )
+
+
+def _latest(told: Sequence[Link], kind: str) -> Record | None:
+    return next((link.record for link in reversed(told) if link.record["kind"] == kind), None)
 
 
 def _superseded(edition: int, final: Record | None, record: Record) -> Record:

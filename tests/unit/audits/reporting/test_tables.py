@@ -11,10 +11,14 @@ import pytest
 
 from audits.errors import AuditError, StoreError
 from audits.reporting import evidence_tables, export_run, tables_zip
+from audits.reporting.further_tables import SOURCES
+from audits.reporting.table_words import column_meaning
 from audits.storage import Run
 
 EVIDENCE = {
     "release": "internal",
+    "models": [],
+    "requirements": [],
     "skipped": [{"case": "=cmd()", "reason": "label is missing"}],
     "outputs": [
         {
@@ -77,8 +81,66 @@ def test_the_zip_explains_every_column_and_is_reproducible():
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
         meanings = list(csv.DictReader(io.StringIO(archive.read("data_dictionary.csv").decode())))
-    assert names == {"groups.csv", "comparisons.csv", "skipped.csv", "data_dictionary.csv"}
+    tables = ("groups", "comparisons", "skipped", "thresholds", "estimates")
+    assert names == {f"{name}.csv" for name in (*tables, "data_dictionary")}
     assert all(m["meaning"] for m in meanings)
+
+
+@pytest.mark.parametrize("release", ["exact", "restricted"])
+def test_no_estimate_of_a_run_is_missing_from_its_tables(release, request):
+    evidence = request.getfixturevalue(release)
+    printed = {
+        row.get(name)
+        for table in evidence_tables(evidence)
+        for row in table.rows
+        for name in row
+        if isinstance(row.get(name), float)
+    }
+    held = [found["value"] for found in estimates(evidence) if isinstance(found["value"], float)]
+    assert len(held) > 50
+    assert not [value for value in held if value not in printed]
+
+
+def estimates(node):
+    """Yield every estimate, wherever it stands."""
+    if isinstance(node, list):
+        for one in node:
+            yield from estimates(one)
+    elif isinstance(node, dict):
+        if {"value", "low", "high"} <= set(node):
+            yield node
+        for one in node.values():
+            yield from estimates(one)
+
+
+def test_every_column_of_every_source_has_a_meaning():
+    for source in SOURCES:
+        for name in source.columns:
+            assert column_meaning(source.name, name)
+
+
+def test_versions_and_explanations_get_tables_of_their_own():
+    shown = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    evidence = {
+        **EVIDENCE,
+        "explanations": {
+            "m@1": {
+                "outputs": [{"name": "y", "importance": [{"name": "x", "mean_effect": shown}]}],
+                "checks": [{"output": "y", "name": "stability", "value": 1.0, "verdict": "weak"}],
+            }
+        },
+        "comparison": {
+            "outputs": [
+                {"name": "y", "groups": [{"attributes": {}, "metrics": {"tpr": {"delta": shown}}}]}
+            ]
+        },
+    }
+    (one,) = rows("importance", evidence)
+    assert (one["model"], one["output"], one["mean_effect_low"]) == ("m@1", "y", "0.4")
+    (check,) = rows("explanation_checks", evidence)
+    assert (check["model"], check["output"], check["verdict"]) == ("m@1", "y", "weak")
+    (version,) = rows("versions", evidence)
+    assert (version["output"], version["metric"], version["delta_n"]) == ("y", "tpr", "9")
 
 
 @pytest.fixture
