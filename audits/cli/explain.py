@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     metavar="HOURS",
     help="Of measurements over time: tell the change since so long ago (default: a quarter).",
 )
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="A run of this model: it says how many of 100 such patients had the condition.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--checks/--no-checks",
@@ -58,6 +64,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
     background: str,
     region: str | None,
     since: float | None,
+    run: Path | None,
     out: Path,
     checks: bool,
     device: str,
@@ -84,6 +91,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
         background=background,
         region=region,
         since=since,
+        run=run,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -98,6 +106,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
     probability = result.score.probability
     score = "" if probability is None else f", probability {probability:.3f}"
     click.echo(f"{result.case} · {result.model} · {result.output}{score} · {result.method}")
+    _print_observed(result)
     click.echo(result.estimand)
     for player in sorted(result.players, key=lambda p: -abs(p.effect)):
         spread = "" if not player.se else f" ± {player.se:.3f}"
@@ -114,6 +123,22 @@ def explain(  # noqa: PLR0913 - the options of the contract
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
     click.echo(f"Wrote {out}.")
+
+
+def _print_observed(result: CaseExplanation) -> None:
+    """Print how many of a hundred cases with such a risk had the condition, or why not."""
+    from audits.fairness.observed_risk import of_hundred
+
+    found = result.observed_risk or {}
+    if found.get("state") != "computed":
+        click.echo(f"  {found.get('reason')}")
+        return
+    rate, low, high = (of_hundred(found[name]) for name in ("rate", "low", "high"))
+    where = f"split {found['split']}" if found["split"] else "the audited cases"
+    click.echo(
+        f"  observed: {rate} in 100 ({low} to {high}), n {found['n']:,} of "
+        f"{found['n_patients']:,} patients with such a risk, in {where}"
+    )
 
 
 def _print_background(result: CaseExplanation) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
 from audits.explanations.cams.tokens import declared_tokens
+from audits.explanations.observed import with_observed_risk
 from audits.explanations.request import Request, open_request
 from audits.explanations.result import CaseExplanation, Method
 from audits.explanations.segmentation.explain import with_region
@@ -33,6 +34,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
     background: str = "all",
     region: str | None = None,
     since: float | None = None,
+    run: Path | str | None = None,
 ) -> CaseExplanation:
     """Explain one score of one case.
 
@@ -51,6 +53,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
             ``reference``, ``pixel:ROW,COLUMN`` or ``box:ROW,COLUMN,ROW,COLUMN``.
         since: Of measurements over time, how many hours back the prediction lies that the change
             is told from; default a quarter of the window.
+        run: A run of this model, which says how many of a hundred such patients had the condition.
 
     Returns:
         The explanation; ``to_dict()`` is ``explanation.json``.
@@ -69,7 +72,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
 
     opened = open_study(study)
     adapter = load_adapter(model, device=device)
-    return explain_adapter_case(
+    found = explain_adapter_case(
         opened,
         adapter,
         case,
@@ -81,6 +84,7 @@ def explain_case(  # noqa: PLR0913 - the contract's arguments, all by keyword
         region=region,
         since=since,
     )
+    return with_observed_risk(found, opened, adapter, run)
 
 
 def explain_adapter_case(  # noqa: PLR0913 - the same, with opened objects

@@ -245,6 +245,8 @@ class CaseExplanation:
         checks: Tests of this explanation.
         sensitivity: The same effects against the other cohorts that the study can form.
         findings: What the reader must know, for example a fallback.
+        observed_risk: How many of a hundred cases with such a risk had the condition, or why that
+            is not known; None where the run that holds the explanation tells it.
     """
 
     case: str
@@ -266,6 +268,7 @@ class CaseExplanation:
     checks: tuple[Check, ...] = ()
     sensitivity: tuple[BackgroundView, ...] = ()
     findings: tuple[Finding, ...] = ()
+    observed_risk: Mapping[str, Any] | None = None
 
     @property
     def parts(self) -> tuple[PlayerEffect, ...]:
@@ -317,6 +320,7 @@ class CaseExplanation:
             "checks": [check.to_dict() for check in self.checks],
             "sensitivity": [view.to_dict() for view in self.sensitivity],
             "findings": [finding.to_dict() for finding in self.findings],
+            **({} if self.observed_risk is None else {"observed_risk": dict(self.observed_risk)}),
         }
 
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:

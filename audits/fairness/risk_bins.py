@@ -7,9 +7,10 @@ another one than the model's test set, and its prevalence that of the place of u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -70,11 +71,16 @@ def risk_bins(
     )
 
 
-def bin_of(bins: Sequence[RiskBin], risk: float) -> RiskBin | None:
-    """Return the bin a risk falls into; between two bins, and outside all, the closest one."""
+def closest(bins: Sequence[Mapping[str, Any]], risk: float) -> Mapping[str, Any] | None:
+    """Return the bin a risk falls into; between two bins, and outside all, the closest one.
+
+    Args:
+        bins: Bins with ``low`` and ``high``, as they stand in the evidence.
+        risk: Predicted probability.
+    """
     if not bins:
         return None
-    return min(bins, key=lambda one: max(one.low - risk, risk - one.high, 0.0))
+    return min(bins, key=lambda one: max(one["low"] - risk, risk - one["high"], 0.0))
 
 
 def at_prevalence(rate: float, sample: float, target: float) -> float:

@@ -56,6 +56,23 @@ class Grouping(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RiskSample:
+    """Predicted risks with what turned out, of cases that "x in 100" is counted in.
+
+    Attributes:
+        split: Name of the held-out split, or None for the audited cases themselves.
+        risk: Predicted probabilities, shape (n,).
+        label: 1 or 0, -1 missing, shape (n,).
+        patients: Patient code per row, or None where rows are independent.
+    """
+
+    split: str | None
+    risk: FloatArray
+    label: npt.NDArray[Any]
+    patients: npt.NDArray[Any] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredOutput:
     """One output of one model on one cohort: labels, scores and who the rows belong to.
@@ -82,6 +99,7 @@ class ScoredOutput:
         crossings: Crossings that were asked for; those that the policy does not declare are
             exploratory.
         details: What a survival, segmentation or detection task knows of each row.
+        elsewhere: Risks of a split that was neither trained on nor audited, where there is one.
     """
 
     name: str
@@ -102,6 +120,7 @@ class ScoredOutput:
     compared: tuple[str, ...] | None = None
     crossings: tuple[tuple[str, ...], ...] = ()
     details: Details | None = None
+    elsewhere: RiskSample | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

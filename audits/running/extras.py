@@ -10,6 +10,7 @@ from audits.fairness import BINARY_TASKS, FairnessResult, ScoredOutput
 from audits.fairness.bootstrap import bootstrap_section
 from audits.fairness.confusion import confusion_section, multiclass_sets
 from audits.fairness.custom import CustomMetric, custom_section
+from audits.fairness.observed_risk import observed_section
 from audits.fairness.reliability import reliability_section
 from audits.fairness.residuals import residuals_section
 from audits.fairness.stays.alarms import Stays
@@ -54,6 +55,9 @@ def with_sections(  # noqa: PLR0913 - passes the run's options on
             extras["stays"] = stays_section(output, repeated, policy)
         if output.task in BINARY_TASKS and (curve := reliability_section(output)) is not None:
             extras["reliability"] = curve
+        declared = policy.deployment.prevalence.get(output.name)
+        if (observed := observed_section(output, declared)) is not None:
+            extras["observed_risk"] = observed
         if at in confusions:
             extras["confusion"] = confusions[at]
         if custom:

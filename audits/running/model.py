@@ -19,6 +19,7 @@ from audits.policy import Policy
 from audits.predictions import CohortPredictions, join_outputs, predict_cohort
 from audits.predictions.engines import one_pass_engine
 from audits.running.frames import predictions_frame
+from audits.running.observed_risk import with_held_out
 from audits.running.selection import Judged, choose_cases
 from audits.running.study_tasks import (
     segmented_frame,
@@ -130,6 +131,7 @@ def run_model(  # noqa: PLR0913 - one model's part of a run
     stop_if(cancel)
     taken = [a.take(predictions.rows) for a in attributes]
     outputs = _outputs(study, adapter, predictions, policy, taken)
+    outputs = with_held_out(outputs, study, adapter, cache)
     findings = list(predictions.findings)
     if adapter.output.task == "survival":
         timed = [_survival(study, one, predictions.rows, policy) for one in outputs]

@@ -1,19 +1,19 @@
-"""Where "x in 100" comes from: observed rates by predicted risk, on the best sample at hand."""
+"""Risks of a split that was neither trained on nor audited: where "x in 100" is counted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from audits.errors import PackageError
-from audits.fairness.risk_bins import RiskBin, risk_bins
+from audits.fairness import BINARY_TASKS
+from audits.fairness.types import RiskSample, ScoredOutput
 
 if TYPE_CHECKING:
     from audits.cohorts import Study
-    from audits.storage import Run
+    from audits.predictions import CohortPredictions
     from model_adapters.base import ModelAdapter
 
 MOST_CASES = 200_000
@@ -21,89 +21,66 @@ HELD_OUT = ("calibration", "tune", "tuning", "validation", "valid", "val", "dev"
 """Names of splits that the model was neither trained nor audited on, best first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedRisk:
-    """Observed rates by predicted risk.
+def with_held_out(
+    outputs: Sequence[ScoredOutput], study: Study, adapter: ModelAdapter, cache: Path | None
+) -> list[ScoredOutput]:
+    """Return the outputs with the risks of a held-out split, where the study has one.
 
-    Attributes:
-        bins: From the lowest risk to the highest; none where too few patients are there.
-        split: The split they were counted in, None for the audited cases themselves.
-        prevalence: Share with the condition in that sample.
-        declared_prevalence: The share at the place of use, where the policy declares one.
-        enriched: The sample was chosen for the condition, so its rates are nobody's risk.
-    """
-
-    bins: tuple[RiskBin, ...]
-    split: str | None
-    prevalence: float | None
-    declared_prevalence: float | None
-    enriched: bool
-
-
-def observed_risk(
-    run: Run,
-    model: str | None,
-    output: str,
-    *,
-    study: Study | None = None,
-    adapter: ModelAdapter | None = None,
-    cache: Path | None = None,
-) -> ObservedRisk:
-    """Count how often the condition was there, by predicted risk.
-
-    Cases of a held-out split are scored where the study has one and the model takes a table, or
-    brings their scores; else the audited cases themselves are counted, which ``split`` says.
+    Only models that take a table, or bring their scores, are run on it: images would double the
+    audit. Of other models, "x in 100" is counted in the audited cases, which is said beside it.
 
     Args:
-        run: The run.
-        model: ``id@version``, or None for a table of predictions.
-        output: Name of the output.
-        study: The run's study, where its folder is still there.
-        adapter: The model, where its folder is still there.
+        outputs: The model's outputs.
+        study: The study.
+        adapter: The model.
         cache: Folder for computed predictions.
     """
-    evidence = run.evidence
-    declared = (evidence["policy"].get("deployment") or {}).get("prevalence") or {}
-    found = _held_out(study, adapter, output, cache) if study and adapter else None
-    split, risk, label, patients = found or (None, *_audited(run, model, output))
-    known = np.isfinite(risk) & np.isfinite(label)
-    risk, label = risk[known], label[known].astype(np.int64)
-    who = None if patients is None else patients[known]
-    return ObservedRisk(
-        bins=risk_bins(risk, label, who),
-        split=split,
-        prevalence=float(label.mean()) if len(label) else None,
-        declared_prevalence=declared.get(output),
-        enriched=evidence["study"].get("sampling") == "enriched",
+    if not any(output.task in BINARY_TASKS for output in outputs):
+        return list(outputs)
+    found = _held_out(study, adapter, cache)
+    if found is None:
+        return list(outputs)
+    other, made = found
+    return [replace(one, elsewhere=risk_sample(other, made, one.name)) for one in outputs]
+
+
+def held_out_sample(
+    study: Study, adapter: ModelAdapter, output: str, cache: Path | None = None
+) -> RiskSample | None:
+    """Return the risks of one output in the held-out split, or None where there is none."""
+    found = _held_out(study, adapter, cache)
+    return None if found is None else risk_sample(*found, output)
+
+
+def risk_sample(study: Study, made: CohortPredictions, output: str) -> RiskSample | None:
+    """Return one output's risks with the labels of a split, or None where it has no label."""
+    if made.probabilities is None or output not in study.labels or output not in made.names:
+        return None
+    truth = study.labels[output].values  # -1 where it is missing
+    return RiskSample(
+        split=study.split,
+        risk=made.probabilities[:, made.names.index(output)],
+        label=truth[made.rows],
+        patients=None if study.patients is None else study.patients[made.rows],
     )
 
 
-Sample = tuple[str, np.ndarray, np.ndarray, np.ndarray | None]
-
-
 def _held_out(
-    study: Study, adapter: ModelAdapter, output: str, cache: Path | None
-) -> Sample | None:
+    study: Study, adapter: ModelAdapter, cache: Path | None
+) -> tuple[Study, CohortPredictions] | None:
     from audits.predictions import predict_cohort
 
     split = _held_out_split(study)
     cheap = {field.modality for field in adapter.inputs} <= {"table", "case_id"}
-    if split is None or not cheap or output not in adapter.output.names:
+    if split is None or not cheap:
         return None
     try:
         other = study.in_split(split)
-        if output not in other.labels or len(other.case_ids) > MOST_CASES:
+        if len(other.case_ids) > MOST_CASES:
             return None
-        made = predict_cohort(other, adapter, cache=cache)
+        return other, predict_cohort(other, adapter, cache=cache)
     except PackageError:
         return None  # a split that cannot be scored is none
-    if made.probabilities is None:
-        return None
-    risk = made.probabilities[:, adapter.output.names.index(output)]
-    truth = other.labels[output]
-    label = np.where(truth.known, truth.values, np.nan).astype(np.float64)[made.rows]
-    patients = None if other.patients is None else other.patients[made.rows]
-    return split, risk, label, patients
 
 
 def _held_out_split(study: Study) -> str | None:
@@ -113,15 +90,3 @@ def _held_out_split(study: Study) -> str | None:
     named = {str(name).lower(): str(name) for name in study.table[column].dropna().unique()}
     own = study.split.lower()
     return next((named[name] for name in HELD_OUT if name in named and name != own), None)
-
-
-def _audited(
-    run: Run, model: str | None, output: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    predictions = run.predictions(model or "scores")
-    name = f"prob__{output}"
-    cases = run.cases.set_index("case_id").loc[predictions["case_id"]]
-    label = cases[f"label__{output}"].astype("float64").to_numpy()
-    risk = predictions[name].to_numpy(dtype=np.float64) if name in predictions else label * np.nan
-    patients = cases["patient"].to_numpy(dtype=np.int64) if "patient" in cases else None
-    return risk, label, patients

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from audits.fairness.observed_risk import observed_of
 from dashboard import numbers
 from dashboard.evidence import group_label, model_label
-from dashboard.queries import cases, risk
+from dashboard.queries import cases
 from dashboard.queries.cases import CaseFacts
-from dashboard.queries.risk import Frequency
 from dashboard.views import states
 from dashboard.views.case_list import versions_of
 from dashboard.views.context import Context
@@ -46,8 +46,7 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
         st.subheader(chosen.output.label, anchor=False)
         if facts.risk is not None:
             st.html(_scale(chosen, facts, [found for found, _, _ in others]))
-            with states.guarded("The observed rate cannot be shown"):
-                _frequency(chosen, facts.risk)
+            _frequency(chosen, facts.risk)
         rows = [_row(chosen, facts, chosen.model, chosen.entry["threshold"]["value"])]
         rows += [_row(chosen, found, model, threshold) for found, model, threshold in others]
         show_table(rows, alt="What each version predicts for this case")
@@ -60,45 +59,15 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
 
 def _frequency(chosen: Context, predicted: float) -> None:
     """Say how many of a hundred patients with such a risk had the condition."""
-    found = risk.frequency(chosen.ref, chosen.model, chosen.output.name, predicted)
+    found = observed_of(chosen.evidence, chosen.entry, predicted)
     if isinstance(found, str):
         st.caption(found)
         return
+    rate, _, interval = found.headline.partition(" in 100 ")
     st.markdown(
-        f"**{_of_hundred(found.rate)} in 100** patients with such a predicted risk had the "
-        f"condition ({_of_hundred(found.low)} to {_of_hundred(found.high)})."
+        f"**{rate} in 100** patients with such a predicted risk had the condition {interval}."
     )
-    st.caption(_counted_where(found))
-
-
-def _counted_where(found: Frequency) -> str:
-    low, high = (100 * share for share in found.risks)
-    where = (
-        f"the held-out split “{found.split}”, which is neither the training nor the audited data"
-        if found.split
-        else "the audited cases themselves, so it describes this cohort and no other"
-    )
-    prevalence = (
-        f"Restated for the declared prevalence of {found.prevalence:.1%} at the place of use."
-        if found.declared
-        else f"Prevalence there: {found.prevalence:.1%}; no other is declared for the place of use."
-    )
-    return (
-        f"Observed, with its 95 % interval, among {found.n:,} cases of {found.patients:,} patients "
-        f"with predicted risks of {low:.1f} to {high:.1f} %, counted in {where}. {prevalence}"
-    )
-
-
-def _of_hundred(share: float) -> str:
-    """Return a share as a count of a hundred; below one in a hundred it says so.
-
-    Example:
-        >>> _of_hundred(0.234), _of_hundred(0.002), _of_hundred(0.0)
-        ('23', 'fewer than 1', '0')
-    """
-    if 0 < share < 0.005:  # noqa: PLR2004 - half of one in a hundred
-        return "fewer than 1"
-    return f"{100 * share:.0f}"
+    st.caption(found.counted)
 
 
 def _scale(chosen: Context, facts: CaseFacts, others: list[CaseFacts]) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from audits.fairness.observed_risk import section_of
+from audits.fairness.types import RiskSample
 from audits.storage import RunRecord, RunWriter, Store, file_name_of
 
 MODELS = ("toy@1.0", "toy@2.0")
@@ -181,6 +183,15 @@ def _output(frame: pd.DataFrame, table: pd.DataFrame, model: str, name: str) -> 
         "comparisons": [_comparison(groups[0], groups[1], metric) for metric in ("tpr", "fpr")]
         + [_comparison(groups[5], groups[8], "tpr", tier="intersection")],
         "heterogeneity": [],
+        "observed_risk": section_of(
+            RiskSample(
+                split=None,
+                risk=risk,
+                label=frame[f"label__{name}"].to_numpy(dtype=int),
+                patients=frame["patient"].to_numpy(),
+            ),
+            None,
+        ),
     }
 
 

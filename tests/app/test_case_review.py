@@ -9,7 +9,7 @@ import pytest
 
 from audits.storage import Reviews
 from dashboard.identity import Person, may_open, signed_in
-from dashboard.queries import columns, risk, similar
+from dashboard.queries import columns, similar
 from dashboard.queries.cases import Question, page_of_cases
 from dashboard.queries.explanations import case_explanation
 from dashboard.queries.runs import run_ref
@@ -129,25 +129,17 @@ def test_similar_patients_hold_both_outcomes_and_never_the_patient(open_app, sha
     assert 0 <= found.low <= found.k / found.n <= found.high <= 1
 
 
-def test_the_observed_rate_says_where_it_was_counted_and_hides_for_enriched_samples(
-    open_app, own_run, monkeypatch
-):
-    open_app(own_run / "store")
-    ref = run_ref(own_run / "run-a")
-    found = risk.frequency(ref, "toy@1.0", "nodule", 0.7)
-    assert found.patients >= 50
-    assert found.split is None
-    assert found.low <= found.rate <= found.high
-    evidence = json.loads((own_run / "run-a" / "evidence.json").read_text())
+def test_the_observed_rate_stands_on_the_page_with_n_and_where_it_was_counted(open_app, own_run):
+    shown = texts(open_app(own_run / "store", "case_review", output="nodule", case="c-007"))
+    assert " in 100** patients with such a predicted risk" in shown
+    assert "the audited cases themselves" in shown
+    path = own_run / "run-a" / "evidence.json"
+    evidence = json.loads(path.read_text())
     evidence["study"]["sampling"] = "enriched"
-    (own_run / "run-a" / "evidence.json").write_text(json.dumps(evidence))
-    enriched = run_ref(own_run / "run-a")
-    assert "enriched" in risk.frequency(enriched, "toy@1.0", "nodule", 0.7)
-    evidence["policy"]["deployment"] = {"prevalence": {"nodule": 0.02}}
-    (own_run / "run-a" / "evidence.json").write_text(json.dumps(evidence, indent=1))
-    declared = risk.frequency(run_ref(own_run / "run-a"), "toy@1.0", "nodule", 0.7)
-    assert declared.declared
-    assert declared.rate < found.rate
+    path.write_text(json.dumps(evidence))
+    hidden = texts(open_app(own_run / "store", "case_review", output="nodule", case="c-007"))
+    assert " in 100** patients" not in hidden
+    assert "enriched for the condition" in hidden
 
 
 def test_a_cache_never_serves_another_patient_or_another_run(open_app, own_run, run_fixture):

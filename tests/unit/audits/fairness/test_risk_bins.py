@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from audits.fairness.risk_bins import at_prevalence, bin_of, risk_bins
+from audits.fairness.risk_bins import at_prevalence, closest, risk_bins
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_bin_has_fifty_patients_even_where_risks_tie_or_patients_repeat(sample
     lows = [one.low for one in risk_bins(tied, label)]
     assert all(high < low for high, low in zip(highs, lows[1:], strict=False))
     assert risk_bins(risk[:40], label[:40]) == ()
-    assert bin_of((), 0.3) is None
+    assert closest((), 0.3) is None
 
 
 def test_patients_who_are_always_alike_widen_the_interval():
@@ -53,11 +53,11 @@ def test_patients_who_are_always_alike_widen_the_interval():
 
 
 def test_a_risk_finds_its_bin_and_the_closest_one_outside(sample):
-    bins = risk_bins(*sample)
-    inside = bin_of(bins, 0.5)
-    assert inside.low <= 0.5 <= inside.high
-    assert bin_of(bins, -1.0) == bins[0]
-    assert bin_of(bins, 2.0) == bins[-1]
+    bins = [{"low": one.low, "high": one.high} for one in risk_bins(*sample)]
+    inside = closest(bins, 0.5)
+    assert inside["low"] <= 0.5 <= inside["high"]
+    assert closest(bins, -1.0) == bins[0]
+    assert closest(bins, 2.0) == bins[-1]
 
 
 def test_another_prevalence_is_bayes_rule():
