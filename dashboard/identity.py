@@ -15,18 +15,19 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 Role = Literal["clinician", "reviewer", "owner"]
-Permission = Literal["see_runs", "see_cases", "record", "start_audits", "export", "sign"]
+Permission = Literal["see_runs", "see_cases", "record", "start_audits", "export", "sign", "attest"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 CHOSEN: Final = "working_as"
 EVERYTHING: Final = "everything"
 
 MAY: Final[dict[Role, frozenset[Permission]]] = {
-    "clinician": frozenset({"see_runs", "see_cases", "record"}),
-    "reviewer": frozenset({"see_runs", "start_audits", "export", "sign"}),
-    "owner": frozenset({"see_runs", "see_cases", "start_audits", "export"}),
+    "clinician": frozenset({"see_runs", "see_cases", "record", "attest"}),
+    "reviewer": frozenset({"see_runs", "start_audits", "export", "sign", "attest"}),
+    "owner": frozenset({"see_runs", "see_cases", "start_audits", "export", "attest"}),
 }
-"""A reviewer judges groups and needs no single patient; whoever built a model does not sign."""
+"""A reviewer judges groups and needs no single patient, and alone closes and reopens a report
+(``sign``); everybody gives the signature of their own role (``attest``)."""
 
 PAGES: Final[dict[str, Permission | None]] = {
     "": "see_runs",
@@ -34,7 +35,7 @@ PAGES: Final[dict[str, Permission | None]] = {
     "case": "see_cases",
     "bias": "see_runs",
     "compare": "see_runs",
-    "reports": "export",
+    "reports": "attest",
     "about": None,
 }
 """What a page needs; a page that is not named here is open to nobody."""

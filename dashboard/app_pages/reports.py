@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.identity import current
 from dashboard.views import context, states
 from dashboard.views.context import Context
 from dashboard.views.elements import provenance
@@ -53,7 +54,10 @@ chosen = context.pick(
 )
 if chosen:
     profiles = profile_part(chosen)
-    with section(PARTS) as part:
+    person = current()
+    # Who gives no more than a signature sees what is signed and takes no file away.
+    shown = {k: v for k, v in PARTS.items() if k != "exports" or (person and person.may("export"))}
+    with section(shown) as part:
         if part == "exports":
             _exports(chosen, profiles)
         elif part == "signing":

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from audits.reporting.document.findings import disparities, told
+from audits.reporting.export import FORMATS
 from audits.reporting.requirements import card_field
 from audits.reporting.requirements.cards import card_fields
 from audits.reporting.signoff import (
@@ -27,12 +28,15 @@ from audits.reporting.signoff import (
     finalise,
     input_decision,
     obstacles,
+    reviews_summary,
     supersession,
 )
 from audits.reporting.signoff.entries import KEEP, subject_of
 from audits.reporting.signoff.rules import suppression_failures
+from audits.storage import Reviews
 from dashboard.identity import Person
 from dashboard.queries.runs import RunRef, load_run
+from dashboard.settings import read_settings
 
 KEY = "AUSCULT_SIGNING_KEY"
 """Environment variable that names the site's private key on the server."""
@@ -182,6 +186,24 @@ def limit(ref: RunRef, metric: str, value: float, by: str, reason: str) -> None:
         StoreError: The edition is final or the records cannot be written.
     """
     add_records(load_run(ref), [exploratory_limit(metric, value, by=by, reason=reason)])
+
+
+def enter_reviews(ref: RunRef, by: str) -> None:
+    """Enter how often people agreed with single predictions of the run.
+
+    Raises:
+        AuditError: Nobody has said anything about a prediction of it.
+        StoreError: The edition is final or the records cannot be written.
+    """
+    run = load_run(ref)
+    said = Reviews(read_settings().store).listed(str(run.evidence["run"]["id"]))
+    add_records(run, [reviews_summary(run.evidence, said, by=by)])
+
+
+def report_as_it_stands(ref: RunRef, profiles: Sequence[str]) -> bytes:
+    """Return the report with what is signed so far, as PDF."""
+    run = load_run(ref)
+    return FORMATS["pdf"](run.evidence, filing_of(run, profiles))
 
 
 def sign(ref: RunRef, role: str, by: str, decision: str, note: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -115,16 +116,21 @@ def _forms(
     )
     by = person.name if person.signed_in else by
     kinds: dict[str, Callable[[], None]] = {
-        "Declare": lambda: _declare_form(chosen, by, found),
-        "Act": lambda: _action_form(chosen, by, found),
-        "Inputs": lambda: _input_form(chosen, by),
-        "Limit": lambda: _limit_form(chosen, by),
-        "Sign": lambda: _sign_form(chosen, by, person),
+        "Sign": lambda: _sign_form(chosen, by, person, profiles)
     }
+    if person.may("export"):
+        kinds = {
+            "Declare": lambda: _declare_form(chosen, by, found),
+            "Act": lambda: _action_form(chosen, by, found),
+            "Inputs": lambda: _input_form(chosen, by),
+            "Limit": lambda: _limit_form(chosen, by),
+            "Reviews": lambda: _reviews_form(chosen, by),
+            **kinds,
+        }
     if person.may("sign"):
         kinds["Finalise"] = lambda: _final_form(chosen, by, found, profiles)
     kind = st.segmented_control(
-        "What do you add?", list(kinds), default="Declare", key="signoff_kind"
+        "What do you add?", list(kinds), default=next(iter(kinds)), key="signoff_kind"
     )
     if kind:
         kinds[kind]()
@@ -211,11 +217,29 @@ def _limit_form(chosen: Context, by: str) -> None:
             )
 
 
-def _sign_form(chosen: Context, by: str, person: Person) -> None:
+def _reviews_form(chosen: Context, by: str) -> None:
+    st.write(
+        "Enters how often people agreed and disagreed with single predictions of this run, as "
+        "they said on Case review. No case is named."
+    )
+    if st.button("Enter the counts", key="signoff_reviews", icon=":material/rate_review:"):
+        _done(lambda: signing.enter_reviews(chosen.ref, by), "Entered what people said.")
+
+
+def _sign_form(chosen: Context, by: str, person: Person, profiles: Sequence[str]) -> None:
     roles, decisions = signing.role_labels(person), signing.decision_labels()
     if not roles:
         st.write("Your role gives no signature.")
         return
+    st.download_button(
+        "Read the report before you sign it",
+        data=partial(signing.report_as_it_stands, chosen.ref, tuple(profiles)),
+        file_name=f"{chosen.evidence['run']['id']}-draft.pdf",
+        mime="application/pdf",
+        key="signoff_draft",
+        on_click="ignore",
+        icon=":material/menu_book:",
+    )
     with st.form("signoff_sign", clear_on_submit=True):
         role = st.selectbox("Sign as", list(roles), format_func=roles.__getitem__)
         decision = st.segmented_control(

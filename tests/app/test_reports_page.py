@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from audits.reporting.signoff import add_records, declaration, filing_of, obstacles, read_signoff
 from audits.storage import open_run, verify_run
+from dashboard.identity import Person, may_open
+from dashboard.queries.signing import role_labels
 
 
 def texts(app) -> str:
@@ -68,3 +70,32 @@ def test_a_bundle_of_a_case_is_made_when_asked_for(open_app, own_run):
     app.segmented_control("report_case_form").set_value("fhir").run()
     submit(app, "Make it")
     assert not app.error
+
+
+def test_a_clinician_reads_and_signs_and_takes_no_export(open_app, own_run):
+    app = open_app(own_run / "store", "reports", section="signing")
+    app.session_state["working_as"] = "clinician"
+    app.run()
+    assert not app.exception
+    assert not [b for b in app.get("download_button") if b.proto.label.startswith("CSV")]
+    assert app.segmented_control("signoff_kind").options == ["Sign"]
+    assert next(one for one in app.selectbox if one.label == "Sign as").options == [
+        "Clinical review"
+    ]
+    app.session_state["working_as"] = "clinician"
+    submit(app, "Sign")
+    held = read_signoff(own_run / "run-a")
+    assert list(held.attestations) == ["clinical"]
+
+
+def test_a_role_gives_only_its_own_signatures():
+    for role, gives in (
+        ("clinician", {"clinical"}),
+        ("reviewer", {"prepared", "compliance"}),
+        ("owner", {"prepared", "owner"}),
+    ):
+        person = Person(name="a@b.org", roles=(role,), signed_in=True)
+        assert set(role_labels(person)) == gives
+        assert may_open(person, "reports")
+        assert person.may("sign") == (role == "reviewer")
+        assert person.may("export") == (role != "clinician")

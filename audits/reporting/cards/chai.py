@@ -87,7 +87,10 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, Part]]:
             ("RegulatoryApproval", said("regulatory_status")),
         ],
     )
-    yield "ModelSummary", [("Summary", _summary(evidence)), ("Keywords", [])]
+    keyword = ", ".join(dict.fromkeys(humanised(o["name"]) for o in evidence["outputs"]))
+    # One keyword: some tools that read the card take no list.
+    keywords = [("Keyword", keyword or "bias audit")]
+    yield "ModelSummary", [("Summary", _summary(evidence)), ("Keywords", keywords)]
     yield (
         "UsesAndDirections",
         [

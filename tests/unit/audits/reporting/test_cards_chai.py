@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -62,6 +63,16 @@ def test_the_same_evidence_gives_the_same_bytes(exact):
     assert chai_card(json.loads(canonical_json(exact))) == chai_card(
         json.loads(canonical_json(exact))
     )
+
+
+@pytest.mark.parametrize("release", ["exact", "restricted"])
+def test_the_card_is_valid_against_the_structure_of_its_schema(release, request):
+    etree = pytest.importorskip("lxml.etree")
+    schema = etree.RelaxNG(etree.parse(Path(__file__).with_name("chai_card.rng")))
+    made = etree.fromstring(chai_card(request.getfixturevalue(release)))
+    schema.assertValid(made)
+    made[0].remove(made[0][1])
+    assert not schema.validate(made)
 
 
 def test_the_elements_stand_in_the_order_of_the_schema(card):
