@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from audits.fairness.audit import audit_fairness
 from audits.fairness.explore import Exploration, ThresholdExplorer, explore_threshold
-from audits.fairness.frame import BINARY_TASKS, NUMBER_TASKS, check_task
+from audits.fairness.frame import BINARY_TASKS, DETAILED_TASKS, NUMBER_TASKS, check_task
 from audits.fairness.types import (
     Comparison,
     FairnessResult,
@@ -20,6 +20,7 @@ from audits.fairness.types import (
 
 __all__ = [
     "BINARY_TASKS",
+    "DETAILED_TASKS",
     "NUMBER_TASKS",
     "Comparison",
     "Exploration",

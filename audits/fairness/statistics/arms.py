@@ -67,7 +67,8 @@ def measure_arm(frame: Frame, statistic: Statistic, rows: IntArray) -> Arm:
     point = statistic.of(rows)
     who = frame.patient[rows]
     flow = np.bincount(who, point.influence, frame.patients)
-    patients = len(np.unique(who)) if frame.clustered else len(rows)
+    there = np.bincount(who, minlength=frame.patients) if frame.clustered else None
+    patients = len(rows) if there is None else int(np.count_nonzero(there))
     clustered, plain = float(flow @ flow), float(point.influence @ point.influence)
     small = patients / (patients - 1) if patients >= _MIN_PATIENTS else np.nan
     return Arm(

@@ -6,12 +6,17 @@ import numpy as np
 
 from audits.fairness.statistics.point import Point, undefined
 from audits.fairness.survival.censoring import censoring_curve
-from audits.fairness.survival.pairs import outranked_later
+from audits.fairness.survival.pairs import ranked_pairs
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
 
 def uno_c(
-    time: FloatArray, event: BoolArray, score: FloatArray, rows: IntArray, *, until: float | None
+    time: FloatArray,
+    event: BoolArray,
+    score: FloatArray | IntArray,
+    rows: IntArray,
+    *,
+    until: float | None,
 ) -> Point:
     """Return Uno's C (Uno et al., Stat Med 2011) of some rows, and the influence of each.
 
@@ -22,7 +27,7 @@ def uno_c(
     Args:
         time: Follow-up, (rows,).
         event: Whether it ended with the event, (rows,).
-        score: Higher means earlier, (rows,).
+        score: Higher means earlier; scores, or their ranks as whole numbers, (rows,).
         rows: The rows, for the shape of an undefined point.
         until: Events from this time on are not counted; None counts all.
     """
@@ -40,9 +45,9 @@ def uno_c(
     rank = np.empty(len(time), dtype=np.int64)
     rank[order] = np.cumsum(new) - 1
     ones, top = np.ones(len(time)), int(rank.max())
-    right = weight * outranked_later(rank, score, ones)
+    outranks, as_later = ranked_pairs(rank, score, weight)
+    right = weight * outranks
     pairs = weight * _later(rank, ones, top)
-    as_later = outranked_later(top - rank, -score, weight)
     pairs_as_later = _later(top - rank, weight, top)
     total = float(pairs.sum())
     if total == 0:

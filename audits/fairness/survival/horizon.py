@@ -12,6 +12,7 @@ import numpy as np
 
 from audits.fairness.statistics.point import Point, undefined
 from audits.fairness.survival.censoring import censoring_curve, event_curve
+from audits.fairness.survival.pairs import levels_of
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
 NOT_FOLLOWED = "nobody is followed to the horizon"
@@ -19,9 +20,17 @@ NO_EVENT = "no events by the horizon"
 
 
 def auc_at(
-    time: FloatArray, event: BoolArray, score: FloatArray, rows: IntArray, *, horizon: float
+    time: FloatArray,
+    event: BoolArray,
+    score: FloatArray | IntArray,
+    rows: IntArray,
+    *,
+    horizon: float,
 ) -> Point:
-    """Return the cumulative/dynamic AUC: events by the horizon against those followed past it."""
+    """Return the cumulative/dynamic AUC: events by the horizon against those followed past it.
+
+    ``score`` may be ranks of the scores as whole numbers.
+    """
     case, control = event & (time <= horizon), time > horizon
     if not case.any():
         return undefined(rows, NO_EVENT)
@@ -30,8 +39,9 @@ def auc_at(
     curve = censoring_curve(time, event)
     weight = np.where(case, 1 / np.where(case, curve.before(time), 1.0), 0.0)
     mass, others = float(weight.sum()), float(control.sum())
-    above = _placed(score, score[control], np.ones(int(control.sum()))) / others
-    below = 1 - _placed(score, score[case], weight[case]) / mass
+    level = levels_of(score)
+    above = _placed(level, control.astype(np.float64)) / others
+    below = 1 - _placed(level, weight) / mass
     value = float(weight @ above) / mass
     load = weight * (above - value) / mass
     influence = load + np.where(control, (below - value) / others, 0.0)
@@ -40,14 +50,10 @@ def auc_at(
     return Point(value=value, influence=influence, fewest=fewest)
 
 
-def _placed(score: FloatArray, among: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return the weight of ``among`` below each score; ties count half."""
-    order = np.argsort(among, kind="stable")
-    added = np.concatenate(([0.0], np.cumsum(weight[order])))
-    ascending = among[order]
-    low = np.searchsorted(ascending, score, side="left")
-    high = np.searchsorted(ascending, score, side="right")
-    return np.asarray((added[low] + added[high]) / 2)
+def _placed(level: IntArray, weight: FloatArray) -> FloatArray:
+    """Return the weight of the rows below each row's level; those of the same level count half."""
+    held = np.bincount(level, weight)
+    return np.asarray((np.cumsum(held) - held / 2)[level])
 
 
 def brier_at(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,17 +26,35 @@ def survival_statistics(frame: Frame, outcome: SurvivalOutcome) -> tuple[Statist
         outcome: Times, aligned to the frame's rows, and the horizon.
     """
     time, event, score, horizon = outcome.time, frame.positive, frame.score, outcome.horizon
+    # Every curve wants its rows by time, and every rank the rank of a score: sorted once for all.
+    by_time = np.lexsort((~event, time))
 
+    def in_order(of: Callable[[IntArray], Point]) -> Callable[[IntArray], Point]:
+        def ordered(rows: IntArray) -> Point:
+            chosen = np.zeros(frame.n, dtype=np.bool_)
+            chosen[rows] = True
+            sorted_rows = by_time[chosen[by_time]]
+            point = of(sorted_rows)
+            influence = np.zeros(frame.n)
+            influence[sorted_rows] = point.influence
+            return replace(point, influence=influence[rows])
+
+        return ordered
+
+    @in_order
     def concordance(rows: IntArray) -> Point:
-        return uno_c(time[rows], event[rows], score[rows], rows, until=horizon)
+        return uno_c(time[rows], event[rows], frame.rank[rows], rows, until=horizon)
 
     def at(measure: Callable[..., Point], *, risks: bool) -> Callable[[IntArray], Point]:
+        scored = score if risks else frame.rank
+
+        @in_order
         def of(rows: IntArray) -> Point:
             if horizon is None:
                 return undefined(rows, NO_HORIZON)
             if risks and not outcome.probabilities:
                 return undefined(rows, NO_RISK)
-            return measure(time[rows], event[rows], score[rows], rows, horizon=horizon)
+            return measure(time[rows], event[rows], scored[rows], rows, horizon=horizon)
 
         return of
 

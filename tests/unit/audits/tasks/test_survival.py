@@ -10,7 +10,7 @@ from audits.errors import AuditError
 from audits.fairness.survival.censoring import censoring_curve
 from audits.fairness.survival.concordance import uno_c
 from audits.fairness.survival.horizon import auc_at, brier_at, observed_expected_at
-from audits.fairness.survival.pairs import outranked_later
+from audits.fairness.survival.pairs import ranked_pairs
 
 from .conftest import follow_up
 
@@ -92,11 +92,15 @@ def test_the_influence_of_a_row_is_the_derivative_in_its_weight(name, tied):
 
 def test_pairs_are_counted_without_looking_at_each():
     rng = np.random.default_rng(0)
-    rank, score = rng.integers(0, 40, 200), rng.integers(0, 9, 200).astype(float)
-    weight = rng.random(200)
-    later = rank[None, :] > rank[:, None]
-    below = (score[None, :] < score[:, None]) + 0.5 * (score[None, :] == score[:, None])
-    assert outranked_later(rank, score, weight) == pytest.approx((later * below) @ weight)
+    tied = rng.integers(0, 40, 200), rng.integers(0, 9, 200).astype(float)
+    apart = rng.permutation(77), rng.random(77)
+    for rank, score in (tied, apart, (np.zeros(1, dtype=int), np.zeros(1))):
+        weight = rng.random(len(rank))
+        later = rank[None, :] > rank[:, None]
+        below = (score[None, :] < score[:, None]) + 0.5 * (score[None, :] == score[:, None])
+        outranks, outranked = ranked_pairs(rank, score, weight)
+        assert outranks == pytest.approx((later * below).sum(axis=1))
+        assert outranked == pytest.approx((later * below).T @ weight)
 
 
 def audited(frame, **more):
