@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def held(module: torch.nn.Module) -> Iterator[None]:
                 weight.requires_grad = False
         state.holders += 1
     try:
-        yield
+        with _eagerly(module):
+            yield
     finally:
         with _lock:
             state.holders -= 1
@@ -58,10 +59,30 @@ def held(module: torch.nn.Module) -> Iterator[None]:
                 del _held[module]
 
 
-@contextmanager
-def differentiable() -> Iterator[None]:
-    """Switch gradients on for this thread, also under a caller's ``inference_mode``."""
+def _eagerly(module: torch.nn.Module) -> AbstractContextManager[Any]:
+    """Return a context in which a module from ``torch.compile`` runs as it was written.
+
+    A compiled graph passes hooks by, or is compiled anew for each of them.
+    """
+    if not hasattr(module, "_orig_mod"):
+        return nullcontext()
     import torch
 
-    with torch.inference_mode(mode=False), torch.enable_grad():
+    return torch.compiler.set_stance("force_eager")
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Switch gradients on for this thread, also under a caller's ``inference_mode``.
+
+    A caller's mixed precision is left outside: small gradients vanish in 16 bits.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
         yield

@@ -9,7 +9,7 @@ import torch
 
 from audits.explanations import Check, explain_adapter_case
 from audits.explanations.checks import MAP_CHECKS, badge
-from audits.explanations.checks.deletion import deletion_rank, shifts
+from audits.explanations.checks.deletion import deletion_rank, shifted_copies
 from audits.explanations.checks.randomisation import (
     normalised,
     randomisation_checks,
@@ -75,11 +75,17 @@ def test_random_maps_pass_no_more_often_than_they_should(lesion, seeded):
     assert np.sum(passed) <= 6 + 3 * np.sqrt(120 * 0.05 * 0.95)
 
 
-def test_shifts_never_lie_on_the_map_itself():
-    offsets = shifts((32, 48), (8, 8), 19, seed=0)
-    distance = np.minimum(offsets, np.array([32, 48]) - offsets)
-    assert (distance >= [4, 6]).any(axis=1).all()
-    assert offsets.shape == (19, 2)
+@pytest.mark.parametrize("shape", [(24, 24), (40, 60), (20, 20, 40), (120,)])
+def test_a_map_and_its_copies_form_a_group(shape, seeded):
+    """Copies of a copy are the same twenty maps: none of them is privileged."""
+    pixels = seeded.normal(size=shape)
+    family = [pixels, *shifted_copies(pixels, (8,) * len(shape), seed=3)]
+    assert len(family) == 20
+    known = {one.tobytes() for one in family}
+    assert len(known) == 20
+    if all(side % 20 == 0 for side in shape):
+        again = [family[7], *shifted_copies(family[7], (8,) * len(shape), seed=3)]
+        assert {one.tobytes() for one in again} == known
 
 
 def test_sensitivity_is_zero_for_a_constant_slope_and_none_for_nothing(seeded):
