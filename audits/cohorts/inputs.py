@@ -30,6 +30,7 @@ class InputColumn:
         table: File of measurements over time, for sequences.
         variables: File that describes the columns, for tables.
         mask_columns: Ground truth by output; ``""`` is the one for all outputs.
+        boxes: Table of boxes around findings, or None.
         anatomy_mask_column: Column of anatomy masks, or None.
         marker_mask_column: Column of marker masks, or None.
     """
@@ -41,12 +42,17 @@ class InputColumn:
     table: str | None = None
     variables: str | None = None
     mask_columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    boxes: str | None = None
     anatomy_mask_column: str | None = None
     marker_mask_column: str | None = None
 
     def mask_column(self, output: str) -> str | None:
         """Return the column of ground-truth masks for an output, or None."""
         return self.mask_columns.get(output, self.mask_columns.get(""))
+
+    def finding_masks(self) -> tuple[str, ...]:
+        """Return every column of ground-truth masks."""
+        return tuple(dict.fromkeys(self.mask_columns.values()))
 
 
 def input_column(name: str, section: InputSection) -> InputColumn:
@@ -62,6 +68,7 @@ def input_column(name: str, section: InputSection) -> InputColumn:
         table=section.table,
         variables=section.variables,
         mask_columns=MappingProxyType(masks),
+        boxes=section.boxes,
         anatomy_mask_column=section.anatomy_mask_column,
         marker_mask_column=section.marker_mask_column,
     )

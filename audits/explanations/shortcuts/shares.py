@@ -13,19 +13,17 @@ from audits.cohorts.inputs import match_input
 from audits.errors import StudyError
 from audits.explanations.cluster_means import cluster_means
 from audits.explanations.maps import patient_map
+from audits.explanations.shortcuts.regions import BORDER, OUTSIDE, Mask, border, outside
 
 if TYPE_CHECKING:
     from audits.cohorts import Study
+    from audits.cohorts.inputs import InputColumn
     from audits.predictions import CohortMaps
     from model_adapters.base import ModelAdapter
 
-FRAME = 0.05
-"""Width of the border as a share of each side."""
 MOST_CASES = 80
 FINEST = 64
 """Longest side of the grid on which shares are measured: far finer than any layer."""
-
-Mask = npt.NDArray[np.bool_]
 
 
 def attribution_shares(
@@ -70,9 +68,9 @@ def attribution_shares(
         shape = image.pixels.shape[:-1] if image.colour else image.pixels.shape
         step = max(1, -(-max(shape) // FINEST))
         thin = (slice(step // 2, None, step),) * len(shape)
-        places = {"border": border(shape)[thin]}
+        places = {BORDER: border(shape)[thin]}
         if isinstance(anatomy, np.ndarray) and anatomy.any() and anatomy.shape == shape:
-            places["outside_anatomy"] = ~anatomy[thin]
+            places[OUTSIDE] = outside(anatomy, _findings(study, column, case, shape))[thin]
         grids = [patient_map(adapter, maps.field, one, shape) for one in maps.values[place]]
         for name, mask in places.items():
             inside = np.array([_share(None if g is None else g[thin], mask) for g in grids])
@@ -84,15 +82,10 @@ def attribution_shares(
     ]
 
 
-def border(shape: Sequence[int]) -> Mask:
-    """Return the frame of an image: 5 % of each side, in the last two axes."""
-    out = np.ones(tuple(shape), dtype=np.bool_)
-    inner = [slice(None)] * len(shape)
-    for axis in range(max(0, len(shape) - 2), len(shape)):
-        wide = max(1, round(FRAME * shape[axis]))
-        inner[axis] = slice(wide, shape[axis] - wide)
-    out[tuple(inner)] = False
-    return out
+def _findings(study: Study, column: InputColumn, case: str, shape: tuple[int, ...]) -> list[Mask]:
+    """Return the masks of a case's findings, which are never outside the anatomy."""
+    found = (study.mask(case, name) for name in column.finding_masks())
+    return [one for one in found if one is not None and one.shape == shape]
 
 
 def _share(values: npt.NDArray[np.float32] | None, mask: Mask) -> float:

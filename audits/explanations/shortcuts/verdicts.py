@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.shortcuts.measure import MeasuredSuspect
+from audits.explanations.shortcuts.markers import MARKER
+from audits.explanations.shortcuts.regions import BORDER, OUTSIDE
+from audits.explanations.shortcuts.subject import MeasuredSuspect
 from audits.types import Estimate
 
 DEFAULT_MARGIN = 0.25
@@ -26,9 +28,19 @@ RESAMPLES = 2000
 FEWEST_PATIENTS = 8
 METHOD = "percentile bootstrap by patient, labels weighted alike"
 LIMITS = (
-    "Removing a mark shows that the model reacts to it, not that it is wrong because of it; what "
-    "the study has no mask for was not tested; cases without room for a sham patch are left out."
+    "Removing a suspect shows that the model reacts to it, not that it is wrong because of it; "
+    "what was not tested may still be used; cases without room for a sham are left out. In the "
+    "border and outside the anatomy the patch is tested that the model's own map points at: what "
+    "is spread over the whole zone, such as its brightness, moves patch and sham alike."
 )
+UNESTABLISHED = {
+    "used": "That the score reacts to the {suspect} is shown; that its errors come from it, and "
+    "that nothing else is used, is not.",
+    "not_used": "Only this suspect, where the masks or the map find it in this study, was tested; "
+    "that the model uses no shortcut is not shown.",
+    "inconclusive": "Neither use of the {suspect} nor freedom from it is shown: this is no "
+    "clearance.",
+}
 
 Floats = npt.NDArray[np.float64]
 
@@ -96,6 +108,7 @@ def _entry(
     mass = one.mass_share[:, place]
     known = mass[~np.isnan(mass)]
     labels = one.labels[:, place]
+    verdict = _verdict(difference, q, margin)
     entry = {
         "model": one.model,
         "output": one.outputs[place],
@@ -108,11 +121,16 @@ def _entry(
         "area_share": float(one.area_share.mean()),
         "margin": margin,
         "q": q,
-        "verdict": _verdict(difference, q, margin),
+        "verdict": verdict,
+        "does_not_establish": UNESTABLISHED[verdict].format(suspect=_words(one.suspect)),
     }
     if difference is None:
         entry["reason"] = f"fewer than {FEWEST_PATIENTS} patients show it"
     return entry
+
+
+def _words(suspect: str) -> str:
+    return {MARKER: "marker", BORDER: "border", OUTSIDE: "area outside the anatomy"}[suspect]
 
 
 def _verdict(difference: _Difference | None, q: float | None, margin: float) -> str:

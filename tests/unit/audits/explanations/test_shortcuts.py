@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from audits.explanations.shortcuts import (
     measure_shortcuts,
 )
 from audits.explanations.shortcuts.patches import grown, sham_of, with_pasted, without
+from audits.explanations.shortcuts.regions import border, outside, patch_pair
 from model_adapters.base import ImageValue
 
 from .conftest import FrameStudy, image_adapter
@@ -68,6 +70,7 @@ class MarkedStudy(FrameStudy):
                 modality="image",
                 marker_mask_column="marker",
                 anatomy_mask_column=None,
+                finding_masks=lambda: (),
             )
         }
 
@@ -96,7 +99,8 @@ def test_the_marker_reader_is_found_and_the_honest_model_cleared(marked):
         *measure_shortcuts(marked, _adapter(0.0)),
     ]
     result = judge_shortcuts(measured)
-    used, other, honest, clear = result["outputs"]
+    markers = [one for one in result["outputs"] if one["suspect"] == "marker"]
+    used, other, honest, clear = markers
     assert used["verdict"] == "used"
     assert used["effect"]["value"] > 0.7
     assert abs(used["sham"]["value"]) < 0.1
@@ -119,13 +123,73 @@ def test_the_marker_reader_is_found_and_the_honest_model_cleared(marked):
         "margin",
         "q",
         "verdict",
+        "does_not_establish",
     }
+    assert "its errors come from it" in used["does_not_establish"]
+    assert "no shortcut is not shown" in honest["does_not_establish"]
 
 
-def test_a_study_without_marker_masks_has_nothing_to_measure(marked):
+def test_zones_are_tested_where_no_mask_names_a_suspect(marked):
+    """A reader of the corner is caught by what its own map points at there."""
+    anatomy = np.zeros((SIZE, SIZE), dtype=bool)
+    anatomy[12:28, 12:28] = True
     marked.inputs["image"].marker_mask_column = None
-    assert measure_shortcuts(marked, _adapter(1.0)) == ()
+    marked.inputs["image"].anatomy_mask_column = "anatomy"
+    marked.mask = lambda case, column: anatomy
+    found = {}
+    for marker in (30.0, 0.0):
+        for one in judge_shortcuts(measure_shortcuts(marked, _adapter(marker)))["outputs"]:
+            found[marker, one["output"], one["suspect"]] = one
+    used = found[30.0, "finding_0", "outside_anatomy"]
+    assert used["verdict"] == "used"
+    assert used["inserted"]["value"] > 0.25
+    assert used["mass_share"] > used["area_share"]
+    assert used["effect"]["n"] <= 32
+    assert found[0.0, "finding_0", "outside_anatomy"]["verdict"] == "not_used"
+    assert {one["verdict"] for key, one in found.items() if key[0] == 0.0} == {"not_used"}
+    assert {key[2] for key in found} == {"border", "outside_anatomy"}
+
+
+def test_the_heart_between_the_lungs_is_not_outside_the_anatomy():
+    lungs = np.zeros((100, 100), dtype=bool)
+    lungs[30:70, 15:35] = lungs[30:70, 65:85] = True
+    beyond = outside(lungs)
+    assert not beyond[30:70, 15:85].any()
+    assert beyond[:25].all()
+    finding = np.zeros_like(lungs)
+    finding[90:95, 40:60] = True
+    assert not (outside(lungs, [finding]) & finding).any()
+
+
+def test_patch_and_sham_share_size_and_zone(seeded):
+    zone = border((80, 60))
+    values = np.zeros((80, 60), dtype=np.float32)
+    values[0:4, 45:55] = 1.0
+    patch, sham = patch_pair(values, zone, seeded)
+    assert patch.sum() == sham.sum() > 0
+    assert not (patch & sham).any()
+    assert not (patch & ~zone).any()
+    assert not (sham & ~zone).any()
+    assert (patch & (values > 0)).any()
+    assert not (sham & (values > 0)).any()
+    assert patch_pair(-values, zone, seeded)[0].any()
+    assert patch_pair(0 * values, zone, seeded) is None
+
+
+def test_a_study_without_masks_has_its_border_measured(marked):
+    marked.inputs["image"].marker_mask_column = None
+    measured = measure_shortcuts(marked, _adapter(1.0))
+    assert {one.suspect for one in measured} == {"border"}
+    black_box = dataclasses.replace(_adapter(1.0), caps=frozenset())
+    assert measure_shortcuts(marked, black_box) == ()
     assert judge_shortcuts([])["outputs"] == []
+
+
+def test_a_marker_is_put_into_negatives_only(marked):
+    measured = next(one for one in measure_shortcuts(marked, _adapter(4.0)))
+    known = np.isfinite(measured.inserted[:, 0])
+    assert 0 < known.sum() < len(known)
+    assert np.isfinite(measured.inserted[:, 1]).all()
 
 
 def test_it_stops_when_it_is_told_to(marked):
