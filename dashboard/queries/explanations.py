@@ -96,19 +96,56 @@ def run_study(ref: RunRef) -> Study | None:
     return opened_study(folder, load_run(ref).evidence["study"]["sha256"]) if folder else None
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _peeked(folder: str, sha256: str, case: str | None) -> Study:
+    """Return a study with one case only, or with any one for what does not depend on the case."""
+    del sha256
+    from audits.cohorts.peek import peek_study
+
+    return peek_study(folder, [case] if case else [])
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _is_peekable(folder: str, sha256: str) -> bool:
+    del sha256
+    from audits.cohorts.peek import is_peekable
+
+    return is_peekable(folder)
+
+
+def case_study(ref: RunRef, case: str | None) -> Study | None:
+    """Return the run's study for a view of one case: of a Parquet table only that row is read.
+
+    Args:
+        ref: The run.
+        case: The case, or None where only variables and inputs are asked for.
+    """
+    folder = study_folder(ref)
+    if folder is None:
+        return None
+    sha256 = load_run(ref).evidence["study"]["sha256"]
+    if _is_peekable(folder, sha256):
+        return _peeked(folder, sha256, case)
+    return opened_study(folder, sha256)
+
+
 def variables(ref: RunRef) -> dict[str, Feature]:
     """Return the study's clinical variables by name; none where the study is gone."""
-    study = run_study(ref)
+    study = case_study(ref, None)
     return {feature.name: feature for feature in study.variables} if study else {}
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def yes_no_variables(ref: RunRef) -> frozenset[str]:
-    """Return the variables that hold nothing but 0 and 1 in the audited cases."""
-    study = run_study(ref)
-    if study is None:
+    """Return the variables that hold nothing but 0 and 1."""
+    folder, study = study_folder(ref), case_study(ref, None)
+    if folder is None or study is None:
         return frozenset()
     names = [feature.name for feature in study.variables if feature.name in study.cases]
+    if _is_peekable(folder, load_run(ref).evidence["study"]["sha256"]):
+        from audits.cohorts.peek import yes_no_columns
+
+        return yes_no_columns(folder, names)
     return frozenset(n for n in names if set(study.cases[n].dropna().unique()) == {0, 1})
 
 
@@ -131,13 +168,13 @@ def filled_in(ref: RunRef, model: str) -> dict[str, float]:
 
 def hours_before(ref: RunRef, case: str) -> dict[str, float]:
     """Return how many hours before the case's time each variable was measured, where known."""
-    study = run_study(ref)
+    study = case_study(ref, case)
     return study.hours_before(case) if study is not None else {}
 
 
 def image_field(ref: RunRef) -> str | None:
     """Return the name of the study's image input, or None."""
-    study = run_study(ref)
+    study = case_study(ref, None)
     if study is None:
         return None
     return next((name for name, one in study.inputs.items() if one.modality == "image"), None)
@@ -148,7 +185,8 @@ def imaged_cases(ref: RunRef) -> frozenset[str]:
     """Return the cases whose image is shipped with the study; none where the study is gone."""
     from model_adapters.base import Field
 
-    study, field = run_study(ref), image_field(ref)
+    field = image_field(ref)
+    study = run_study(ref) if field is not None else None
     if study is None or field is None:
         return frozenset()
     there = study.available([Field(name=field, modality="image")])
@@ -163,7 +201,7 @@ def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
         StudyError: The image is not shipped or does not open.
         ExplanationError: The study folder is gone.
     """
-    study = run_study(ref)
+    study = case_study(ref, case)
     if study is None:
         raise ExplanationError(
             f"Case {case}: the study folder of this run is gone; put it back to see images."
@@ -174,9 +212,12 @@ def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArray[np.bool_] | None:
     """Return the study's own outline of a finding, or None where it has none."""
-    study = run_study(ref)
-    column = study.inputs[field].mask_column(output) if study else None
-    return study.mask(case, column) if study and column else None
+    study = case_study(ref, case)
+    if study is None:
+        return None
+    image = case_image(ref, case, field)
+    shape = image.pixels.shape[:-1] if image.colour else image.pixels.shape
+    return study.finding(case, field, output, shape)
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
@@ -230,7 +271,7 @@ def cohorts_offered(ref: RunRef) -> tuple[str, ...]:
     """Return the cohorts that a patient of the run's study may be compared with."""
     from audits.explanations.reference_cohorts import offered_cohorts
 
-    study = run_study(ref)
+    study = case_study(ref, None)
     return offered_cohorts(study) if study is not None else (EVERYBODY,)
 
 
@@ -315,7 +356,7 @@ def case_values(ref: RunRef, case: str) -> list[tuple[Feature, float | str | Non
 
     Missing values are None, yes and no are words; nothing where the study is gone.
     """
-    study = run_study(ref)
+    study = case_study(ref, case)
     if study is None or case not in study.cases.index:
         return []
     row = study.cases.loc[case]

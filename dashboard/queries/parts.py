@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.queries.explanations import model_folder, opened_model, run_study
+from dashboard.queries.explanations import case_study, model_folder, opened_model, run_study
 from dashboard.queries.runs import RunRef, load_run
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def measured_variables(ref: RunRef) -> dict[str, Feature]:
     """Return what the study says of the variables of its sequences, by name."""
-    study = run_study(ref)
+    study = case_study(ref, None)
     return {feature.name: feature for feature in study.measured} if study else {}
 
 
@@ -47,7 +47,7 @@ def case_note(ref: RunRef, case: str, field: str) -> str | None:
     Raises:
         StudyError: The study has no such input.
     """
-    study = run_study(ref)
+    study = case_study(ref, case)
     return study.note(case, field) if study is not None else None
 
 

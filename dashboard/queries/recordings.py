@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import run_study
+from dashboard.queries.explanations import case_study
 from dashboard.queries.runs import RunRef
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def signal_field(ref: RunRef) -> str | None:
     """Return the name of the study's signal input, or None."""
-    study = run_study(ref)
+    study = case_study(ref, None)
     if study is None:
         return None
     return next((name for name, one in study.inputs.items() if one.modality == "signal"), None)
@@ -30,7 +30,7 @@ def case_signal(ref: RunRef, case: str, field: str) -> SignalValue:
         StudyError: The recording is not shipped or does not open.
         ExplanationError: The study folder is gone.
     """
-    study = run_study(ref)
+    study = case_study(ref, case)
     if study is None:
         raise ExplanationError(
             f"Case {case}: the study folder of this run is gone; put it back to see recordings."
