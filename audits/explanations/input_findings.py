@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from audits.types import Finding
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 FAR = 10.0
 """Widths of the reference range; further out is a unit error and no sick patient."""
+MARGIN = 0.25
+
+Floats = npt.NDArray[np.floating[Any]]
 
 
 def input_findings(
@@ -34,6 +38,39 @@ def input_findings(
         return (_finding(case, "None of the variables was measured in this patient."),)
     known = [feature for feature in features if not absent[feature.name]]
     return tuple(_finding(case, message) for message in _messages(known, values, cohort))
+
+
+def measured_findings(
+    case: str, features: Sequence[Feature], grid: Floats, cohort: Floats
+) -> tuple[Finding, ...]:
+    """Return the same of measurements over time, by each variable's most extreme one.
+
+    Among hundreds of values somebody's is the largest, so that the background is exceeded only
+    where it is by a quarter of its own range.
+
+    Args:
+        case: Case id; no value of the patient is repeated.
+        features: The sequence's variables, with their reference ranges.
+        grid: (steps, variables) values of the patient; NaN where none is.
+        cohort: (patients, steps, variables) values of the background.
+    """
+    import pandas as pd
+
+    names = [feature.name for feature in features]
+    known = np.flatnonzero(np.isfinite(grid).any(axis=0))
+    others = cohort.reshape(-1, len(names))
+    values, there = {}, {}
+    for at in known:
+        own, theirs = grid[:, at], others[:, at][np.isfinite(others[:, at])]
+        low, high = features[at].normal or (None, None)
+        middle = float(np.nanmedian(own)) if low is None or high is None else (low + high) / 2
+        values[names[at]] = float(own[np.nanargmax(np.abs(own - middle))])
+        span = MARGIN * float(np.ptp(theirs)) if len(theirs) else 0.0
+        edges = (theirs.min() - span, theirs.max() + span) if len(theirs) else (np.nan, np.nan)
+        there[names[at]] = [float(edge) for edge in edges]
+    asked = [features[at] for at in known]
+    messages = _messages(asked, pd.Series(values, dtype=float), pd.DataFrame(there, dtype=float))
+    return tuple(_finding(case, message) for message in messages)
 
 
 def _messages(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.backgrounds import as_array
+from audits.explanations.input_findings import input_findings
 from audits.explanations.parts.changes import change_since, known_by
 from audits.explanations.parts.deletion import deletion_test
 from audits.explanations.parts.evidence import Cell, Deletion, NoteEvidence, Timeline
@@ -23,6 +24,7 @@ from audits.explanations.parts.notes import (
     text_units,
 )
 from audits.explanations.parts.players import additive_explanation, effects_of
+from audits.explanations.parts.sequences import odd_measurements
 from audits.explanations.parts.windows import (
     sequence_variables,
     variable_player,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from audits.explanations.backgrounds import Background
     from audits.explanations.request import Request
     from audits.explanations.result import CaseExplanation, Method
+    from audits.types import Finding
     from model_adapters.base import Field
 
 Ints = npt.NDArray[np.int64]
@@ -130,10 +133,25 @@ def explain_by_modalities(request: Request, method: Method) -> CaseExplanation:
         ),
         timeline=_timeline(request, whole, estimate),
         note=_note(request, whole, estimate),
-        findings=tuple(
-            finding for plan in whole.plans.values() for finding in note_findings(request, plan)
+        findings=(
+            *(one for plan in whole.plans.values() for one in note_findings(request, plan)),
+            *_odd_inputs(request, background),
         ),
     )
+
+
+def _odd_inputs(request: Request, background: Background) -> tuple[Finding, ...]:
+    """Return what the reader must know of values that nobody has, or in another unit."""
+    out: list[Finding] = []
+    for field in request.adapter.inputs:
+        if field.modality == "table":
+            features = described(field, getattr(request.study, "variables", ()))
+            own = request.raw[field.name].iloc[0]
+            out += input_findings(request.case, features, own, background.raw[field.name])
+        elif field.modality == "sequence":
+            features = sequence_variables(request, field)
+            out += odd_measurements(request, field, features, background)
+    return tuple(out)
 
 
 def fusion_game(request: Request, background: Background | None = None) -> FusionGame:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.backgrounds import as_array
+from audits.explanations.input_findings import measured_findings
 from audits.explanations.parts.changes import change_since, known_by
 from audits.explanations.parts.evidence import Cell, CellLevel, Timeline
 from audits.explanations.parts.layout import Layout, joint_game, merged, plain_error
@@ -26,6 +27,7 @@ from audits.explanations.spaces import UNITS
 from audits.types import Finding
 
 if TYPE_CHECKING:
+    from audits.explanations.backgrounds import Background
     from audits.explanations.request import Request
     from audits.explanations.result import CaseExplanation, Method
     from model_adapters.base import Feature, Field
@@ -72,7 +74,10 @@ def explain_by_sequence(
         players=effects_of(shown.players, estimate.levels[1], request.index),
         off_support=_off_support(request, field, shown, windows),
         timeline=timeline_of(request, field, features, windows, estimate),
-        findings=_findings(request, field),
+        findings=(
+            *_findings(request, field),
+            *odd_measurements(request, field, features, background),
+        ),
     )
 
 
@@ -173,6 +178,15 @@ def _counts(request: Request, field: Field, grid: npt.NDArray[np.floating[Any]])
     given = int((table["variable"].astype(str).isin(names) & table["value"].notna()).sum())
     read = int(np.isfinite(grid[..., 0]).sum())
     return read, max(0, given - read)
+
+
+def odd_measurements(
+    request: Request, field: Field, features: tuple[Feature, ...], background: Background
+) -> tuple[Finding, ...]:
+    """Return what the reader must know of values that nobody has, or in another unit."""
+    grid = as_array(request.prepared[field.name])[0, ..., 0]
+    others = as_array(background.prepared[field.name])[..., 0]
+    return measured_findings(request.case, features, grid, others)
 
 
 def _findings(request: Request, field: Field) -> tuple[Finding, ...]:

@@ -25,6 +25,7 @@ from audits.explanations.shapley.exact_owen import owen_weights
 from audits.explanations.shapley.hierarchy import Hierarchy
 from model_adapters import ImageValue, load_adapter, manifest_text
 from model_adapters.architectures.own_networks import build_own
+from model_adapters.base import Feature
 
 WORDS = ["[pad]", "[unknown]", "fever", "no", "cough", ".", "shock", ":", "plan", "rises"]
 VARIABLES = [{"variable": name, "mean": 0.0, "std": 1.0} for name in ("a", "b", "c")]
@@ -212,6 +213,21 @@ def test_sequences_of_length_zero_and_one_have_an_answer(tmp_path, rows, said):
     assert (found.timeline.change is None) or rows
 
 
+@pytest.mark.parametrize(("value", "said"), [(98.6, "check the unit"), (1.9, None)])
+def test_measurements_in_another_unit_are_said(tmp_path, value, said):
+    study = Cases(vitals=sequences())
+    study.measured = (Feature(name="a", label="Heat", unit="Cel", normal=(-2.0, 2.0)),)
+    own = study.vitals["p2"]
+    own.loc[own.index[0], "value"] = value
+    adapter = model(tmp_path, "auscult.GRU", NETWORKS["auscult.GRU"], {"vitals": VITALS})
+    found = explain_adapter_case(study, adapter, "p2")
+    messages = " ".join(one.message for one in found.findings)
+    assert (said or "Heat") in messages or said is None
+    assert ("Heat" in messages) is (said is not None)
+    assert str(value) not in messages
+    assert found.additivity_residual < 1e-4
+
+
 def test_sentences_are_owen_values_of_the_removal_game(tmp_path):
     adapter = note_model(tmp_path)
     study = Cases(notes={"n": NOTE})
@@ -338,6 +354,14 @@ def test_modalities_are_exact_and_their_parts_add_up(tmp_path):
         inside = [p.effect for p in found.players if p.name.startswith(f"{one.name}: ")]
         assert sum(inside) == pytest.approx(one.effect, abs=1e-5)
     assert found.additivity_residual < 1e-4
+    sections = {u.name: u.effect for u in found.note.units if u.level == "section"}
+    sentences = [u for u in found.note.units if u.level == "sentence"]
+    leading = max(sections, key=lambda name: abs(sections[name]))
+    assert sum(u.effect for u in sentences if u.name.startswith(leading)) == pytest.approx(
+        sections[leading], abs=1e-6
+    )
+    assert {u.name.split(",")[0] for u in sentences} == {leading}
+    assert found.note.deletion.before == pytest.approx(found.score.logit, abs=1e-5)
     assert found.note.negations
     assert found.timeline.change.now == pytest.approx(found.score.logit, abs=1e-5)
 
