@@ -93,14 +93,19 @@ def _shortcuts(evidence: Mapping[str, Any]) -> Iterator[Point]:
             yield Point(
                 text=(
                     f"{word('shortcut', 'used').badge} **{humanised(item['output'])}**, "
-                    f"{model_label(item.get('model'))}: hiding the "
-                    f"{inside(humanised(item['suspect']))} moves the score by "
-                    f"{numbers.with_interval(item['effect'])} logits, {_n(item['effect'])}; "
+                    f"{model_label(item.get('model'))}: hiding {_suspect(item['suspect'])} "
+                    f"moves the score by {numbers.with_interval(item['effect'])} logits, "
+                    f"{_n(item['effect'])}; "
                     f"hiding a sham by {numbers.with_interval(item['sham'])}."
                 ),
                 page="app_pages/bias_audit.py",
                 query=_query({"model": item.get("model"), "name": item["output"]}),
             )
+
+
+def _suspect(name: str) -> str:
+    zones = {"border": "what it reads in the border", "outside_anatomy": "what it reads elsewhere"}
+    return zones.get(name, f"the {inside(humanised(name))}")
 
 
 def _findings(evidence: Mapping[str, Any]) -> Iterator[Point]:

@@ -19,7 +19,7 @@ from dashboard.views.elements import (
     verdict_line,
 )
 from dashboard.views.pickers import pick_one
-from dashboard.views.shortcut_parts import shortcut_context_part
+from dashboard.views.shortcut_parts import shortcut_context_part, suspects_part
 from dashboard.views.size_parts import NO_CLASSES
 from dashboard.words import humanised, label, notice, word
 
@@ -145,12 +145,13 @@ def shortcut_part(chosen: Context) -> None:
     ]
     if not items:
         st.write(
-            "This run tested no suspect for this output. A study whose images name markers or the "
-            "anatomy by masks is tested: hiding the marker against hiding a sham of equal size."
+            "This run tested no suspect for this output. Models of images are tested: hiding a "
+            "marker, where the study has masks of it, and what the map points at in the border and "
+            "outside the anatomy, against hiding a sham of equal size."
         )
     else:
         st.header("Does the model read a shortcut?", anchor=False)
-        show_table([_shortcut_row(item) for item in items], alt="Shortcut audit of this output")
+        suspects_part(chosen.evidence["shortcuts"], items)
     shortcut_context_part(chosen)
 
 
@@ -291,20 +292,3 @@ def _verdict_rows(
             }
         )
     return rows
-
-
-def _shortcut_row(item: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "Verdict": word("shortcut", item.get("verdict")).badge,
-        "Suspect": humanised(item["suspect"]),
-        "Effect of hiding it": numbers.with_interval(item.get("effect"), "number"),
-        "Effect of hiding a sham": numbers.with_interval(item.get("sham"), "number"),
-        "Share of the map": _share(item.get("mass_share")),
-        "Share of the area": _share(item.get("area_share")),
-    }
-
-
-def _share(value: object) -> str:
-    if isinstance(value, Mapping):
-        return numbers.with_interval(value, "percent")
-    return numbers.number(value if isinstance(value, int | float) else None, "percent")

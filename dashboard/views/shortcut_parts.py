@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dashboard import numbers
 from dashboard.views.elements import show_table
-from dashboard.words import humanised
+from dashboard.words import humanised, word
 
 if TYPE_CHECKING:
     from dashboard.views.context import Context
 
 PLACES = {"border": "Border of the image", "outside_anatomy": "Outside the anatomy"}
+POINTED_AT = ("border", "outside_anatomy")
+
+
+def suspects_part(section: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
+    """Show what removing each suspect does, its verdict, and what that does not establish."""
+    show_table([_suspect_row(one) for one in items], alt="Shortcut audit of this output")
+    told = f"Effects in log-odds, 95 %; the margin is {numbers.number(section['margin'])}. "
+    told += (
+        "The verdict rests on the effect minus that of the sham, q over all suspects of the run."
+    )
+    if any(one["suspect"] in POINTED_AT for one in items):
+        told += (
+            " Of the border and the surroundings a patch is hidden, that which the map points at."
+        )
+    st.caption(told)
+    for one in items:
+        if one.get("does_not_establish"):
+            badge = word("shortcut", one.get("verdict")).badge
+            st.caption(f"{badge} **{suspect_name(one['suspect'])}**: {one['does_not_establish']}")
+
+
+def suspect_name(suspect: str) -> str:
+    """Return a suspect as people name it."""
+    return PLACES.get(suspect, humanised(suspect))
+
+
+def _suspect_row(item: Mapping[str, Any]) -> dict[str, str]:
+    ends = item.get("difference_90")
+    return {
+        "Verdict": word("shortcut", item.get("verdict")).badge,
+        "Suspect": suspect_name(item["suspect"]),
+        "Effect of hiding it": numbers.with_interval(item.get("effect"), "number"),
+        "Of hiding a sham": numbers.with_interval(item.get("sham"), "number"),
+        "Effect minus sham (90 %)": " to ".join(map(numbers.number, ends)) if ends else "–",
+        "q": numbers.p_text(item.get("q")),
+        "Put into negatives": numbers.with_interval(item.get("inserted"), "number"),
+        "Share of map / area": f"{_share(item.get('mass_share'))} / "
+        f"{_share(item.get('area_share'))}",
+        "n": str((item.get("effect") or {}).get("n", "–")),
+    }
+
+
+def _share(value: object) -> str:
+    if isinstance(value, Mapping):
+        return numbers.with_interval(value, "percent")
+    return numbers.number(value if isinstance(value, int | float) else None, "percent")
 
 
 def shortcut_context_part(chosen: Context) -> None:
@@ -43,7 +89,7 @@ def _mine(entry: Mapping[str, Any], chosen: Context) -> bool:
 
 def _share_row(entry: Mapping[str, Any]) -> dict[str, str]:
     return {
-        "Place": PLACES.get(entry["where"], humanised(entry["where"])),
+        "Place": suspect_name(entry["where"]),
         "Share of the map": numbers.with_interval(entry.get("mass"), "percent"),
         "Share of the area": numbers.with_interval(entry.get("area"), "percent"),
         "Positives": numbers.with_interval(entry.get("positives"), "percent"),

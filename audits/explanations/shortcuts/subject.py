@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default_field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Subject:
     field: Field
     column: InputColumn
     engine: MapEngine | None
-    _maps: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _maps: dict[str, npt.NDArray[np.float32]] = default_field(default_factory=dict, repr=False)
 
     @property
     def outputs(self) -> tuple[str, ...]:
