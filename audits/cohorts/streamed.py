@@ -112,12 +112,20 @@ class StreamedTable:
             yield self._portion(frame, first)
             first += len(frame)
 
+    @cached_property
+    def _numbered(self) -> bool:
+        """Return whether patients are whole numbers."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        return bool(pa.types.is_integer(pq.read_schema(self.path).field(self.patient).type))
+
     def _portion(self, frame: pd.DataFrame, first: int) -> Portion:
         where = f"{self.path}, rows from {first:,}"
         places = {name: _places(index, frame[name]) for name, index in self._values.items()}
         patients, unknown = None, 0
         if self.patient is not None:
-            patients, unknown = _patient_keys(frame[self.patient], first)
+            patients, unknown = _patient_keys(frame[self.patient], first, whole=self._numbered)
         return Portion(
             first=first,
             labels=tuple(label.values[places[label.column]] for label in self.labels),  # noqa: PD011 - an array
@@ -246,12 +254,25 @@ def _places(index: pd.Index, values: pd.Series) -> npt.NDArray[np.intp]:
     return np.asarray(index.get_indexer(pd.Index(uniques))[codes], dtype=np.intp)
 
 
-def _patient_keys(values: pd.Series, first: int) -> tuple[npt.NDArray[np.uint64], int]:
-    """Return a 64-bit key of each patient; a row without one gets a key of its own."""
-    codes, _, texts = text_codes(values)
-    hashed = pd.util.hash_array(np.array([*texts, ""], dtype=object), categorize=False)
-    keys = hashed[codes].astype(np.uint64)
-    missing = np.flatnonzero(codes < 0)
+def _patient_keys(
+    values: pd.Series, first: int, *, whole: bool
+) -> tuple[npt.NDArray[np.uint64], int]:
+    """Return a 64-bit key of each patient; a row without one gets a key of its own.
+
+    Args:
+        values: Patients of a portion.
+        first: Number of its first row.
+        whole: Whether the column holds whole numbers, which need not be written out as text.
+    """
+    if whole:
+        absent = values.isna().to_numpy()
+        keys = pd.util.hash_array(values.fillna(0).to_numpy(dtype=np.int64), categorize=False)
+    else:
+        codes, _, texts = text_codes(values)
+        hashed = pd.util.hash_array(np.array([*texts, ""], dtype=object), categorize=False)
+        keys, absent = hashed[codes], codes < 0
+    keys = keys.astype(np.uint64)
+    missing = np.flatnonzero(absent)
     own = np.array([f"\0{first + row}" for row in missing.tolist()], dtype=object)
     if len(missing):
         keys[missing] = pd.util.hash_array(own, categorize=False)

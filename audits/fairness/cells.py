@@ -10,6 +10,9 @@ import numpy as np
 from audits.fairness.frame import Frame
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 
+_LARGEST_TABLE = 8_000_000
+"""Groups times distinct scores up to which cells are looked up in a table, 32 MB of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreCells:
@@ -58,8 +61,14 @@ class ScoreCells:
             rank: Rank of each row's score among the distinct ones.
             distinct: Number of distinct scores.
         """
-        at = np.searchsorted(self.key(distinct), group * max(distinct, 1) + rank)
-        return np.where(group < self.size, at, len(self.group))
+        wide, key = max(distinct, 1), self.key(distinct)
+        none = len(self.group)
+        if self.size * wide > _LARGEST_TABLE:
+            return np.where(group < self.size, np.searchsorted(key, group * wide + rank), none)
+        # Looked up in a table: a search among millions of cells misses the cache at every step.
+        place = np.full((self.size + 1) * wide, none, dtype=np.int32)
+        place[key] = np.arange(none, dtype=np.int32)
+        return place[group * wide + rank].astype(np.int64)
 
 
 PerLabel = tuple[FloatArray, FloatArray]

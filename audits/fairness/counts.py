@@ -126,8 +126,9 @@ class Counts:
         """Return the place among ``scores`` of scores that were counted, (n,)."""
         if not self.binned:
             return np.searchsorted(self.scores, scores).astype(np.int64)
-        found = np.searchsorted(self._bin(self.scores), self._bin(scores))
-        return found.astype(np.int64)
+        place = np.zeros(BINS + 1, dtype=np.int64)
+        place[self._bin(self.scores)] = np.arange(len(self.scores))
+        return np.asarray(place[self._bin(scores)])
 
     @property
     def n(self) -> int:

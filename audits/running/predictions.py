@@ -326,7 +326,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         why=why,
         portions=portions,
         bootstrap=bootstrap,
-        options={k: _plain(v) for k, v in options.items() if v is not None},
+        options={k: plain(v) for k, v in options.items() if v is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
@@ -340,7 +340,9 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         "progress": part_of(progress, 0.1, 0.9),
     }
     if isinstance(table, StreamedTable):
-        parts, counts = audit_in_portions(table, declared, cancel=cancel, device=where, **shared)
+        parts, counts = audit_in_portions(
+            table, declared, cancel=cancel, device=where, why=why, **shared
+        )
         internal = internal_of_portions(table, counts, key, command)
     else:
         task = str(options.get("task", "binary"))
@@ -362,7 +364,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     return run
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return an option as plain data, for the key of a run."""
     return asdict(value) if isinstance(value, TaskNames) else value
 
 

@@ -20,10 +20,11 @@ from audits.fairness.spill import Spill
 from audits.fairness.streaming import StreamedOutput, audit_streamed
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
-from audits.running.causes import without_causes
 from audits.running.columns import table_columns, with_declared
+from audits.running.patient_sample import PatientSample, Sampler
 from audits.running.quality import share_of
 from audits.running.requirements import requirements_of
+from audits.running.sampled_sections import explained_on_sample
 from audits.running.thresholds import named_threshold, paired_thresholds
 from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import SCORES_KEY, Internal, new_run_id, now, stamp
@@ -40,7 +41,6 @@ SHOWN_SKIPPED = 1_000
 _OPTIONS = frozenset(
     {"labels", "scores", "patient", "groups", "intersections", "positive", "task", "space", "scope"}
 )
-_NO_CAUSES = "the table was read in portions; audit a sample of its patients with --why"
 _NO_ROWS = "The table was read in portions, so its rows were not compared with each other."
 
 
@@ -96,10 +96,14 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
     seed: int = 0,
     prior_runs: Sequence[Mapping[str, Any]] = (),
     device: str = "cpu",
+    why: bool | None = None,
     progress: Progress = silent,
     cancel: Cancel = never,
-) -> tuple[AuditParts, tuple[Counts, ...]]:
-    """Audit a table without ever holding its rows, and return the parts of its evidence.
+) -> tuple[AuditParts, dict[str, Mapping[str, npt.NDArray[Any]]]]:
+    """Audit a table without ever holding its rows.
+
+    Returns the parts of its evidence, and the counts of each output with the rows of the sampled
+    patients as arrays, by name.
 
     Args:
         table: The opened table.
@@ -109,6 +113,7 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
         seed: Seed of everything random.
         prior_runs: Earlier runs of the same table.
         device: Where rows are counted.
+        why: False leaves out causes, slices and mitigation, which are made on sampled patients.
         progress: Told how far the audit is.
         cancel: Asked between portions.
 
@@ -127,15 +132,30 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             attributes=len(table.attributes),
         )
         steps = part_of(progress, 0.0, 0.4)
-        gathered = _gather(table, spill, steps, cancel, device)
+        gathered, sample = _gather(table, spill, steps, cancel, device)
         spill.sort()
         outputs, findings = [], []
         for index, command in enumerate(paired):
             output, more = _output(table, index, policy, command, threshold_chosen_on)
             findings += more
             outputs.append(_streamed(table, gathered, spill, output, index))
-        result = audit_streamed(outputs, policy, seed=seed, progress=part_of(progress, 0.4, 1.0))
-        result = without_causes(result, _NO_CAUSES)
+        result = audit_streamed(outputs, policy, seed=seed, progress=part_of(progress, 0.4, 0.9))
+        sampled = [
+            sample.output(item.output, item.index, named_patients=item.named_patients)
+            for item in outputs
+        ]
+        steps = part_of(progress, 0.9, 1.0)
+        result = explained_on_sample(
+            result,
+            sampled,
+            policy,
+            sample=sample,
+            patients=spill.everybody,
+            seed=seed,
+            why=why,
+            progress=steps,
+            cancel=cancel,
+        )
     attributes = [attribute.name for attribute in table.attributes]
     parts = AuditParts(
         run={
@@ -167,16 +187,19 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             *unused_settings(policy, names, attributes),
             *undeclared_intersections(table.intersections, policy),
             *findings,
-            *_portion_findings(table, gathered),
+            *_portion_findings(table, gathered, sample, why=why),
         ],
     )
-    return parts, tuple(output.counts for output in outputs)
+    return parts, {
+        item.output.name: {**item.counts.arrays(), **sample.arrays(item.index)} for item in outputs
+    }
 
 
 def _gather(
     table: StreamedTable, spill: Spill, progress: Progress, cancel: Cancel, device: str
-) -> _Gathered:
+) -> tuple[_Gathered, PatientSample]:
     size = len(table.labels)
+    sampler = Sampler(table.rows, outputs=size)
     out = _Gathered(counts=[None] * size, known=[0] * size, positives=[0] * size)
     for portion in table.portions():
         stop_if(cancel)
@@ -186,13 +209,14 @@ def _gather(
             first = np.uint64(portion.first)
             patients = first + np.arange(len(portion.scores[0]), dtype=np.uint64)
         spill.add(patients, portion.labels, portion.scores, portion.codes)
+        sampler.add(portion, patients)
         for name, count in portion.missing.items():
             out.missing[name] = out.missing.get(name, 0) + count
         out.unknown_patients += portion.unknown_patients
         for index in range(size):
             _count(table, portion, index, out, device)
         _skip(table, portion, out)
-    return out
+    return out, sampler.finish()
 
 
 def _count(table: StreamedTable, portion: Portion, index: int, out: _Gathered, device: str) -> None:
@@ -323,10 +347,15 @@ def _quality(table: StreamedTable, gathered: _Gathered, spill: Spill) -> dict[st
     }
 
 
-def _portion_findings(table: StreamedTable, gathered: _Gathered) -> list[Finding]:
+def _portion_findings(
+    table: StreamedTable, gathered: _Gathered, sample: PatientSample, *, why: bool | None
+) -> list[Finding]:
+    deeper = "reliability, causes, slices and mitigation" if why is not False else "reliability"
     message = (
-        f"The {table.rows:,} rows were read in portions: nothing of single cases is kept, and "
-        "causes, slices and mitigation were not looked for."
+        f"The {table.rows:,} rows were read in portions: nothing of single cases is shown. "
+        f"What needs rows beside each other ({deeper}; how alike a patient's rows are when the "
+        f"threshold moves) rests on {len(sample.patient):,} rows of {sample.patients:,} patients, "
+        "chosen by a hash."
     )
     findings = [Finding(severity="info", where="cases", message=message)]
     if gathered.unusable > len(gathered.skipped):
@@ -365,9 +394,12 @@ def open_in_portions(
 
 
 def internal_of_portions(
-    table: StreamedTable, counts: Sequence[Counts], key: str, command: Sequence[str]
+    table: StreamedTable,
+    counts: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+    key: str,
+    command: Sequence[str],
 ) -> Internal:
-    """Return what of such a run stays on site: its counts by group, label and score."""
+    """Return what of such a run stays on site: counts by group, label and score, and a sample."""
     from audits.running.frames import cases_frame, predictions_frame
 
     none = {score: np.zeros(0) for score in (label.name for label in table.labels)}
@@ -383,7 +415,5 @@ def internal_of_portions(
         },
         cases=cases_frame((), None, {}, ()),
         predictions={SCORES_KEY: predictions_frame((), "score", none, probabilities)},
-        counts={
-            label.name: found.arrays() for label, found in zip(table.labels, counts, strict=True)
-        },
+        counts=counts,
     )

@@ -56,8 +56,8 @@ def small_portions(monkeypatch):
 
 
 def statistics(evidence):
-    """Return what is measured; why groups differ is not looked for in portions."""
-    apart = {"causes", "slices", "mitigation", "reliability"}
+    """Return what is measured; what rests on sampled patients is looked at on its own."""
+    apart = {"causes", "slices", "mitigation", "reliability", "observed_risk"}
     return [{k: v for k, v in item.items() if k not in apart} for item in evidence["outputs"]]
 
 
