@@ -69,11 +69,11 @@ def masked_section(value: Any, cell: int) -> Any:
     """
     if isinstance(value, Mapping):
         if _is_small(value, cell):
-            return _without_numbers(value)
+            return without_numbers(value)
         return {k: masked_section(v, cell) for k, v in value.items() if k not in _ROW_LEVEL}
     if isinstance(value, list):
         if any(_any_small(v, cell) for v in value):
-            return [_without_numbers(v) for v in value]
+            return [without_numbers(v) for v in value]
         return [masked_section(v, cell) for v in value]
     return value
 
@@ -92,12 +92,13 @@ def _any_small(value: Any, cell: int) -> bool:
     return isinstance(value, list) and any(_any_small(v, cell) for v in value)
 
 
-def _without_numbers(value: Any) -> Any:
+def without_numbers(value: Any) -> Any:
+    """Return plain data with every number but 0 null, and said to be suppressed."""
     if isinstance(value, Mapping):
-        kept = {k: _without_numbers(v) for k, v in value.items() if k not in _ROW_LEVEL}
+        kept = {k: without_numbers(v) for k, v in value.items() if k not in _ROW_LEVEL}
         return {**kept, "suppressed": True}
     if isinstance(value, list):
-        return [_without_numbers(v) for v in value]
+        return [without_numbers(v) for v in value]
     keep = isinstance(value, bool) or value == 0 or not isinstance(value, (int, float))
     return value if keep else None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from audits.reporting.cells import Hide, is_hidden, key_of
 from audits.reporting.masking import blank, masked_estimate, masked_section, metric_hidden
+from audits.reporting.quality_release import restricted_quality
 from audits.reporting.suppression import OutputPlan, plan_suppression
 from audits.reporting.version_release import restricted_comparison, sides_of
 
@@ -43,6 +44,7 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
     plans, of_sides = plans[:count], plans[count:]
     floor = int(evidence["policy"].get("audit", {}).get("min_effective_n", cell))
     per_class = int(evidence["policy"].get("audit", {}).get("min_effective_per_class", floor))
+    study = _study(evidence, plans, cell)
     outputs = [
         _output(output, plan, cell=cell, floor=floor)
         for output, plan in zip(evidence["outputs"], plans, strict=True)
@@ -50,7 +52,7 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
     return {
         **evidence,
         "release": "restricted",
-        "study": _study(evidence, plans, cell),
+        "study": study,
         "skipped": _skipped(evidence["skipped"], cell),
         "outputs": outputs,
         "explanations": masked_section(evidence["explanations"], cell),
@@ -58,7 +60,7 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
         "comparison": restricted_comparison(
             evidence, of_sides, cell=cell, floor=min(floor, per_class)
         ),
-        "data_quality": masked_section(evidence["data_quality"], cell),
+        "data_quality": restricted_quality(evidence, plans, study, cell=cell),
         "findings": [_worded(f, "message") for f in evidence["findings"]],
     }
 
