@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,11 @@ from audits.cli.options import (
     typed,
 )
 from audits.cli.progress import progress_to
+from audits.cli.task_options import SPACES, TASKS, check_task_options, measures_of
 
 if TYPE_CHECKING:
     from audits.storage import Run
     from audits.types import Progress
-
-_SPACES = ("probability", "logit", "value", "log_hazard", "survival")
-_TASKS = (
-    *("binary", "multilabel", "multiclass", "ordinal", "regression"),
-    *("survival", "segmentation", "detection"),
-)
 
 
 def _both(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,9 +107,9 @@ def _from_scores(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--positive", "positives", multiple=True, metavar="VALUE", help="Default 1."
             ),
-            click.option("--task", type=click.Choice(_TASKS), default="binary", show_default=True),
+            click.option("--task", type=click.Choice(TASKS), default="binary", show_default=True),
             click.option(
-                "--space", type=click.Choice(_SPACES), default=_SPACES[0], show_default=True
+                "--space", type=click.Choice(SPACES), default=SPACES[0], show_default=True
             ),
             click.option(
                 "--scope",
@@ -278,7 +273,7 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
         columns_of=task_names(
             weight=given["weight"],
             time=given["time"],
-            measures=_measures(given["measures"]),
+            measures=measures_of(given["measures"], "measure"),
             image=given["image"],
             stays=_stays(given),
             acquired=given["acquired"],
@@ -301,36 +296,13 @@ def _audit_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
 
 def _check_scores(given: dict[str, Any]) -> None:
     """Refuse what a table of scores cannot have."""
-    survival = given["task"] == "survival"
-    if survival and not (given["time"] and (given["event"] or given["labels"])):
-        raise click.UsageError("--task survival needs --time and --event")
-    if not survival and (given["time"] or given["event"] or given["horizons"]):
-        raise click.UsageError("--time, --event and --horizon belong to --task survival")
-    if given["space"] in {"log_hazard", "survival"} and not survival:
-        raise click.UsageError(f"--space {given['space']} belongs to --task survival")
-    needed: tuple[str, ...] = ("labels", "scores")
-    if given["task"] == "segmentation":
-        needed = ("measures",)
-    elif given["event"]:
-        needed = ("scores",)
-    for name in needed:
-        if not given[name]:
-            raise click.UsageError(
-                f"--predictions needs --{option_name(name)}, once for each output"
-            )
+    check_task_options(
+        given, ("measures",) if given["task"] == "segmentation" else ("labels", "scores")
+    )
     if given["device"] in ("cuda", "mps"):
         from model_adapters import select_device
 
         select_device(given["device"])
-
-
-def _measures(given: Sequence[str]) -> dict[str, str]:
-    """Read METRIC=COL."""
-    pairs = [text.partition("=") for text in given]
-    for text, (metric, equals, name) in zip(given, pairs, strict=True):
-        if not (metric and equals and name):
-            raise click.UsageError(f"--measure takes METRIC=COL, found {text!r}")
-    return {metric: name for metric, _, name in pairs}
 
 
 def _stays(given: dict[str, Any]) -> dict[str, Any] | None:

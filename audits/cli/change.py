@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from audits.storage import Run
 
 _SHOWN = ("tpr", "fpr", "auroc")
+_OF_TASK = {
+    "survival": ("c_uno", "auc_t", "oe_t"),
+    "segmentation": ("dice", "hd95"),
+    "detection": ("froc",),
+    "regression": ("mae", "bias"),
+    "ordinal": ("kappa_w", "mae"),
+}
+"""Metrics that are printed, by task; of calls and risks ``_SHOWN``."""
 
 
 def print_change(run: Run) -> None:
@@ -20,10 +28,11 @@ def print_change(run: Run) -> None:
     click.echo(f"{comparison['base']} to {comparison['candidate']}")
     for output in comparison["outputs"]:
         click.echo(output["name"])
-        heads = "".join(f"{metric + ' change [95 %]':>31}" for metric in _SHOWN)
+        metrics = _OF_TASK.get(output["task"], _SHOWN)
+        heads = "".join(f"{metric + ' change [95 %]':>31}" for metric in metrics)
         click.echo(f"  {'group':32}{'n':>8}{heads}{'newly wrong':>13}{'newly right':>13}")
         for group in output["groups"]:
-            click.echo(_line(group))
+            click.echo(_line(group, metrics))
         said = Counter(
             entry["verdict"]
             for group in output["groups"]
@@ -66,9 +75,9 @@ def _level(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:.2f}{limits}, n {estimate['n']}"
 
 
-def _line(group: Mapping[str, Any]) -> str:
+def _line(group: Mapping[str, Any], metrics: Sequence[str]) -> str:
     name = ", ".join(f"{key} {level}" for key, level in group["attributes"].items()) or "all"
-    cells = "".join(f"{_change(group['metrics'].get(metric)):>31}" for metric in _SHOWN)
+    cells = "".join(f"{_change(group['metrics'].get(metric)):>31}" for metric in metrics)
     flips = "".join(f"{_count(group[flip]):>13}" for flip in ("negative_flips", "positive_flips"))
     n = "masked" if group.get("n") is None else f"{group['n']:,}"
     return f"  {name:32}{n:>8}{cells}{flips}"

@@ -17,6 +17,7 @@ from audits.cli.options import (
     typed,
 )
 from audits.cli.progress import progress_to
+from audits.cli.task_options import SPACES, TASKS, check_task_options, measures_of
 
 if TYPE_CHECKING:
     from audits.storage import Run
@@ -60,11 +61,26 @@ if TYPE_CHECKING:
     help="Where the rows come from.",
 )
 @click.option("--case-id", metavar="COL", help="Unique ids; default row numbers from 0.")
+@click.option("--space", type=click.Choice(SPACES), default=SPACES[0], show_default=True)
+@click.option("--task", type=click.Choice(TASKS), default="binary", show_default=True)
+@click.option("--weight", metavar="COL", help="Weight of each row.")
+@click.option("--time", metavar="COL", help="Time of a survival outcome.")
+@click.option("--event", metavar="COL", help="Event of a survival outcome.")
+@click.option("--horizon", "horizons", multiple=True, type=float, help="One, or one an output.")
+@click.option("--image", metavar="COL", help="Of a detection: image of each mark.")
 @click.option(
-    "--space",
-    type=click.Choice(["probability", "logit", "value"]),
-    default="probability",
-    show_default=True,
+    "--base-measure",
+    "base_measures",
+    multiple=True,
+    metavar="METRIC=COL",
+    help="Of a segmentation: dice=COL, hd95=COL of the version in use.",
+)
+@click.option(
+    "--candidate-measure",
+    "candidate_measures",
+    multiple=True,
+    metavar="METRIC=COL",
+    help="The same of the candidate.",
 )
 @click.option("--policy", type=click.Path(), metavar="FILE", help="Declared beforehand.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN")
@@ -87,6 +103,8 @@ def compare(**given: Any) -> None:
         --out runs/change
       auscult compare --predictions scores.parquet --label died --base-score old \\
         --candidate-score new --patient pid --group sex --threshold 0.2 --out runs/change
+      auscult compare --predictions follow_up.parquet --task survival --time days --event died \
+        --base-score risk_old --candidate-score risk_new --horizon 365 --out runs/change
     """  # noqa: D301 - \b keeps click from rewrapping the examples
     from audits.cli.change import print_change
 
@@ -137,17 +155,33 @@ _MODELS = ("study", "base", "base_run", "base_model", "candidate", "reseeded")
 def _compare_scores(given: dict[str, Any], shared: dict[str, Any]) -> Run:
     if any(given[name] for name in _MODELS):
         raise click.UsageError("--predictions stands alone, without --study, --base, --candidate")
+    segmentation = given["task"] == "segmentation"
+    scores = ("labels", "base_scores", "candidate_scores")
+    check_task_options(given, ("base_measures", "candidate_measures") if segmentation else scores)
     from audits.running import run_predictions_comparison
+    from audits.running.task_options import label_or_event, task_names
 
+    labels = label_or_event(given["labels"], given["event"], given["time"])
+    if given["event"]:
+        labels = [given["event"]] * max(len(given["base_scores"]), 1)
     positives = [typed(value) for value in given["positives"]] or [1]
     return run_predictions_comparison(
         given["predictions"],
-        labels=list(given["labels"]),
+        labels=labels,
         base_scores=list(given["base_scores"]),
         candidate_scores=list(given["candidate_scores"]),
         thresholds=given["thresholds"],
         candidate_thresholds=given["candidate_thresholds"],
         threshold_chosen_on=given["threshold_chosen_on"],
+        horizons=given["horizons"],
+        task=given["task"],
+        columns_of=task_names(
+            weight=given["weight"],
+            time=given["time"],
+            measures=measures_of(given["base_measures"], "base-measure"),
+            image=given["image"],
+        ),
+        candidate_measures=measures_of(given["candidate_measures"], "candidate-measure"),
         patient=given["patient"],
         groups=list(given["groups"]),
         intersections=[text.split(",") for text in given["intersect"]],

@@ -57,6 +57,7 @@ def option_name(name: str) -> str:
     singular |= {"groups": "group", "positives": "positive"}
     singular |= {"horizons": "horizon", "measures": "measure"}
     singular |= {"candidate_thresholds": "candidate_threshold"}
+    singular |= {"base_measures": "base_measure", "candidate_measures": "candidate_measure"}
     singular |= {"base_scores": "base_score", "candidate_scores": "candidate_score"}
     return singular.get(name, name).replace("_", "-")
 

@@ -35,6 +35,8 @@ class PairedDifference:
         se: Standard error of ``delta`` by influence function, or None.
         ratio_90: 90 % limits of candidate over base, for ``oe_ratio``.
         nearer: By how much the candidate is nearer to 1 than the base, in logs, for ``oe_ratio``.
+        fewest: Effective cases of the scarcer side, where the metric says so itself.
+        per_class: Whether these are of one class.
     """
 
     delta: Estimate
@@ -46,6 +48,8 @@ class PairedDifference:
     se: float | None
     ratio_90: tuple[float, float] | None = None
     nearer: float | None = None
+    fewest: float | None = None
+    per_class: bool = False
 
 
 def quadratic(left: Floats, middle: Floats, right: Floats) -> Floats:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from audits.comparison.changes import PairedDifference
+from audits.comparison.further import FurtherComparison, is_further, pair_of
 from audits.comparison.layout import Layout, LayoutMaker, Split
 from audits.comparison.pair import NUMBER_METRICS, Pair
 from audits.comparison.paired import Measured, PairedComparison
@@ -18,7 +19,7 @@ from audits.comparison.reclassification import band_of, reclassified
 from audits.comparison.shrinkage import shrunk_changes
 from audits.comparison.verdicts import UNDIRECTED, reach_verdict
 from audits.errors import AuditError
-from audits.fairness import ScoredOutput, audit_fairness
+from audits.fairness import DETAILED_TASKS, ScoredOutput, audit_fairness
 from audits.fairness.significance import benjamini_hochberg
 from audits.policy import Policy
 from audits.types import Progress, silent
@@ -90,21 +91,21 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
         AuditError: If the two versions of an output are not on the same rows.
     """
     layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
-    measured: list[tuple[list[Measured], Layout, Pair]] = []
-    jobs = [(_pair(first, second), _layout(layouts, first)) for first, second in pairs]
+    jobs = [
+        (_pair(first, second), _layout(layouts, first), (first, second)) for first, second in pairs
+    ]
     with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
-        futures = {pool.submit(_measure, *job): at for at, job in enumerate(jobs)}
-        done: dict[int, list[Measured]] = {}
+        futures = {pool.submit(_measure, *job, policy): at for at, job in enumerate(jobs)}
+        done: dict[int, _Found] = {}
         for future in as_completed(futures):
             at = futures[future]
             done[at] = future.result()
             progress(len(done) / max(len(pairs), 1), f"Compared {pairs[at][0].name}")
-    measured = [(done[at], layout, pair) for at, (pair, layout) in enumerate(jobs)]
     rows: list[_Row] = []
     outputs = []
-    for both, (found, layout, pair) in zip(pairs, measured, strict=True):
-        known = [_estimates(version, found, policy, audited, seed) for version in both]
-        output, of_output = _output(both, found, layout, pair, known, policy)
+    for at, (pair, layout, both) in enumerate(jobs):
+        known = [_estimates(one, done[at].measured, policy, audited, seed) for one in both]
+        output, of_output = _output(both, done[at], layout, pair, known, policy)
         outputs.append(output)
         rows += of_output
     _judge(rows, policy)
@@ -123,11 +124,8 @@ def _pair(first: ScoredOutput, second: ScoredOutput) -> Pair:
             f"comparison of {first.name!r}: the base's task is {first.task} and the candidate's "
             f"{second.task}, so their scores mean different things; compare versions of one task."
         )
-    if first.weights is not None or second.weights is not None:
-        raise AuditError(
-            f"comparison of {first.name!r}: case weights are not used by the paired statistics; "
-            "remove them, or audit each version on its own."
-        )
+    if is_further(first):
+        return pair_of(first, second)
     return Pair(
         y=first.y,
         base=first.score,
@@ -150,9 +148,28 @@ def _layout(maker: LayoutMaker, output: ScoredOutput) -> Layout:
     return maker.layout(len(output.y), output.patients, output.attributes)
 
 
-def _measure(pair: Pair, layout: Layout) -> list[Measured]:
-    paired = PairedComparison(pair, layout)
-    return [paired.measure(split) for split in layout.splits]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The changes of one output in every split, and its metrics that get a verdict."""
+
+    measured: list[Measured]
+    judged: tuple[str, ...]
+
+
+def _measure(
+    pair: Pair, layout: Layout, both: tuple[ScoredOutput, ScoredOutput], policy: Policy
+) -> _Found:
+    judged = policy.verdict_metrics
+    paired: PairedComparison | FurtherComparison
+    if is_further(both[0]):
+        paired = FurtherComparison(both, layout, policy)
+        judged = paired.judged
+    else:
+        paired = PairedComparison(pair, layout)
+    return _Found(
+        measured=[paired.measure(split) for split in layout.splits],
+        judged=tuple(metric for metric in judged if metric not in UNDIRECTED),
+    )
 
 
 def _estimates(
@@ -180,7 +197,7 @@ def _by_group(output: Mapping[str, Any]) -> Estimates:
 
 def _output(
     both: tuple[ScoredOutput, ScoredOutput],
-    found: Sequence[Measured],
+    found: _Found,
     layout: Layout,
     pair: Pair,
     known: Sequence[Estimates],
@@ -189,22 +206,21 @@ def _output(
     edges = policy.comparison.risk_bands if pair.probabilities else ()
     bands = (band_of(pair.base, edges), band_of(pair.candidate, edges))
     groups, rows = [], []
-    for one in found:
+    for one in found.measured:
         moved: Sequence[dict[str, Any] | None] = [None] * one.split.size
         if edges:
             moved = reclassified(layout, one.split, pair.y, bands, len(edges) + 1)
         for at in range(one.split.size):
-            entry, of_group = _group(one, at, layout, pair, known, policy)
+            entry, of_group = _group(one, at, layout, pair, known, found.judged)
             groups.append(entry if moved[at] is None else {**entry, "reclassification": moved[at]})
             rows += of_group
-    judged = [m for m in policy.verdict_metrics if m not in UNDIRECTED]
     output = {
         "name": both[0].name,
         "task": pair.task,
         "thresholds": {"base": pair.base_threshold, "candidate": pair.candidate_threshold},
         "risk_bands": list(edges),
         "groups": groups,
-        "shrinkage": list(shrunk_changes(found, judged)),
+        "shrinkage": list(shrunk_changes(found.measured, found.judged)),
     }
     return output, rows
 
@@ -215,7 +231,7 @@ def _group(
     layout: Layout,
     pair: Pair,
     known: Sequence[Estimates],
-    policy: Policy,
+    judged: Sequence[str],
 ) -> tuple[dict[str, Any], list[_Row]]:
     attributes = one.split.labels[at]
     key = frozenset(attributes.items())
@@ -237,7 +253,7 @@ def _group(
         rows.append(
             _Row(
                 metric=metric,
-                declared=metric in policy.verdict_metrics and metric not in UNDIRECTED,
+                declared=metric in judged,
                 classes=(positives, n - positives),
                 difference=change,
                 entry=metrics[metric],
@@ -266,7 +282,9 @@ def _flips(counts: Any, pair: Pair) -> dict[str, Any]:
     """Count decisions that turned wrong (negative flips) and right (positive flips)."""
     n = round(float(counts.sum()))
     if not pair.calls:
-        reason = "predictions are numbers" if pair.numbers else "no threshold is declared"
+        reason = "no threshold is declared"
+        if pair.numbers or pair.task in DETAILED_TASKS:
+            reason = f"a {pair.task} output calls no case"
         empty = {"k": None, "n": n, "reason": reason}
         return {"negative_flips": dict(empty), "positive_flips": dict(empty)}
     newly_called, newly_missed, found, lost = (round(float(counts[at])) for at in (1, 6, 5, 2))
@@ -291,7 +309,10 @@ def _judge(rows: Sequence[_Row], policy: Policy) -> None:
         row.entry["q"] = q
         row.entry["margin"] = margin
         if not row.declared or margin is None:
-            row.entry["verdict"], row.entry["reason"] = None, "not among the verdict metrics"
+            why = (
+                "no margin is declared for it" if row.declared else "not among the verdict metrics"
+            )
+            row.entry["verdict"], row.entry["reason"] = None, why
         elif not _evaluable(row, policy) and row.difference.p != 1.0:
             row.entry["verdict"] = "not_evaluable"
             row.entry["reason"] = row.difference.delta.reason or "too few cases"
@@ -305,6 +326,10 @@ def _evaluable(row: _Row, policy: Policy) -> bool:
     delta = row.difference.delta
     if delta.value is None or row.difference.p is None or delta.n is None:
         return False
+    fewest = row.difference.fewest
+    if fewest is not None:
+        wanted = policy.min_effective_per_class if row.difference.per_class else None
+        return fewest >= (wanted or policy.min_effective_n)
     if row.metric == "auroc":
         return min(row.classes) >= policy.min_effective_per_class
     if row.metric == "oe_ratio":

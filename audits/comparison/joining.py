@@ -57,8 +57,9 @@ def join_versions(
             "model.toml if the two mean the same."
         )
     pairs = [_shared_rows(base, candidate, output, theirs[output.name]) for output in shared]
-    for first, second in pairs:
+    for output, (first, second) in zip(shared, pairs, strict=True):
         findings += _settings(first, second)
+        findings += _unmeasured(base, candidate, output.name, len(first.y))
     return pairs, tuple(findings)
 
 
@@ -96,6 +97,16 @@ def _only_one(here: Version, there: Version) -> list[Finding]:
     return found
 
 
+def _unmeasured(base: Version, candidate: Version, name: str, compared: int) -> list[Finding]:
+    """State how many cases of both lack a label or what one version is measured by."""
+    both = set(base.case_ids[name]) & set(candidate.case_ids[name])
+    lacking = len(both) - compared
+    if lacking <= 0:
+        return []
+    message = f"{name}: {lacking:,} cases have no label, or no measurement in one version; left out"
+    return [Finding(severity="info", where="comparison", message=f"{message}.")]
+
+
 def _settings(first: ScoredOutput, second: ScoredOutput) -> list[Finding]:
     """State what differs beside the model, so that unlike is not taken for like."""
     found = []
@@ -125,13 +136,21 @@ def _rows(output: ScoredOutput, rows: npt.NDArray[np.intp]) -> ScoredOutput:
         patients=None if output.patients is None else output.patients[rows],
         attributes=taken,
         weights=None if output.weights is None else output.weights[rows],
+        # An index selects as a mask does.
+        details=None if output.details is None else output.details.take(rows),  # type: ignore[arg-type]
     )
 
 
 def _known(first: ScoredOutput, second: ScoredOutput) -> tuple[ScoredOutput, ScoredOutput]:
-    """Keep the rows with a label and two scores."""
+    """Keep the rows with a label that both versions measure."""
     labelled = np.isfinite(first.y) if first.task in NUMBER_METRICS else np.isin(first.y, (0, 1))
-    known = np.flatnonzero(labelled & np.isfinite(first.score) & np.isfinite(second.score))
+    labelled &= np.isfinite(first.score) & np.isfinite(second.score)
+    for one in (first, second):
+        if one.details is not None:
+            labelled &= one.details.usable
+        if one.weights is not None:
+            labelled &= one.weights > 0
+    known = np.flatnonzero(labelled)
     return _rows(first, known), _rows(second, known)
 
 

@@ -6,10 +6,10 @@ import math
 from typing import Literal
 
 from audits.comparison.changes import PairedDifference
+from audits.policy.schema import LOWER_IS_BETTER, RATIO_METRICS
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "not_evaluable"]
 
-LOWER_IS_BETTER = frozenset({"fpr", "fnr", "brier", "mae"})
 UNDIRECTED = frozenset({"selection_rate", "bias", "calibration_slope"})
 """Metrics of which more is neither better nor worse: they get no verdict."""
 
@@ -23,8 +23,8 @@ def reach_verdict(
         metric: Name of the metric; decides which direction is better.
         difference: The paired difference, candidate minus base.
         q: Adjusted p, or None where no test was possible.
-        margin: Largest change that does not matter, on the metric's scale; of ``oe_ratio`` the
-            largest ratio.
+        margin: Largest change that does not matter, on the metric's scale; of ``oe_ratio``
+            and ``oe_t`` the largest ratio.
         alpha: Level of q.
 
     Returns:
@@ -38,7 +38,7 @@ def reach_verdict(
         reason = difference.delta.reason or "no interval"
         return ("equivalent" if same else "inconclusive"), reason
     differs = q is not None and q <= alpha
-    if metric == "oe_ratio":
+    if metric in RATIO_METRICS:
         return _of_ratio(difference, differs=differs, margin=margin)
     if differs and abs(delta) > margin:
         favours = (delta < 0) if metric in LOWER_IS_BETTER else (delta > 0)

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from audits.errors import PolicyError
-from audits.policy.schema import GateRule, Policy
+from audits.policy.schema import LOWER_IS_BETTER, GateRule, Policy
 
 Outcome = Literal["pass", "violated", "inconclusive"]
-
-LOWER_IS_BETTER = frozenset({"fpr", "fnr", "brier", "brier_t", "ece_debiased", "mae", "hd95"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,8 @@ UNIT_METRICS = ("mae", "bias", "brier_t", "hd95")
 VERDICT_METRICS = (*RATE_METRICS, *SHARE_METRICS, *RATIO_METRICS, *UNIT_METRICS)
 """Metrics on which a group can be compared with a margin; AUPRC is none of them on purpose."""
 
+LOWER_IS_BETTER = frozenset({"fpr", "fnr", "brier", "brier_t", "ece_debiased", "mae", "hd95"})
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 OnInconclusive = Literal["fail", "warn", "pass"]
 RuleKind = Literal["level", "change", "noninferiority", "verdict"]
@@ -81,7 +83,7 @@ class SuppressionSection(_Strict):
 
 
 UNDIRECTED_METRICS = frozenset(
-    {"selection_rate", "prevalence", "bias", "calibration_slope", "oe_ratio"}
+    {"selection_rate", "prevalence", "bias", "calibration_slope", *RATIO_METRICS}
 )
 """Metrics of which neither more nor less is better."""
 

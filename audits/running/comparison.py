@@ -11,7 +11,6 @@ import numpy as np
 
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import CohortTable
-from audits.cohorts.table import ScoreColumn
 from audits.comparison import (
     NUMBER_METRICS,
     Comparison,
@@ -23,9 +22,9 @@ from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
 from audits.running.frames import predictions_frame
-from audits.running.predictions import internal_of, open_scores, parts_of
-from audits.running.table_outputs import scored_outputs
-from audits.running.thresholds import paired_thresholds
+from audits.running.predictions import internal_of, open_scores, parts_of, plain
+from audits.running.table_outputs import rows_of, scored_outputs
+from audits.running.thresholds import paired_horizons, paired_thresholds
 from audits.running.writing import content_key, unchanged_run, write_run
 from audits.storage import Run, Store
 from audits.storage.writer import refuse_existing
@@ -37,8 +36,9 @@ if TYPE_CHECKING:
     from audits.running.model import ModelPass
 
 
-COMPARED_TASKS = (*BINARY_TASKS, *NUMBER_METRICS)
-"""Tasks whose versions paired statistics compare."""
+SEGMENTATION = "segmentation"
+IN_RUNS = (*BINARY_TASKS, *NUMBER_METRICS, SEGMENTATION)
+"""Tasks that two finished runs hold enough of to be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +51,6 @@ class ComparisonResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the contract's ``comparison``."""
         return self.comparison.to_dict()
-
-
-def check_comparable(task: str, where: str) -> None:
-    """Refuse a task whose versions no paired statistics compare.
-
-    Raises:
-        AuditError: Names the task and what can be compared.
-    """
-    if task not in COMPARED_TASKS:
-        raise AuditError(
-            f"{where}: versions of the task {task!r} are not compared in this version; audit each "
-            f"on its own, or compare one of {', '.join(COMPARED_TASKS)}."
-        )
 
 
 def compare_passes(
@@ -114,6 +101,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
     patient: str | None = None,
     threshold: float | Sequence[float] | None = None,
     candidate_threshold: float | Sequence[float] | None = None,
+    horizon: float | Sequence[float] | None = None,
     policy: Path | str | Mapping[str, Any] | None = None,
     seed: int = 0,
     **options: Any,
@@ -130,6 +118,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         patient: Column that says which rows are the same patient.
         threshold: Predicted positive means score >= threshold; one for all labels or one each.
         candidate_threshold: The candidate's, where it decides at another one.
+        horizon: Of survival outputs: one for all or one each.
         policy: Policy file or the same as data; None for the default policy.
         seed: Seed of everything random.
         options: As for ``audit_predictions``.
@@ -149,7 +138,11 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         >>> result.to_dict()["outputs"][0]["groups"][0]["positive_flips"]["k"]
         1
     """
-    thresholds = _several(threshold), _several(candidate_threshold)
+    asked = _Asked(
+        thresholds=(_several(threshold), _several(candidate_threshold)),
+        horizons=_several(horizon),
+        task=str(options.get("task", "binary")),
+    )
     opened, declared = _open(
         table,
         label,
@@ -158,8 +151,8 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         policy,
         {"groups": groups, "intersections": intersections, "patient": patient, **options},
     )
-    outputs, _ = _scored(opened, declared, thresholds, None, options)
-    return _compared(*_versions(opened, outputs), declared, seed=seed)
+    outputs, _ = _scored(opened, declared, asked)
+    return _compared(*_versions(opened, outputs, asked.task), declared, seed=seed)
 
 
 def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the command
@@ -173,6 +166,8 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
     thresholds: Sequence[float] = (),
     candidate_thresholds: Sequence[float] = (),
     threshold_chosen_on: str | None = None,
+    horizons: Sequence[float] = (),
+    candidate_measures: Mapping[str, str] | None = None,
     seed: int = 0,
     store: Path | str | None = None,
     command: Sequence[str] = (),
@@ -183,7 +178,9 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
 ) -> Run:
     """Compare two score columns of a table and write a run.
 
-    The run audits both versions as any other run, and holds ``comparison`` beside it.
+    The run audits both versions as any other run, and holds ``comparison`` beside it. Of a
+    segmentation ``columns_of`` names the base's measurements and ``candidate_measures`` the
+    candidate's.
 
     Raises:
         PackageError: One sentence on the first thing that cannot be used as it stands.
@@ -203,18 +200,27 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
         scores=[list(base_scores), list(candidate_scores)],
         thresholds=[list(thresholds), list(candidate_thresholds)],
         chosen_on=threshold_chosen_on,
-        options={name: value for name, value in options.items() if value is not None},
+        horizons=list(horizons),
+        measures=dict(candidate_measures or {}),
+        options={name: plain(value) for name, value in options.items() if value is not None},
     )
     same = unchanged_run(target, key) if if_changed else None
     if same is not None:
         return same
-    both = thresholds, candidate_thresholds
-    outputs, findings = _scored(table, declared, both, threshold_chosen_on, options)
+    asked = _Asked(
+        thresholds=(thresholds, candidate_thresholds),
+        chosen_on=threshold_chosen_on,
+        horizons=horizons,
+        task=str(options.get("task", "binary")),
+    )
+    outputs, findings = _scored(table, declared, asked)
+    if asked.task == SEGMENTATION:
+        outputs += _measured_by_candidate(source, policy, declared, candidate_measures, options)
     stop_if(cancel)
     audited = audit_fairness(outputs, declared, seed=seed, progress=part_of(progress, 0.1, 0.5))
     stop_if(cancel)
     compared = _compared(
-        *_versions(table, outputs),
+        *_versions(table, outputs, asked.task),
         declared,
         audited=audited.to_dict(),
         seed=seed,
@@ -247,7 +253,6 @@ def _open(
     options: Mapping[str, Any],
 ) -> tuple[CohortTable, Policy]:
     """Open the table with both versions' columns: all of the base, then all of the candidate."""
-    check_comparable(str(options.get("task", "binary")), "The comparison")
     names, base, candidate = map(_listed, (labels, base_scores, candidate_scores))
     if not len(names) == len(base) == len(candidate):
         raise AuditError(
@@ -262,12 +267,18 @@ def _open(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the command says of the outputs beside their columns."""
+
+    thresholds: tuple[Sequence[float], Sequence[float]]
+    chosen_on: str | None = None
+    horizons: Sequence[float] = ()
+    task: str = "binary"
+
+
 def _scored(
-    table: CohortTable,
-    policy: Policy,
-    thresholds: tuple[Sequence[float], Sequence[float]],
-    chosen_on: str | None,
-    options: Mapping[str, Any],
+    table: CohortTable, policy: Policy, asked: _Asked
 ) -> tuple[list[ScoredOutput], list[Finding]]:
     """Score both versions; each threshold serves both of its output unless the candidate has own.
 
@@ -275,17 +286,43 @@ def _scored(
     """
     half = len(table.scores) // 2
     names = [score.name for score in table.scores[:half]]
-    given = paired_thresholds(thresholds[0], names)
-    changed = paired_thresholds(thresholds[1] or thresholds[0], names)
-    task = str(options.get("task", "binary"))
+    given = paired_thresholds(asked.thresholds[0], names)
+    changed = paired_thresholds(asked.thresholds[1] or asked.thresholds[0], names)
     outputs, findings = scored_outputs(
-        table, policy, [*given, *changed], chosen_on=chosen_on, task=task
+        table,
+        policy,
+        [*given, *changed],
+        chosen_on=asked.chosen_on,
+        task=asked.task,
+        horizons=paired_horizons(asked.horizons, names) * 2,
+        versions=True,
     )
-    named = [
-        replace(output, model=score.column)
-        for output, score in zip(outputs, table.scores, strict=True)
-    ]
-    return named, findings
+    named = [score.column for score in table.scores] or [outputs[0].label_column]
+    return [
+        replace(output, model=name) for output, name in zip(outputs, named, strict=True)
+    ], findings
+
+
+def _measured_by_candidate(
+    source: Path | str,
+    policy: Path | str | Mapping[str, Any] | None,
+    declared: Policy,
+    measures: Mapping[str, str] | None,
+    options: Mapping[str, Any],
+) -> list[ScoredOutput]:
+    """Return a segmentation's measurements of the candidate, from the same rows of the table."""
+    base = options["columns_of"]
+    if not measures or set(measures) != set(base.measures):
+        raise AuditError(
+            f"The base is measured by {', '.join(base.measures) or 'nothing'} and the candidate by "
+            f"{', '.join(measures or {}) or 'nothing'}; name the same measurements of both."
+        )
+    columns = replace(base, measures=dict(measures))
+    table, _ = open_scores(
+        source, policy=policy, labels=[], scores=[], **{**options, "columns_of": columns}
+    )
+    outputs, _ = _scored(table, declared, _Asked(thresholds=((), ()), task=SEGMENTATION))
+    return outputs
 
 
 def _predictions(table: CohortTable) -> dict[str, pd.DataFrame]:
@@ -310,31 +347,28 @@ def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _versions(table: CohortTable, outputs: Sequence[ScoredOutput]) -> tuple[Version, Version]:
+def _versions(
+    table: CohortTable, outputs: Sequence[ScoredOutput], task: str
+) -> tuple[Version, Version]:
     """Name each version by its score columns and say which rows its outputs are on.
 
     Rows differ between columns where scores are missing, so every output brings its own.
     """
     half = len(outputs) // 2
+    ids = np.array(table.case_ids, dtype=object)
+    rows = rows_of(table, task) * (2 if task == SEGMENTATION else 1)
     base, candidate = (
-        _version(table, table.scores[part], outputs[part])
+        Version(
+            key=", ".join(str(output.model) for output in outputs[part]),
+            case_ids={
+                output.name: ids[kept].tolist()
+                for kept, output in zip(rows[part], outputs[part], strict=True)
+            },
+            outputs=tuple(outputs[part]),
+        )
         for part in (slice(None, half), slice(half, None))
     )
     return base, candidate
-
-
-def _version(
-    table: CohortTable, scores: Sequence[ScoreColumn], outputs: Sequence[ScoredOutput]
-) -> Version:
-    ids = np.array(table.case_ids, dtype=object)
-    return Version(
-        key=", ".join(score.column for score in scores),
-        case_ids={
-            output.name: ids[score.usable].tolist()
-            for score, output in zip(scores, outputs, strict=True)
-        },
-        outputs=tuple(outputs),
-    )
 
 
 def _compared(

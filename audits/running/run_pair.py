@@ -13,8 +13,8 @@ from audits.comparison import NUMBER_METRICS, Version, compare_outputs, join_ver
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
 from audits.policy import Policy
-from audits.running.base_run import scores_of
-from audits.running.comparison import ComparisonResult, check_comparable
+from audits.running.base_run import measured_output, scores_of
+from audits.running.comparison import IN_RUNS, SEGMENTATION, ComparisonResult
 from audits.running.writing import SCORES_KEY
 from audits.storage import Run
 
@@ -102,11 +102,14 @@ def _version(run: Run, key: str | None) -> Version:
     cases = run.cases.set_index("case_id").reindex(frame["case_id"])
     model = next((m for m in run.exact["models"] if f"{m['id']}@{m['version']}" == key), None)
     space = "value" if model is None else str(model["space"])
-    outputs = tuple(
-        _output(one, frame, cases, space) for one in run.exact["outputs"] if one["model"] == key
-    )
-    for one in outputs:
-        check_comparable(one.task, f"{run.path}, {one.name}")
+    held = [one for one in run.exact["outputs"] if one["model"] == key]
+    for one in held:
+        if one["task"] not in IN_RUNS:
+            raise AuditError(
+                f"{run.path}, {one['name']}: a run does not hold what a {one['task']} output is "
+                "compared by; compare both versions on the study or the table: auscult compare."
+            )
+    outputs = tuple(_output(one, frame, cases, space) for one in held)
     ids = frame["case_id"].astype(str).tolist()
     return Version(
         key=key or f"{run.exact['study']['name']}, run {run.id}",
@@ -119,6 +122,12 @@ def _output(
     entry: Mapping[str, Any], frame: pd.DataFrame, cases: pd.DataFrame, space: str
 ) -> ScoredOutput:
     name, number = entry["name"], entry["task"] in NUMBER_METRICS
+    patients = cases["patient"].to_numpy() if "patient" in cases else None
+    attributes = tuple(
+        _attribute(str(c), cases[c]) for c in cases.columns if str(c).startswith("group__")
+    )
+    if entry["task"] == SEGMENTATION:
+        return measured_output(entry, frame, patients, attributes)
     column, scale = scores_of(list(frame.columns), name, space)
     truth = cases[f"label__{name}"]
     y = (
@@ -126,7 +135,6 @@ def _output(
         if number
         else truth.fillna(-1).to_numpy(dtype=np.int64).astype(np.int8)
     )
-    patients = cases["patient"].to_numpy() if "patient" in cases else None
     return ScoredOutput(
         name=name,
         model=entry["model"],
@@ -140,9 +148,7 @@ def _output(
         threshold_source=entry["threshold"]["source"],
         threshold_chosen_on=entry["threshold"]["chosen_on"],
         patients=patients,
-        attributes=tuple(
-            _attribute(str(c), cases[c]) for c in cases.columns if str(c).startswith("group__")
-        ),
+        attributes=attributes,
         scope=entry["scope"],
     )
 

@@ -18,7 +18,7 @@ from audits.reporting import AuditParts, library_versions
 from audits.running import quality
 from audits.running.base_run import BaseRun, base_pass, open_base
 from audits.running.causes import study_context, with_causes
-from audits.running.comparison import check_comparable, compare_passes
+from audits.running.comparison import compare_passes
 from audits.running.drift import Again, Side, explanation_drift, reseeded_key
 from audits.running.extras import with_sections
 from audits.running.frames import cases_frame
@@ -149,7 +149,7 @@ def run_study_audit(  # noqa: PLR0913 - mirrors the options of the command
         cancel=cancel,
     )
     if plan.base is not None:
-        passes = [base_pass(plan.base, plan.study, plan.attributes), *passes]
+        passes = [base_pass(plan.base, plan.study, plan.attributes, plan.policy), *passes]
     result = audit_fairness(
         [output for one in passes for output in one.outputs],
         plan.policy,
@@ -354,8 +354,7 @@ def _plan(
             "its own id or version."
         )
     for manifest in manifests:
-        check = check_comparable if options["compare"] else check_task
-        check(manifest.output.task, str(manifest.folder))
+        check_task(manifest.output.task, str(manifest.folder))
     declared = load_policy(policy, groups=tuple(opened.groups))
     key = content_key(
         kind="study",

@@ -25,7 +25,7 @@ SEGMENTATION = "segmentation"
 """Name of the output of a table of per-case measurements."""
 
 
-def scored_outputs(
+def scored_outputs(  # noqa: PLR0913 - what a command may say of the outputs
     table: CohortTable,
     policy: Policy,
     thresholds: Sequence[float | None],
@@ -33,6 +33,7 @@ def scored_outputs(
     chosen_on: str | None,
     task: str,
     horizons: Sequence[float | None] = (),
+    versions: bool = False,
 ) -> tuple[list[ScoredOutput], list[Finding]]:
     """Return every score column as the statistics take it, on the rows that can be measured.
 
@@ -43,6 +44,8 @@ def scored_outputs(
         chosen_on: sha256 of the data the thresholds were chosen on.
         task: Task of the outputs.
         horizons: One for each score column of a survival task; () where the command sets none.
+        versions: Whether the columns are those of several versions, of which each has its own
+            false alarms.
 
     Returns:
         The outputs in order, and a finding where a customary threshold or horizon stands in.
@@ -75,7 +78,7 @@ def scored_outputs(
             findings += more
             details = details.take(_mask(rows, len(values)))
         elif task == "detection":
-            details = _marks(table, score)
+            details = _marks(table, score, versions=versions)
             values = np.zeros(len(values))
         outputs.append(_scored(table, score, threshold, attributes, task, rows, values, details))
     return outputs, findings
@@ -170,8 +173,11 @@ def _survival(
     return values, findings, outcome
 
 
-def _marks(table: CohortTable, score: ScoreColumn) -> Marks:
-    """Return lesions and false alarms; a lesion without a score was not marked."""
+def _marks(table: CohortTable, score: ScoreColumn, *, versions: bool) -> Marks:
+    """Return lesions and false alarms; a lesion without a score was not marked.
+
+    Of several versions a false alarm without a score is another's.
+    """
     image = table.task_columns.image
     label, values = score.label.values, score.values
     if image is None or (image < 0).any():
@@ -180,12 +186,13 @@ def _marks(table: CohortTable, score: ScoreColumn) -> Marks:
             "name the image of every lesion and false alarm."
         )
     lost = np.flatnonzero((label == 0) & np.isnan(values))
-    if lost.size:
+    if lost.size and not versions:
         raise AuditError(
             f"{table.name}: {lost.size:,} false alarms have no score, first in row {lost[0]} "
             "(counting from 0); a mark has a confidence, only a missed lesion has none."
         )
-    kind = np.select([label == 1, label == 0], [LESION, FALSE_ALARM], -1).astype(np.int64)
+    alarm = (label == 0) & ~np.isnan(values)
+    kind = np.select([label == 1, alarm], [LESION, FALSE_ALARM], -1).astype(np.int64)
     return Marks(image=image, kind=kind, confidence=np.where(np.isnan(values), -np.inf, values))
 
 
