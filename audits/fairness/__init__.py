@@ -7,7 +7,11 @@ reads :class:`FairnessResult`.
 from __future__ import annotations
 
 from audits.fairness.audit import audit_fairness
-from audits.fairness.explore import Exploration, ThresholdExplorer, explore_threshold
+from audits.fairness.explore import (
+    Exploration,
+    TableExplorer,
+    ThresholdExplorer,
+)
 from audits.fairness.frame import BINARY_TASKS, DETAILED_TASKS, NUMBER_TASKS, check_task
 from audits.fairness.types import (
     Comparison,
@@ -29,8 +33,8 @@ __all__ = [
     "Heterogeneity",
     "OutputResult",
     "ScoredOutput",
+    "TableExplorer",
     "ThresholdExplorer",
     "audit_fairness",
     "check_task",
-    "explore_threshold",
 ]

@@ -7,9 +7,8 @@ can have cost. Marginals and crossings are sums over entries, so they need no se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -281,25 +280,18 @@ class Counts:
             **{name: getattr(self, name) for name in _ARRAYS},
         }
 
-    def save(self, path: Path) -> None:
-        """Write the counts as NPZ."""
-        np.savez_compressed(path, allow_pickle=False, **self.arrays())
-
     @classmethod
-    def load(cls, path: Path) -> Counts:
-        """Read counts that :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            flat, cuts = file["levels"].tolist(), np.cumsum(file["sizes"]).tolist()
-            levels = tuple(
-                tuple(flat[start:end]) for start, end in zip([0, *cuts], cuts, strict=False)
-            )
-            return cls(
-                names=tuple(file["names"].tolist()),
-                levels=levels,
-                binned=bool(file["binned"]),
-                bounded=bool(file["bounded"]),
-                **{name: file[name] for name in _ARRAYS},
-            )
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Counts:
+        """Return counts from what :meth:`arrays` gave; further arrays are left alone."""
+        flat, cuts = arrays["levels"].tolist(), np.cumsum(arrays["sizes"]).tolist()
+        levels = tuple(tuple(flat[start:end]) for start, end in zip([0, *cuts], cuts, strict=False))
+        return cls(
+            names=tuple(arrays["names"].tolist()),
+            levels=levels,
+            binned=bool(arrays["binned"]),
+            bounded=bool(arrays["bounded"]),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
 
 
 _ENTRIES = ("cell", "pos", "neg")

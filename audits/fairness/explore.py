@@ -5,6 +5,7 @@ Exploratory by nature: nothing here carries a verdict, and no verdict moves with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from audits.fairness.moments import Moments, patient_moments
 from audits.fairness.rates import DENOMINATORS, MIRROR, complement, rate_estimates
 from audits.fairness.ratios import Ratio, Sums, icc_from_sums
 from audits.fairness.side_by_side import side_by_side
-from audits.fairness.types import FloatArray, GroupResult, IntArray, ScoredOutput
+from audits.fairness.types import FloatArray, GroupResult, ScoredOutput
 from audits.policy import Policy, load_policy
 from audits.types import Estimate
 
@@ -53,21 +54,103 @@ class Exploration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """One family, ready for any threshold."""
+class Table:
+    """One family, ready for any threshold; arrays by group are (groups,).
 
-    family: Family
-    key: IntArray
-    pos_below: IntArray
-    neg_below: IntArray
-    positives: FloatArray
-    negatives: FloatArray
-    patients: FloatArray
-    distinct: int
+    Attributes:
+        labels: One mapping attribute -> level per group.
+        scores: Distinct scores, ascending.
+        cells: Counts of every group by score.
+        patients: Patients of each group, or None where they are not known.
+        moments: How alike a patient's rows are at each threshold; None where none repeats.
+        known: Counts of the rows behind ``moments`` where these are a sample, else None.
+    """
+
+    labels: tuple[dict[str, str], ...]
+    scores: FloatArray
+    cells: ScoreCells
+    patients: FloatArray | None
     moments: Moments | None
+    known: Table | None = None
+
+    @property
+    def positives(self) -> FloatArray:
+        """Return the positives of each group."""
+        return self.cells.positives.astype(np.float64)
+
+    @property
+    def negatives(self) -> FloatArray:
+        """Return the negatives of each group."""
+        return self.cells.negatives.astype(np.float64)
+
+    def rank(self, threshold: float) -> int:
+        """Return how many distinct scores lie below a threshold."""
+        return int(np.searchsorted(self.scores, np.float64(threshold)))
+
+    def above(self, rank: int) -> tuple[FloatArray, FloatArray]:
+        """Return true and false positives of each group among scores of at least a rank."""
+        cells, distinct = self.cells, max(len(self.scores), 1)
+        groups = np.arange(cells.size)
+        place = np.searchsorted(cells.key(distinct), groups * distinct + rank)
+        inside = place < len(cells.group)
+        safe = np.where(inside, place, 0)
+        pos_below = neg_below = np.zeros(cells.size, dtype=np.int64)
+        if len(cells.group):
+            inside &= cells.group[safe] == groups
+            pos_below, neg_below = cells.pos_below[safe], cells.neg_below[safe]
+        return (
+            np.where(inside, self.positives - pos_below, 0.0),
+            np.where(inside, self.negatives - neg_below, 0.0),
+        )
 
 
-class ThresholdExplorer:
+class TableExplorer:
+    """Counts by group and score, asked at any threshold."""
+
+    def __init__(self, tables: Sequence[Table], *, probabilities: bool) -> None:
+        """Hold tables; the first is everybody's.
+
+        Args:
+            tables: Everybody's counts and those of every way to split the rows.
+            probabilities: Whether scores are probabilities, so that net benefit is defined.
+        """
+        self._tables = tuple(tables)
+        self._probabilities = probabilities
+
+    def at(self, threshold: float) -> Exploration:
+        """Return every group's rates and net benefit at a threshold, with intervals."""
+        groups = [self._measure(table, float(threshold)) for table in self._tables]
+        return Exploration(
+            threshold=float(threshold),
+            overall=groups[0][0],
+            groups=tuple(group for family in groups[1:] for group in family),
+        )
+
+    def _measure(self, table: Table, threshold: float) -> list[GroupResult]:
+        tp, fp = table.above(table.rank(threshold))
+        ratios = _ratios(table, tp, fp, threshold)
+        named = table.patients is not None
+        estimates = {
+            metric: rate_estimates(metric, ratios[metric], named_patients=named)
+            for metric in DENOMINATORS
+        }
+        if self._probabilities and 0 < threshold < 1:
+            estimates["net_benefit"] = _net_benefit(table, tp, fp, threshold)
+        rows = table.positives + table.negatives
+        return [
+            GroupResult(
+                attributes=label,
+                n=int(rows[index]),
+                patients=None if table.patients is None else int(table.patients[index]),
+                positives=int(table.positives[index]),
+                metrics={name: values[index] for name, values in estimates.items()},
+                declared=False,
+            )
+            for index, label in enumerate(table.labels)
+        ]
+
+
+class ThresholdExplorer(TableExplorer):
     """Counts of an output by group and score, made once and asked at any threshold.
 
     Counts at a threshold are exact. Design effects of repeated patients come from the nearest of
@@ -89,110 +172,38 @@ class ThresholdExplorer:
         Raises:
             AuditError: If the output is a regression, which has no threshold.
         """
-        self.frame = build_frame(output)
-        if self.frame.regression:
+        frame = build_frame(output)
+        if frame.regression:
             raise AuditError(
                 f"Output {output.name!r} is a regression and has no threshold to explore; "
                 "choose an output with a label."
             )
         policy = policy or load_policy(None, groups=[item.name for item in output.attributes])
-        families, _ = families_of(self.frame, output, policy)
-        tasks = [
-            partial(_table, self.frame, family) for family in (everybody(self.frame), *families)
-        ]
-        self._tables = side_by_side(tasks, self.frame.n)
-
-    def at(self, threshold: float) -> Exploration:
-        """Return every group's rates and net benefit at a threshold, with intervals."""
-        groups = [self._measure(table, float(threshold)) for table in self._tables]
-        return Exploration(
-            threshold=float(threshold),
-            overall=groups[0][0],
-            groups=tuple(group for family in groups[1:] for group in family),
-        )
-
-    def _measure(self, table: _Table, threshold: float) -> list[GroupResult]:
-        frame, family = self.frame, table.family
-        rank = int(np.searchsorted(frame.distinct, np.float64(threshold)))
-        tp, fp = _above(table, rank, table.distinct)
-        ratios = _ratios(table, tp, fp, rank)
-        estimates = {
-            metric: rate_estimates(metric, ratios[metric], named_patients=frame.named_patients)
-            for metric in DENOMINATORS
-        }
-        if frame.probabilities and 0 < threshold < 1:
-            estimates["net_benefit"] = _net_benefit(frame, table, tp, fp, rank, threshold)
-        return [
-            GroupResult(
-                attributes=label,
-                n=int(table.positives[index] + table.negatives[index]),
-                patients=int(table.patients[index]) if frame.named_patients else None,
-                positives=int(table.positives[index]),
-                metrics={name: values[index] for name, values in estimates.items()},
-                declared=False,
-            )
-            for index, label in enumerate(family.labels)
-        ]
+        families, _ = families_of(frame, output, policy)
+        tasks = [partial(table_of, frame, family) for family in (everybody(frame), *families)]
+        super().__init__(side_by_side(tasks, frame.n), probabilities=frame.probabilities)
 
 
-def explore_threshold(
-    output: ScoredOutput,
-    threshold: float,
-    *,
-    policy: Policy | None = None,
-    explorer: ThresholdExplorer | None = None,
-) -> Exploration:
-    """Return every group's rates at an undeclared threshold; exploratory, without a verdict.
-
-    Args:
-        output: Labels, scores and groups.
-        threshold: Predicted positive means score >= threshold.
-        policy: Says which intersections there are.
-        explorer: The counts of an earlier call, which make this one take milliseconds.
-    """
-    return (explorer or ThresholdExplorer(output, policy)).at(threshold)
-
-
-def _table(frame: Frame, family: Family) -> _Table:
-    cells: ScoreCells = score_cells(frame, family.by_score, family.code, family.size)
-    return _Table(
-        family=family,
-        key=cells.group * max(len(frame.distinct), 1) + cells.rank,
-        pos_below=cells.pos_below,
-        neg_below=cells.neg_below,
-        positives=cells.positives.astype(np.float64),
-        negatives=cells.negatives.astype(np.float64),
-        patients=family.sum_pairs(np.ones(len(family.pair_group))),
-        distinct=max(len(frame.distinct), 1),
+def table_of(frame: Frame, family: Family) -> Table:
+    """Return a family ready for any threshold."""
+    return Table(
+        labels=family.labels,
+        scores=frame.distinct,
+        cells=score_cells(frame, family.by_score, family.code, family.size),
+        patients=family.patients if frame.named_patients else None,
         moments=patient_moments(frame, family) if frame.clustered else None,
     )
 
 
-def _above(table: _Table, rank: int, distinct: int) -> tuple[FloatArray, FloatArray]:
-    """Return true and false positives of each group among scores of at least a rank."""
-    groups = np.arange(table.family.size)
-    place = np.searchsorted(table.key, groups * distinct + rank)
-    inside = place < len(table.key)
-    safe = np.where(inside, place, 0)
-    if len(table.key):
-        inside &= table.key[safe] // distinct == groups
-        pos_below, neg_below = table.pos_below[safe], table.neg_below[safe]
-    else:
-        pos_below = neg_below = np.zeros(table.family.size, dtype=np.int64)
-    return (
-        np.where(inside, table.positives - pos_below, 0.0),
-        np.where(inside, table.negatives - neg_below, 0.0),
-    )
-
-
-def _ratios(table: _Table, tp: FloatArray, fp: FloatArray, rank: int) -> dict[str, Ratio]:
+def _ratios(table: Table, tp: FloatArray, fp: FloatArray, threshold: float) -> dict[str, Ratio]:
     """Return the nine rates with their pooled design effects."""
     counts = _counts(table, tp, fp)
-    if table.moments is None:
+    behind = table.known or table
+    if behind.moments is None:
         out = {name: Ratio(group=_sums(k, n, n, n), rho=0.0) for name, (k, n) in counts.items()}
     else:
-        edge, sums = table.moments.nearest(rank)
-        known = _counts(table, *_above(table, edge, table.distinct))
+        edge, sums = behind.moments.nearest(behind.rank(threshold))
+        known = _counts(behind, *behind.above(edge))
         out = {name: _clustered(name, counts[name], known[name], sums) for name in counts}
     for metric, source in MIRROR.items():
         out[metric] = Ratio(group=complement(out[source].group), rho=out[source].rho)
@@ -200,7 +211,7 @@ def _ratios(table: _Table, tp: FloatArray, fp: FloatArray, rank: int) -> dict[st
 
 
 def _counts(
-    table: _Table, tp: FloatArray, fp: FloatArray
+    table: Table, tp: FloatArray, fp: FloatArray
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return numerator and denominator of every rate but the mirrored ones."""
     pos, neg = table.positives, table.negatives
@@ -233,7 +244,9 @@ def _clustered(
     rho = icc_from_sums(float(sums[f"{metric} own"].sum()), there)
     n = exact[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.where(known[1] > 0, mm / known[1], 1.0)
+        # A group that a sample of patients missed is taken to repeat as the others do.
+        usual = mm.sum() / known[1].sum() if known[1].sum() > 0 else 1.0
+        size = np.where(known[1] > 0, mm / known[1], usual)
     patients = np.minimum(there.patients, n)
     return Ratio(group=_sums(*exact, patients, n * size), rho=rho)
 
@@ -242,27 +255,19 @@ def _sums(k: FloatArray, n: FloatArray, patients: FloatArray, mm: FloatArray) ->
     return Sums(k=k, n=n, patients=patients, xx=k, xm=k, mm=mm)
 
 
-def _net_benefit(
-    frame: Frame, table: _Table, tp: FloatArray, fp: FloatArray, rank: int, threshold: float
-) -> list[Estimate]:
+def _net_benefit(table: Table, tp: FloatArray, fp: FloatArray, threshold: float) -> list[Estimate]:
     """Return TP/n - FP/n · t/(1 - t), its variance from the patients' second moments."""
     odds = threshold / (1 - threshold)
     n = table.positives + table.negatives
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(n > 0, (tp - odds * fp) / n, np.nan)
-        if table.moments is None:
-            squares = tp + odds**2 * fp - n * value**2
-        else:
-            _, at = table.moments.nearest(rank)
-            own = at["tp tp"] - 2 * odds * at["tp fp"] + odds**2 * at["fp fp"]
-            cross = at["tp m"] - odds * at["fp m"]
-            squares = own - 2 * value * cross + value**2 * at["rows mm"]
-        who = table.patients
-        se = np.sqrt(np.maximum(squares, 0) * who / (who - 1)) / n
+        se, who = _net_benefit_error(table.known or table, value, threshold)
+        if table.known is not None:  # from the sampled patients to all of them
+            se = se * np.sqrt((table.known.positives + table.known.negatives) / n)
     half = stdtrit(np.maximum(who - 1, 1), 0.975) * se
     out = []
     for index, level in enumerate(value.tolist()):
-        people = int(who[index]) if frame.named_patients else None
+        people = None if table.patients is None else int(table.patients[index])
         rows = int(n[index])
         if rows == 0:
             out.append(Estimate.undefined("no cases", n=0, n_patients=people))
@@ -280,3 +285,22 @@ def _net_benefit(
             )
         )
     return out
+
+
+def _net_benefit_error(
+    table: Table, value: FloatArray, threshold: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the standard error in each group, and the patients that it rests on."""
+    odds = threshold / (1 - threshold)
+    n = table.positives + table.negatives
+    rank = table.rank(threshold)
+    if table.moments is None:
+        tp, fp = table.above(rank)
+        who, squares = n, tp + odds**2 * fp - n * value**2
+    else:
+        _, at = table.moments.nearest(rank)
+        own = at["tp tp"] - 2 * odds * at["tp fp"] + odds**2 * at["fp fp"]
+        cross = at["tp m"] - odds * at["fp m"]
+        who, squares = at["patients"], own - 2 * value * cross + value**2 * at["rows mm"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt(np.maximum(squares, 0) * who / (who - 1)) / n, who

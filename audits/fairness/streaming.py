@@ -24,14 +24,15 @@ from audits.fairness.audit import (
     planned_families,
     reference_of,
 )
-from audits.fairness.cells import ScoreCells, cells_of
+from audits.fairness.cells import ScoreCells
 from audits.fairness.counts import BINS, Counts
-from audits.fairness.frame import Family, Frame, family_of_codes
+from audits.fairness.frame import Family, Frame
 from audits.fairness.gathering import Part
 from audits.fairness.measures import Measured, make_subject, measure_family
 from audits.fairness.side_by_side import side_by_side
 from audits.fairness.spill import Bucket, Spill
-from audits.fairness.types import FairnessResult, FloatArray, IntArray, ScoredOutput
+from audits.fairness.split_counts import SplitCounts, everybody_counted, split_counts
+from audits.fairness.types import FairnessResult, FloatArray, ScoredOutput
 from audits.policy import Policy
 from audits.types import Finding, Progress, silent
 
@@ -59,45 +60,12 @@ class StreamedOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Groups:
-    """A way to split the rows, before any row is looked at.
-
-    Attributes:
-        names: Attributes that define it.
-        labels: One mapping attribute -> level per group.
-        cells: Level of each group in each attribute, (groups, attributes).
-        code_of: Group of each combination of levels, in mixed radix over ``sizes``.
-        sizes: Levels of each attribute.
-        declared: Whether the policy names it.
-    """
-
-    names: tuple[str, ...]
-    labels: tuple[dict[str, str], ...]
-    cells: IntArray
-    code_of: IntArray
-    sizes: tuple[int, ...]
-    declared: bool
-
-    def family(self, frame: Frame, code: IntArray) -> Family:
-        """Return the family of some rows."""
-        return family_of_codes(
-            frame,
-            code,
-            names=self.names,
-            labels=self.labels,
-            tier="intersection" if len(self.names) > 1 else "marginal",
-            declared=self.declared,
-            cells=self.cells,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Buckets:
     """The rows of one family in parts, each a bucket."""
 
     source: StreamedOutput
     frame: Frame
-    groups: _Groups
+    groups: SplitCounts
     cells: ScoreCells
     shared: bool
 
@@ -136,14 +104,14 @@ def _measure(
 ) -> Pending:
     output, counts = source.output, source.counts
     frame = _frame(source)
-    everybody = _everybody()
+    everybody = everybody_counted()
     whole, whole_rows = _whole(source, frame, everybody)
     subject = make_subject(index, frame, whole_rows.cells, output.threshold, policy, seed)
     plan, findings = planned_families(output, policy)
     crossed = crossed_names(policy)
 
     def split(names: tuple[str, ...], *, declared: bool) -> tuple[Measured, list[Finding]]:
-        groups = _groups(counts, output, names, declared=declared)
+        groups = split_counts(counts, names, declared=declared)
         family, rows = _whole(source, frame, groups)
         reference, found = reference_of(family, policy)
         is_crossed = len(names) == 1 and names[0] in crossed
@@ -217,56 +185,15 @@ def _bucket_frame(whole: Frame, bucket: Bucket, counts: Counts) -> Frame:
 
 
 def _families(
-    source: StreamedOutput, whole: Frame, groups: _Groups
+    source: StreamedOutput, whole: Frame, groups: SplitCounts
 ) -> Iterator[tuple[Frame, Family]]:
     at = [source.counts.names.index(name) for name in groups.names]
     for bucket in source.spill.buckets(source.index):
         frame = _bucket_frame(whole, bucket, source.counts)
-        joint = np.zeros(frame.n, dtype=np.int64)
-        for column, size in zip(at, groups.sizes, strict=True):
-            joint = joint * size + bucket.codes[column]
-        yield frame, groups.family(frame, groups.code_of[joint])
+        yield frame, groups.family(frame, groups.codes(frame.n, [bucket.codes[i] for i in at]))
 
 
-def _everybody() -> _Groups:
-    return _Groups(
-        names=(),
-        labels=({},),
-        cells=np.zeros((1, 0), dtype=np.int64),
-        code_of=np.zeros(1, dtype=np.int64),
-        sizes=(),
-        declared=True,
-    )
-
-
-def _groups(
-    counts: Counts, output: ScoredOutput, names: Sequence[str], *, declared: bool
-) -> _Groups:
-    """Return the groups: every level of one attribute, or the combinations that occur."""
-    levels = {item.name: item.levels for item in output.attributes}
-    sizes = tuple(len(levels[name]) for name in names)
-    width = int(np.prod(sizes, dtype=np.int64))
-    present = np.arange(width)
-    if len(names) > 1:
-        present = np.flatnonzero(np.bincount(counts.joint(names), minlength=width))
-    code_of = np.full(width, len(present), dtype=np.int64)
-    code_of[present] = np.arange(len(present))
-    cells = np.stack(np.unravel_index(present, sizes), axis=1).astype(np.int64)
-    labels = tuple(
-        {name: levels[name][level] for name, level in zip(names, row, strict=True)}
-        for row in cells.tolist()
-    )
-    return _Groups(
-        names=tuple(names),
-        labels=labels,
-        cells=cells,
-        code_of=code_of,
-        sizes=sizes,
-        declared=declared,
-    )
-
-
-def _whole(source: StreamedOutput, frame: Frame, groups: _Groups) -> tuple[Family, _Buckets]:
+def _whole(source: StreamedOutput, frame: Frame, groups: SplitCounts) -> tuple[Family, _Buckets]:
     """Return a family of all rows, without the rows, and the rows in parts."""
     patients: FloatArray = np.zeros(len(groups.labels))
     cohort = 0
@@ -282,24 +209,9 @@ def _whole(source: StreamedOutput, frame: Frame, groups: _Groups) -> tuple[Famil
         shared=shared,
         occupied=np.flatnonzero(patients > 0),
     )
-    cells = _cells(source.counts, groups)
+    cells = groups.cells_of(source.counts)
     rows = _Buckets(source=source, frame=frame, groups=groups, cells=cells, shared=shared)
     return family, rows
-
-
-def _cells(counts: Counts, groups: _Groups) -> ScoreCells:
-    """Return counts of every group by score."""
-    group = groups.code_of[counts.joint(groups.names)]
-    width = max(len(counts.scores), 1)
-    key = group * width + counts.place
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    start = np.flatnonzero(np.diff(key, prepend=-1))
-    pos, neg = counts.pos[order], counts.neg[order]
-    if len(start):
-        pos, neg = np.add.reduceat(pos, start), np.add.reduceat(neg, start)
-    group, rank = np.divmod(key[start], width)
-    return cells_of(group, rank, pos, neg, len(groups.labels))
 
 
 def _threshold_findings(output: ScoredOutput) -> list[Finding]:

@@ -96,15 +96,14 @@ class PatientSample:
 class Sampler:
     """Keeps the rows of sampled patients, portion by portion."""
 
-    def __init__(self, rows: int, *, outputs: int, most: int = SAMPLED_ROWS) -> None:
+    def __init__(self, rows: int, *, outputs: int) -> None:
         """Decide which hashes are in.
 
         Args:
             rows: Rows that will come.
             outputs: Outputs of each row.
-            most: Scored labels to expect at most.
         """
-        share = min(1.0, most / max(rows * outputs, 1))
+        share = min(1.0, SAMPLED_ROWS / max(rows * outputs, 1))
         self._cut = np.uint64(min(int(share * 2.0**64), 2**64 - 1))
         self._whole = share >= 1
         self._rows = rows

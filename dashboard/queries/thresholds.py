@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from audits.cohorts import Attribute
-from audits.fairness import GroupResult, ScoredOutput, ThresholdExplorer, audit_fairness
+from audits.fairness import (
+    GroupResult,
+    ScoredOutput,
+    TableExplorer,
+    ThresholdExplorer,
+    audit_fairness,
+)
+from audits.fairness.explore_counts import explorer_of_counts
 from audits.policy import load_policy
+from audits.storage import file_name_of
 from dashboard.evidence import find_output
 from dashboard.queries import columns
 from dashboard.queries.runs import RunRef, load_run
@@ -33,7 +42,8 @@ def explored(
 
     At the declared one these are the run's own numbers. Elsewhere they come from counts that are
     made once, at the first move: each further one costs milliseconds at a million cases. Counts
-    are exact at every threshold; design effects are those of the nearest of 4,096.
+    are exact at every threshold; design effects are those of the nearest of 4,096, of a table that
+    was read in portions those of its sampled patients.
     """
     run = load_run(ref)
     entry = find_output(run.exact, model, output) or {}
@@ -61,7 +71,12 @@ def explored(
 
 
 @st.cache_resource(max_entries=4, show_spinner="Counting every group at every risk")
-def _explorer(ref: RunRef, model: str | None, output: str, task: str) -> ThresholdExplorer:
+def _explorer(ref: RunRef, model: str | None, output: str, task: str) -> TableExplorer:
+    counted = Path(ref.path) / "internal" / "counts" / f"{file_name_of(output)}.npz"
+    if counted.is_file():  # a table that was read in portions has no predictions of single cases
+        patients = load_run(ref).exact["study"].get("patients")
+        with np.load(counted, allow_pickle=False) as arrays:
+            return explorer_of_counts(arrays, named_patients=patients is not None)
     return ThresholdExplorer(_scored(ref, model, output, task))
 
 

@@ -80,8 +80,9 @@ def test_bins_say_what_they_cost(make_output, subset):
 
 def test_round_trip(tmp_path, make_output):
     counts = Counts.of(make_output(200))
-    counts.save(tmp_path / "counts.npz")
-    again = Counts.load(tmp_path / "counts.npz")
+    np.savez(tmp_path / "counts.npz", allow_pickle=False, **counts.arrays())
+    with np.load(tmp_path / "counts.npz", allow_pickle=False) as kept:
+        again = Counts.from_arrays(kept)
     assert (again.names, again.levels, again.binned) == (counts.names, counts.levels, False)
     assert np.array_equal(again.pos, counts.pos)
 

@@ -12,7 +12,6 @@ from audits.fairness import (
     ScoredOutput,
     ThresholdExplorer,
     audit_fairness,
-    explore_threshold,
 )
 from audits.policy import load_policy
 
@@ -45,7 +44,7 @@ def test_equals_the_audit_at_that_threshold(make_output, clustered, shared, thre
 
 def test_it_is_marked_exploratory_and_has_no_verdict(make_output):
     output = make_output(300)
-    data = explore_threshold(output, 0.4, policy=POLICY).to_dict()
+    data = ThresholdExplorer(output, POLICY).at(0.4).to_dict()
     json.dumps(data, allow_nan=False)
     assert data["exploratory"] is True
     assert "verdict" not in json.dumps(data["groups"])

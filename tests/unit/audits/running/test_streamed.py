@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from audits.cohorts import streamed as cohort
+from audits.cohorts.groups import Attribute
 from audits.errors import PackageError
+from audits.fairness import ScoredOutput, ThresholdExplorer, spill
 from audits.fairness import counts as counting
-from audits.fairness import spill
+from audits.fairness.explore_counts import explorer_of_counts
 from audits.running import run_predictions_audit
 from audits.storage import open_run, verify_run
 
@@ -149,3 +151,59 @@ def test_a_run_in_portions_opens(tmp_path, small_portions):
     opened = open_run(run.path)
     assert len(opened.cases) == 0
     assert len(opened.predictions("scores")) == 0
+
+
+def test_what_needs_rows_rests_on_sampled_patients(tmp_path, small_portions, monkeypatch):
+    monkeypatch.setattr("audits.running.patient_sample.SAMPLED_ROWS", 3000)
+    frame = table(shared=False).assign(sepsis=lambda rows: rows["died"])
+    run, parts = audited(
+        tmp_path, frame, above=0, labels=["died"], scores=["risk"], positive=1, thresholds=[0.3]
+    )
+    output = parts["outputs"][0]
+    for name in ("causes", "slices", "mitigation"):
+        assert output[name]["state"] == "computed"
+    basis = output["causes"]["sample"]
+    assert output["reliability"]["sample"] == output["mitigation"]["sample"] == basis
+    assert 0.6 < basis["cases"] / basis["of_cases"] < 0.9
+    assert basis["of_cases"] == len(frame)
+    assert f"{basis['patients']:,} of {basis['of_patients']:,} patients" in output["causes"]["note"]
+    with np.load(run.path / "internal" / "counts" / "died.npz", allow_pickle=False) as kept:
+        rows = pd.Series(kept["sample_patient"]).value_counts()
+        assert len(kept["sample_label"]) == basis["cases"]
+        explorer = explorer_of_counts(kept, [("sex", "age")])
+    whole = frame["pid"].dropna().value_counts()
+    known = sorted(rows[rows > 1])
+    assert set(known) <= set(whole)  # whole patients, never a part of one
+    for threshold in (0.3, 0.117):
+        there = explorer.at(threshold)
+        exact = ThresholdExplorer(everything(frame)).at(threshold)
+        for found, wanted in zip(
+            (there.overall, *there.groups[:5]), (exact.overall, *exact.groups[:5]), strict=True
+        ):
+            assert found.attributes == wanted.attributes
+            for metric in ("tpr", "fpr", "ppv", "accuracy", "net_benefit"):
+                a, b = found.metrics[metric], wanted.metrics[metric]
+                assert (a.value, a.n) == pytest.approx((b.value, b.n), abs=1e-12)
+                assert a.high - a.low == pytest.approx(b.high - b.low, rel=0.2)
+
+
+def everything(frame):
+    """Return the rows of the table as they are audited in memory."""
+    pid = frame["pid"].where(frame["pid"].notna(), [f"row{i}" for i in range(len(frame))])
+    age = np.digitize(frame["age"], [40, 65])
+    return ScoredOutput(
+        name="died",
+        y=frame["died"].fillna(-1).to_numpy(),
+        score=frame["risk"].to_numpy(),
+        patients=pid.astype("category").cat.codes.to_numpy(dtype=np.int64),
+        attributes=(
+            attribute("sex", ("F", "M"), frame["sex"].eq("M").to_numpy()),
+            attribute("age", ("<40", "40-<65", ">=65"), age),
+        ),
+    )
+
+
+def attribute(name, levels, codes):
+    """Return an attribute with the given codes."""
+    codes = np.asarray(codes, dtype=np.int32)
+    return Attribute(name=name, column=name, kind="demographic", levels=levels, codes=codes)
