@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 RERUN_CASES = 8
 """Cases that each version explains twice; what is drawn is drawn anew."""
 
+SAMPLE = (
+    "the cases that either version's explanations were made of, picked to hold wrong, close and "
+    "every group's cases and not at random: the mean is theirs, not that of all cases"
+)
+
 Reasons = dict[tuple[str, str], Reason]
 """(case, output) to a version's reason."""
 
@@ -135,6 +140,8 @@ def explanation_drift(
     return {
         "distance": "half the L1 distance of attributions scaled to 1",
         "cases": len(cases),
+        "of_cases": _scored_by_both(base.scored, candidate.scored),
+        "sample": SAMPLE,
         "methods": {
             "base": sorted({one.method for one in first.values()}),
             "candidate": sorted({one.method for one in second.values()}),
@@ -142,6 +149,11 @@ def explanation_drift(
         "reseeded": None if reseeded is None else reseeded.name,
         "outputs": outputs,
     }
+
+
+def _scored_by_both(base: ModelPass, candidate: ModelPass) -> int:
+    first, second = (set(one.predictions["case_id"].astype(str)) for one in (base, candidate))
+    return len(first & second)
 
 
 def _both(case: str, name: str, first: Reasons, second: Reasons) -> bool:

@@ -37,6 +37,8 @@ def reasons_part(chosen: Context, versions: Versions) -> None:
     if found["distance"]["value"] is None:
         st.write(f"Not compared: {found.get('reason') or found['distance'].get('reason')}.")
         return
+    if drift.get("of_cases"):
+        st.caption(f"{numbers.of(drift['cases'], drift['of_cases'])} cases: {drift['sample']}.")
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         show_chart(_forest(found), key="drift", download=chosen.may_leave)

@@ -62,6 +62,11 @@ def drifted(drift: Mapping[str, Any]) -> Iterator[Block]:
     if not drift.get("outputs"):
         yield Missing(text=f"Drift of the explanations: {drift.get('reason')}")
         return
+    if drift.get("of_cases"):
+        yield Text(
+            text=f"Reasons were compared in {drift['cases']:,} of {drift['of_cases']:,} cases: "
+            f"{drift['sample']}."
+        )
     for output in drift["outputs"]:
         yield Text(
             text=f"{humanised(str(output['name']))}, drift of the explanations: "
