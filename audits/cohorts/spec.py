@@ -115,6 +115,7 @@ class InputSection(_Section):
     kind: InputKind | None = None
     mask_column: str | None = None
     mask_columns: dict[str, str] = {}
+    boxes: str | None = None
     anatomy_mask_column: str | None = None
     marker_mask_column: str | None = None
     variables: str | None = None
@@ -131,8 +132,8 @@ class InputSection(_Section):
             raise ValueError("an input needs one of column, variables or table")
         if self.column is not None and (self.variables or self.table):
             raise ValueError("column stands alone; variables and table belong to another input")
-        if self.mask_fields and self.kind is None:
-            raise ValueError("masks belong to an image input, which needs a kind")
+        if (self.mask_fields or self.boxes) and self.kind is None:
+            raise ValueError("masks and boxes belong to an image input, which needs a kind")
         if self.kind != "signal" and (self.rate is not None or self.leads or self.unit):
             raise ValueError("rate, leads and unit belong to an input of kind signal")
         if self.rate is not None and self.rate <= 0:

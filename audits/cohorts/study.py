@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audits.cohorts.boxes import Boxes, filled, read_boxes
 from audits.cohorts.groups import Attribute
 from audits.cohorts.hashes import manifest_sha256
 from audits.cohorts.inputs import InputColumn, inside, match_input, path_cells
@@ -100,7 +101,7 @@ class Study:
         """Hash of ``study.toml``, every table and file it names, and the split."""
         cells = [STUDY_FILE, self.spec.cases.table]
         for one in self.inputs.values():
-            cells += [name for name in (one.table, one.variables) if name]
+            cells += [name for name in (one.table, one.variables, one.boxes) if name]
             files = self.spec.inputs[one.name].mask_fields
             if one.kind is not None and one.column is not None:
                 files = (one.column, *files)
@@ -197,6 +198,28 @@ class Study:
         name = match_input(self.inputs, field, f"Study {self.name}").mask_column(output)
         return self.mask(case_id, name) if name else None
 
+    def finding(
+        self, case_id: str, name: str, output: str, shape: tuple[int, ...]
+    ) -> npt.NDArray[np.bool_] | None:
+        """Return where an output's finding is: its mask, else its boxes filled; None without both.
+
+        Args:
+            case_id: The case.
+            name: The image input, as the study or a model calls it.
+            output: The output whose finding is meant.
+            shape: Spatial shape of the stored image, which boxes are filled on; of volumes only
+                masks count.
+        """
+        wanted = Field(name=name, modality="image")
+        one = match_input(self.inputs, wanted, f"Study {self.name}")
+        masks = one.mask_column(output)
+        if masks is not None:
+            return self.mask(case_id, masks)
+        boxes = self._boxes.get(one.name, {}).get((case_id, output), ())
+        if not boxes or len(shape) != 2:  # noqa: PLR2004 - boxes have rows and columns
+            return None
+        return filled(boxes, (shape[0], shape[1]))
+
     def signal(self, case_id: str, field: str = "signal") -> SignalValue:
         """Open the recording of a case.
 
@@ -263,6 +286,14 @@ class Study:
         values = column(self.cases, name, f"Study {self.name}")
         row = self.row(case_id)
         return as_text(values.iloc[row : row + 1])[0][0]
+
+    @cached_property
+    def _boxes(self) -> dict[str, Boxes]:
+        return {
+            name: read_boxes(inside(self.folder, one.boxes), self.spec.cases.id)
+            for name, one in self.inputs.items()
+            if one.boxes
+        }
 
     @cached_property
     def _rows(self) -> dict[str, int]:

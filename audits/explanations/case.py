@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
 from audits.explanations.cams.tokens import declared_tokens
+from audits.explanations.localisation import with_localisation
 from audits.explanations.observed import with_observed_risk
 from audits.explanations.request import Request, open_request
 from audits.explanations.result import CaseExplanation, Method
@@ -143,7 +144,8 @@ def explain_request(request: Request, method: str, *, checks: bool = False) -> C
 def explain_unchecked(request: Request, method: str) -> CaseExplanation:
     """Explain an opened request by a method that fits its model; checks follow."""
     chosen = choose_method(request.adapter, method)
-    return with_region(request, _explainers()[chosen](request, chosen))
+    found = with_region(request, _explainers()[chosen](request, chosen))
+    return with_localisation(request.study, found)
 
 
 def plays_modalities(adapter: ModelAdapter) -> bool:

@@ -13,6 +13,7 @@ from audits.errors import ExplanationError
 from audits.explanations.backgrounds import Background, CaseSource
 from audits.explanations.case import choose_method, explain_unchecked
 from audits.explanations.checks.sample import with_checks
+from audits.explanations.localisation import localise_cohort, with_localisation
 from audits.explanations.result import CaseExplanation, Method
 from audits.explanations.sample import Sample, open_sample
 from audits.explanations.segmentation.explain import with_region
@@ -207,20 +208,19 @@ def _explain_images(
         maps_of_case = known[case] if case in known else computed[case]
         for index in range(len(sample.adapter.output.names)):
             request = sample.request(row, index)
-            out.append(with_region(request, explanation_of_maps(request, engine, maps_of_case)))
+            found = with_region(request, explanation_of_maps(request, engine, maps_of_case))
+            out.append(with_localisation(sample.study, found))
     return out
 
 
 def _localised(
     study: CaseSource, explanations: Sequence[CaseExplanation], seed: int
 ) -> list[dict[str, Any]]:
-    """Compare maps with masks of the findings, where the study has any."""
+    """Sum up how maps agree with masks or boxes of the findings, where the study has any."""
     from audits.cohorts import Study
 
     if not isinstance(study, Study) or not any(one.map for one in explanations):
         return []
-    from audits.explanations.localisation import localise_cohort
-
     return localise_cohort(study, explanations, study.attributes(), seed=seed)
 
 

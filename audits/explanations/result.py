@@ -15,6 +15,7 @@ import numpy.typing as npt
 from audits.types import Finding
 
 if TYPE_CHECKING:
+    from audits.explanations.localisation.metrics import Localisation
     from audits.explanations.parts.evidence import NoteEvidence, Timeline
     from audits.explanations.segmentation.facts import RegionFacts
     from audits.explanations.sensitivity import BackgroundView
@@ -238,6 +239,7 @@ class CaseExplanation:
         off_support_share: Share of the hybrid inputs that lie outside the cohort's support.
         players: Effects, in the order of the model's inputs; empty for maps.
         map: The spatial map, or None.
+        localisation: How the map agrees with the study's mask or boxes of the finding, or None.
         region: What is explained of a segmentation, and its size; None for every other model.
         timeline: Effects over time, for models that read measurements over time.
         note: Effects of sections, sentences and words, for models that read a note.
@@ -261,6 +263,7 @@ class CaseExplanation:
     off_support_share: float | None = None
     players: tuple[PlayerEffect, ...] = ()
     map: SpatialMap | None = None
+    localisation: Localisation | None = None
     region: RegionFacts | None = None
     timeline: Timeline | None = None
     note: NoteEvidence | None = None
@@ -313,6 +316,7 @@ class CaseExplanation:
             "off_support_share": self.off_support_share,
             "players": [player.to_dict() for player in self.players],
             "map": None if self.map is None else self.map.to_dict(),
+            "localisation": None if self.localisation is None else self.localisation.to_dict(),
             "region": None if self.region is None else self.region.to_dict(),
             "timeline": None if self.timeline is None else self.timeline.to_dict(),
             "note": None if self.note is None else self.note.to_dict(),

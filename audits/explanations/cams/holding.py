@@ -68,7 +68,8 @@ def _eagerly(module: torch.nn.Module) -> AbstractContextManager[Any]:
         return nullcontext()
     import torch
 
-    return torch.compiler.set_stance("force_eager")
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Does the map lie where the finding is? Against masks, overall and by subgroup."""
 
-from audits.explanations.localisation.cohort import localise_cohort
+from audits.explanations.localisation.cohort import localise_cohort, with_localisation
 from audits.explanations.localisation.metrics import Localisation, localise, otsu_threshold
 
-__all__ = ["Localisation", "localise", "localise_cohort", "otsu_threshold"]
+__all__ = ["Localisation", "localise", "localise_cohort", "otsu_threshold", "with_localisation"]

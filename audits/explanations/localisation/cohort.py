@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from audits.explanations.cluster_means import cluster_means
 from audits.explanations.localisation.metrics import Localisation, localise
 from audits.explanations.result import CaseExplanation
+from audits.types import Finding
 
 if TYPE_CHECKING:
     from audits.cohorts import Attribute, Study
+    from audits.explanations.backgrounds import CaseSource
 
 METRICS = ("iou", "pointing_game", "mass_share", "area_share")
 
@@ -25,14 +28,11 @@ def localise_cohort(
     *,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Compare explained maps with the study's masks of the findings.
-
-    Only cases that have the finding and a mask of it count; nothing is localised where there is
-    nothing.
+    """Sum up how explained maps agree with the study's masks or boxes of the findings.
 
     Args:
-        study: A study whose image input declares masks.
-        explanations: Maps in patient space; others are passed over.
+        study: A study whose image input declares masks or boxes.
+        explanations: Those without a localisation are passed over.
         attributes: Groups, with codes aligned to the study's cases.
         seed: Seed of the bootstrap.
 
@@ -42,29 +42,45 @@ def localise_cohort(
         outputs without any mask are left out.
     """
     by_output: dict[str, list[tuple[int, Localisation]]] = {}
-    for one, mask in _masked(study, explanations):
-        if one.patient is None:
-            continue
-        found = localise(one.patient, mask)
-        if found is not None:
-            by_output.setdefault(one.output, []).append((study.row(one.case), found))
+    for one in explanations:
+        if one.localisation is not None:
+            by_output.setdefault(one.output, []).append((study.row(one.case), one.localisation))
     return [_summary(study, output, found, attributes, seed) for output, found in by_output.items()]
 
 
-def _masked(
-    study: Study, explanations: Sequence[CaseExplanation]
-) -> Iterator[tuple[CaseExplanation, npt.NDArray[np.bool_]]]:
-    for one in explanations:
-        if one.map is None or one.patient is None:
-            continue
-        column = study.inputs.get(one.map.field)
-        name = column.mask_column(one.output) if column else None
-        label = study.labels.get(one.output)
-        if name is None or (label is not None and label.values[study.row(one.case)] != 1):
-            continue
-        mask = study.mask(one.case, name)
-        if mask is not None and mask.any():
-            yield one, mask
+def with_localisation(study: CaseSource, explanation: CaseExplanation) -> CaseExplanation:
+    """Return an explanation with how its map agrees with the study's mask or boxes.
+
+    Nothing is added where there is no map, no study folder behind the cases, no mask, or where the
+    case does not have the finding: nothing is localised where there is nothing.
+    """
+    from audits.cohorts import Study
+
+    if explanation.map is None or not isinstance(study, Study):
+        return explanation
+    mask = _finding_of(study, explanation)
+    if mask is None or not mask.any() or explanation.patient is None:
+        return explanation
+    if mask.shape != explanation.patient.shape:
+        said = Finding(
+            severity="warning",
+            where=f"explanation.{explanation.case}",
+            message=f"The study's mask of {explanation.output} has the shape {mask.shape}, the "
+            f"image {explanation.patient.shape}; the map was not compared with it.",
+        )
+        return replace(explanation, findings=(*explanation.findings, said))
+    return replace(explanation, localisation=localise(explanation.patient, mask))
+
+
+def _finding_of(study: Study, explanation: CaseExplanation) -> npt.NDArray[np.bool_] | None:
+    """Return where the study says the explained finding is, on the stored image; else None."""
+    spatial, patient = explanation.map, explanation.patient
+    if spatial is None or patient is None or spatial.signal is not None:
+        return None
+    label = study.labels.get(explanation.output)
+    if label is not None and label.values[study.row(explanation.case)] != 1:
+        return None
+    return study.finding(explanation.case, spatial.field, explanation.output, patient.shape)
 
 
 def _summary(

@@ -31,6 +31,15 @@ class Localisation:
     mass: float
     area: float
 
+    def to_dict(self) -> dict[str, float | bool]:
+        """Return plain data under the names of the cohort's metrics."""
+        return {
+            "iou": self.iou,
+            "pointing_game": self.hit,
+            "mass_share": self.mass,
+            "area_share": self.area,
+        }
+
 
 def localise(patient: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> Localisation | None:
     """Compare a map in patient space with a mask of the finding.

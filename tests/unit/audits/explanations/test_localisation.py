@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from audits.errors import ExplanationError
-from audits.explanations import CaseExplanation, Score, SpatialMap
+from audits.explanations import CaseExplanation, Score
 from audits.explanations.localisation import localise, localise_cohort, otsu_threshold
 
 from .conftest import FrameStudy
@@ -70,29 +70,16 @@ def test_otsu_separates_two_clusters(seeded):
 
 
 @dataclass
-class MaskStudy(FrameStudy):
-    masks: dict = None
-    labels: dict = None
-    inputs: dict = None
+class CodedStudy(FrameStudy):
     patients: np.ndarray = None
 
     def row(self, case):
         return self.case_ids.index(case)
 
-    def mask(self, case, column):
-        return self.masks.get(case)
-
 
 def test_a_cohort_is_summed_up_by_patient_and_group():
     cases = [f"c{index}" for index in range(12)]
-    masks = {case: _mask() for case in cases[:10]}
-    study = MaskStudy(
-        cases=pd.DataFrame(index=cases),
-        masks=masks,
-        labels={"nodule": SimpleNamespace(values=np.array([1] * 9 + [0] * 3))},
-        inputs={"image": SimpleNamespace(mask_column=lambda output: "nodule_mask")},
-        patients=np.arange(12) // 3,
-    )
+    study = CodedStudy(cases=pd.DataFrame(index=cases), patients=np.arange(12) // 3)
     explanations = [
         CaseExplanation(
             case=case,
@@ -101,12 +88,8 @@ def test_a_cohort_is_summed_up_by_patient_and_group():
             score=Score(logit=0.0, probability=0.5),
             method="gradcam",
             estimand="",
-            map=SpatialMap(
-                native=np.ones((2, 3), dtype=np.float32),
-                patient=(_mask() * (1.0 if index % 2 else 0.0) + 0.1).astype(np.float32),
-                layer="x",
-                scale=1.0,
-                field="image",
+            localisation=(
+                localise(_mask() * float(index % 2) + 0.1, _mask()) if index < 9 else None
             ),
         )
         for index, case in enumerate(cases)
