@@ -100,7 +100,8 @@ def notice(name: str) -> str:
 
 
 SPELLINGS = {name: name.upper() for name in "ap copd ckd ct ecg ehr icu mr mri pa".split()}  # noqa: SIM905 - a list of words
-SPELLINGS["xray"] = "X-ray"
+SPELLINGS |= {name: name.upper() for name in "bmi bun crp gcs hr inr map wbc".split()}  # noqa: SIM905 - a list of words
+SPELLINGS |= {"xray": "X-ray", "ph": "pH", "spo2": "SpO2", "fio2": "FiO2", "pao2": "PaO2"}
 
 
 def humanised(name: str) -> str:
@@ -109,10 +110,12 @@ def humanised(name: str) -> str:
     Example:
         >>> humanised("age_band"), humanised("icu_stay")
         ('Age band', 'ICU stay')
+        >>> humanised("ph"), humanised("spo2")
+        ('pH', 'SpO2')
     """
     words = [SPELLINGS.get(part, part) for part in name.replace("_", " ").split()]
     text = " ".join(words)
-    return text[:1].upper() + text[1:]
+    return text if words and words[0] in SPELLINGS.values() else text[:1].upper() + text[1:]
 
 
 def inside(label: str) -> str:
@@ -122,7 +125,8 @@ def inside(label: str) -> str:
         >>> inside("Sensitivity"), inside("AUROC")
         ('sensitivity', 'AUROC')
     """
-    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+    kept = label[1:2].isupper() or label.split(" ")[0] in SPELLINGS.values()
+    return label if kept else label[:1].lower() + label[1:]
 
 
 def unit_label(code: str | None) -> str:

@@ -39,6 +39,7 @@ else:
             run_card(card)
 
     st.header("Look closer at one run", anchor=False)
+    context.gone(cards)
     left, right = st.columns([1, 1], gap="large")
     with left:
         chosen = context.pick_run(cards)

@@ -105,13 +105,14 @@ class Forest:
             ]
             if rows:
                 traces.append(_marks(rows, verdict))
+        ends = [end for row in self.rows for end in (row.low, row.high, row.value)]
         layout = quiet_layout(
             height=92 + 27 * max(len(self.rows), 2),
             margin={"l": 8, "r": 260, "t": 58, "b": 34},
             legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
             annotations=self._told(),
             shapes=[] if self.overall is None else [upright(self.overall)],
-            xaxis={"tickformat": tick_format(self.unit), "zeroline": False},
+            xaxis={"tickformat": tick_format(self.unit, ends), "zeroline": False},
             yaxis={
                 "tickvals": list(range(len(self.rows))),
                 "ticktext": [row.label for row in self.rows],

@@ -6,7 +6,7 @@ the reader switches the theme without a rerun. Text, grid and ground come from S
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ CONFIG: dict[str, Any] = {
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     "toImageButtonOptions": {"format": "svg", "filename": "auscult"},
 }
+
+
+NARROW = 0.08
+"""Range of shares below which an axis needs tenths of a percent."""
 
 
 class Chart(Protocol):
@@ -108,6 +112,19 @@ def level(y: float) -> dict[str, Any]:
 _LINE: dict[str, Any] = {"type": "line", "line": {"color": GREY, "width": 1, "dash": "dot"}}
 
 
-def tick_format(unit: str) -> str:
-    """Return Plotly's number format for a unit of the glossary."""
-    return ".0%" if unit == "percent" else ".2f"
+def tick_format(unit: str, shown: Sequence[float | None] = ()) -> str:
+    """Return Plotly's number format for a unit of the glossary.
+
+    Args:
+        unit: The unit.
+        shown: Numbers on the axis; where they lie close together, two ticks must not read alike.
+
+    Example:
+        >>> tick_format("percent"), tick_format("percent", [0.17, None, 0.21])
+        ('.0%', '.1%')
+    """
+    if unit != "percent":
+        return ".2f"
+    known = [value for value in shown if value is not None]
+    narrow = known and max(known) - min(known) < NARROW
+    return ".1%" if narrow else ".0%"

@@ -21,7 +21,7 @@ from dashboard.views.elements import (
 from dashboard.views.pickers import pick_one
 from dashboard.views.shortcut_parts import shortcut_context_part, suspects_part
 from dashboard.views.size_parts import NO_CLASSES
-from dashboard.words import humanised, label, notice, word
+from dashboard.words import humanised, inside, label, notice, word
 
 _NO_DECISION = {
     "regression": "The output is a number: its errors are judged, at no threshold.",
@@ -169,7 +169,7 @@ def slice_part(chosen: Context) -> None:
 def _slice_row(item: Mapping[str, Any]) -> dict[str, str]:
     metric = item["metric"]
     return {
-        "Slice": " and ".join(item["conditions"]).replace("_", " "),
+        "Slice": inside(humanised(" and ".join(item["conditions"]))),
         "Measure": label("metric", metric),
         "In the slice": numbers.full(item.get("slice"), metric),
         "Elsewhere": numbers.full(item.get("rest"), metric),

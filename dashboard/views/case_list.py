@@ -80,7 +80,7 @@ def case_list(chosen: Context, *, blind: bool) -> str | None:
         selection_mode="single-row",
         height=560,
         column_config={
-            "Risk": st.column_config.NumberColumn(format="percent"),
+            "Risk": st.column_config.NumberColumn(format="%.1f %%"),
         },
     )
     state.write_address()
@@ -192,7 +192,10 @@ def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.Data
     if not blind:
         probability = cases.has_risk(chosen.ref, chosen.model, chosen.output.name)
         found = [word("outcome", row.outcome) if row.outcome else None for row in rows]
-        held["Risk" if probability else "Score"] = [row.risk for row in rows]
+        shown = [
+            row.risk * 100 if probability and row.risk is not None else row.risk for row in rows
+        ]
+        held["Risk" if probability else "Score"] = shown
         held["Call"] = [f"{w.symbol} {w.label}" if w else "–" for w in found]
     names = list(dict.fromkeys(name for row in rows for name, _ in row.groups))
     for name in names:

@@ -191,7 +191,13 @@ def _by_group(found: Flips) -> None:
         ]
     )
     if len(frame):
-        show_frame(frame, key="flips_by_group", alt="Changed calls by group, for better and worse")
+        counts = st.column_config.NumberColumn(format="localized")
+        show_frame(
+            frame,
+            key="flips_by_group",
+            alt="Changed calls by group, for better and worse",
+            column_config=dict.fromkeys(frame.columns[1:], counts),
+        )
 
 
 def _paired_row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, str]:

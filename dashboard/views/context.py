@@ -56,17 +56,21 @@ def header(title: str, question: str) -> None:
 
 
 def pick_run(cards: list[RunCard]) -> RunCard:
-    """Show the run picker; a link to a run that is gone falls back to the newest and says so."""
+    """Show the run picker; a link to a run that is gone falls back to the newest."""
     by_id = {card.id: card for card in cards}
+    labels = run_labels(cards)
+    chosen = pick_one("Run", list(by_id), key=state.RUN, format_func=labels.__getitem__)
+    return by_id[chosen]
+
+
+def gone(cards: list[RunCard]) -> None:
+    """Say that the run of a link is not there."""
     wanted = state.known(state.RUN)
-    if wanted and wanted not in by_id:
+    if wanted and wanted not in {card.id for card in cards}:
         st.warning(
             f"Run {wanted} is not in this store; showing the newest one instead.",
             icon=":material/link_off:",
         )
-    labels = run_labels(cards)
-    chosen = pick_one("Run", list(by_id), key=state.RUN, format_func=labels.__getitem__)
-    return by_id[chosen]
 
 
 def run_labels(cards: list[RunCard]) -> dict[str, str]:
@@ -98,6 +102,7 @@ def pick(
         unreadable(broken)
         no_runs()
         return None
+    gone(cards)
     left, right = st.columns([1, 1.9], gap="large", vertical_alignment="bottom")
     with left:
         header(title, question)

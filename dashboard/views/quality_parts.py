@@ -17,6 +17,7 @@ from dashboard.words import humanised, unit_label
 Quality = Mapping[str, Any]
 MONTHS = 24
 """Months drawn; evidence.json holds the others."""
+_LIMITS = (("low", "low"), ("high", "high"))
 _STATES = {
     "recognised": "can be a code of its system",
     "malformed": "cannot be one",
@@ -77,11 +78,11 @@ def _missing(entries: Sequence[Mapping[str, Any]]) -> None:
             "Column": [humanised(e["variable"]) for e in holed],
             "Missing": [numbers.count(e.get("missing"), suppressed=True) for e in holed],
             "Of": [numbers.count(e.get("n"), suppressed=True) for e in holed],
-            "Share": [e.get("share") for e in holed],
+            "Share": [None if e.get("share") is None else 100 * e["share"] for e in holed],
         }
     ).sort_values("Share", ascending=False)
     share = st.column_config.ProgressColumn(
-        format="percent", min_value=0, max_value=1, color="gray"
+        format="%.1f %%", min_value=0, max_value=100, color="gray"
     )
     show_frame(
         frame,
@@ -184,12 +185,13 @@ def _prevalence(quality: Quality) -> None:
 
 def _row(entry: Mapping[str, Any], key: str) -> ForestRow:
     count = numbers.of(entry.get("k"), entry.get("n"))
+    share = {name: entry.get(at) for name, at in (("value", "share"), *_LIMITS)}
     return ForestRow(
         label=str(entry[key]),
         value=entry.get("share"),
         low=entry.get("low"),
         high=entry.get("high"),
-        text=f"{numbers.number(entry.get('share'), 'percent')}, {count}",
+        text=f"{numbers.with_interval(share, 'percent')}, {count}",
     )
 
 

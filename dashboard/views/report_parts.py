@@ -14,10 +14,11 @@ from dashboard.queries import reports
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame, show_table
 from dashboard.views.pickers import pick_one
-from dashboard.words import humanised, word
+from dashboard.words import humanised, inside, label, word
 
 STATES = ("not_available", "attested", "declared", "computed")
 OWN = "own"
+_PLACES = {"See models.": "On the model's card.", "See outputs.": "In the bias audit."}
 OWN_NAME = "The policy and the model cards"
 
 
@@ -174,13 +175,31 @@ def requirement_part(chosen: Context) -> None:
     rows = [
         {
             "State": f"{word('state', item['state']).symbol} {word('state', item['state']).label}",
-            "Item": item.get("name") or humanised(item["id"].replace(".", ": ", 1)),
+            "Item": item.get("name") or _own_item(item["id"]),
             "Citation": item.get("citation") or "policy or model card",
-            "Where, or why not": item["reason"],
+            "Where, or why not": _PLACES.get(item["reason"], item["reason"]),
         }
         for item in ranked
     ]
     show_table(rows, alt=f"Items of {names.get(key, OWN_NAME)}, missing ones first")
+
+
+def _own_item(name: str) -> str:
+    """Return what the policy or a model's card declares, in words.
+
+    Example:
+        >>> _own_item("card.icu-mlp@1.0.intended_use"), _own_item("group.age_band")
+        ('Card of icu-mlp, version 1.0: intended use', 'Group: age band')
+        >>> _own_item("reason.margin.tpr")
+        'Reason for the margin of sensitivity'
+    """
+    kind, _, rest = name.partition(".")
+    if kind == "card":
+        model, _, field = rest.rpartition(".")
+        return f"Card of {model_label(model)}: {inside(humanised(field))}"
+    if rest.startswith("margin."):
+        return f"Reason for the margin of {inside(label('metric', rest.partition('.')[2]))}"
+    return f"{humanised(kind)}: {inside(humanised(rest))}"
 
 
 def _profile_row(name: str, items: list[dict[str, Any]]) -> dict[str, str]:

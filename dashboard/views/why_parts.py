@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import numbers
 from dashboard.charts import Curve, DecisionCurves, Forest, ForestRow
-from dashboard.evidence import by_concern, comparisons, group_label
+from dashboard.evidence import by_concern, comparisons, group_entry, group_label
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_table
 from dashboard.views.pickers import pick_one
@@ -173,6 +173,12 @@ def _telling(items: Sequence[Entry], output: Entry) -> list[Entry]:
     )
 
 
+def _cases(output: Entry, item: Entry) -> str:
+    """Return how many cases the group of an item has."""
+    group = group_entry(output, item["group"]) or {}
+    return numbers.count(group.get("n"), suppressed=bool(group.get("suppressed")))
+
+
 def _mix_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for gap in _telling(held["gaps"], output):
         metric = gap["metric"]
@@ -180,6 +186,7 @@ def _mix_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
         row = {
             "Measure": label("metric", metric),
             "Group": group_label(gap["group"]),
+            "Cases": _cases(output, gap),
             "Gap as found": numbers.difference_text(gap.get("crude"), metric),
         }
         made = numbers.difference_text(gap.get("standardised"), metric)
@@ -195,6 +202,7 @@ def _label_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
         yield {
             "Measure": label("metric", point["metric"]),
             "Group": group_label(point["group"]),
+            "Cases": _cases(output, point),
             "The gap would vanish at a label": _tipping(point),
         }
 
@@ -210,6 +218,7 @@ def _choice_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for gap in _telling(held["gaps"], output):
         yield {
             "Group": group_label(gap["group"]),
+            "Cases": _cases(output, gap),
             "Second label": inside(humanised(held["second_label"])),
             "Difference at an equal score": numbers.difference_text(gap["at_equal_score"], "tpr"),
             f"Difference in the top {100 - held['top_percentile']} %": numbers.difference_text(
@@ -222,6 +231,7 @@ def _odds_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for item in _telling(held["odds_at_equal_score"], output):
         yield {
             "Group": group_label(item["group"]),
+            "Cases": _cases(output, item),
             "Odds of the condition at an equal score": numbers.with_interval(
                 item.get("odds_ratio"), "ratio"
             ),
