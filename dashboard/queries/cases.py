@@ -65,6 +65,7 @@ class CaseFacts:
         risk: Predicted probability, or None where the output has none.
         score: The score on the model's own scale.
         label: 1 or 0, or None where it is missing.
+        observed: What the study recorded, a number of its own for outputs that are numbers.
         outcome: How the call turned out, or None where label or threshold is missing.
         groups: Attribute to level.
     """
@@ -73,6 +74,7 @@ class CaseFacts:
     risk: float | None
     score: float | None
     label: int | None
+    observed: float | None
     outcome: Outcome | None
     groups: dict[str, str]
 
@@ -113,6 +115,7 @@ def facts(
         risk=shown.risk if found.has_risk else None,
         score=columns.score_at(ref, model, output, place),
         label=None if label == columns.MISSING else label,
+        observed=columns.observed_at(ref, output, row),
         outcome=shown.outcome,
         groups=dict(shown.groups),
     )

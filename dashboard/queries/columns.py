@@ -44,7 +44,7 @@ class Scored:
 
     Attributes:
         risk: Probability where there is one, else the score; NaN where it is missing (n,).
-        label: 1, 0, or -1 where it is missing (n,).
+        label: 1, 0, or -1 where it is missing or a number of its own (n,).
         groups: Attribute to levels, in the order of the run.
         rows: Row of each scored case in the run's table of cases (n,).
         has_risk: Whether ``risk`` is a probability.
@@ -173,7 +173,17 @@ def _aligned(cases: Path, predictions: Path) -> npt.NDArray[np.int32]:
 def _labels(cases: Path, name: str) -> npt.NDArray[np.int8]:
     if name not in _names(cases):
         return np.full(_rows(cases), MISSING, dtype=np.int8)
-    return np.asarray(_column(cases, name).fill_null(MISSING).to_numpy(), dtype=np.int8)
+    values = np.asarray(_column(cases, name).fill_null(MISSING).to_numpy(), dtype=np.float64)
+    return np.where((values == 0) | (values == 1), values, MISSING).astype(np.int8)
+
+
+def observed_at(ref: RunRef, output: str, row: int) -> float | None:
+    """Return what the study recorded of an output in a row of the cases, or None."""
+    name = f"label__{output}"
+    if name not in _names(cases_file(ref)):
+        return None
+    (value,) = _cells(cases_file(ref), name, [row])
+    return float(value) if isinstance(value, float | int) and value == value else None  # noqa: PLR0124 - NaN
 
 
 def _levels(values: pa.ChunkedArray, rows: npt.NDArray[np.int32]) -> Levels:

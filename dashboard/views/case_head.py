@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from audits.fairness.observed_risk import observed_of
@@ -15,6 +18,13 @@ from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.risk_scale import risk_scale
 from dashboard.words import word
+
+NUMBERS = ("regression", "ordinal", "segmentation", "detection")
+SCALES = {
+    "log_hazard": "Log-hazard",
+    "survival": "Probability of outliving the horizon",
+    "value": "Predicted value",
+}
 
 
 def case_head(chosen: Context, case: str) -> CaseFacts | None:
@@ -50,11 +60,34 @@ def prediction_part(chosen: Context, facts: CaseFacts) -> None:
         rows = [_row(chosen, facts, chosen.model, chosen.entry["threshold"]["value"])]
         rows += [_row(chosen, found, model, threshold) for found, model, threshold in others]
         show_table(rows, alt="What each version predicts for this case")
-        label = {1: "present", 0: "absent", None: "not recorded"}[facts.label]
         st.caption(
-            f"Reference label of the study: {label}. It is what the study recorded, and may itself "
-            "be wrong."
+            f"Reference label of the study: {_recorded(chosen, facts)}. It is what the study "
+            "recorded, and may itself be wrong."
         )
+
+
+def _recorded(chosen: Context, facts: CaseFacts) -> str:
+    """Return what the study recorded, in words of the output's task."""
+    task = chosen.entry.get("task")
+    if facts.observed is None:
+        return "not recorded"
+    if task in NUMBERS:
+        return f"measured {numbers.number(facts.observed)}"
+    if task == "survival":
+        return "event recorded" if facts.observed else "no event until the end of observation"
+    return {1: "present", 0: "absent", None: "not recorded"}[facts.label]
+
+
+def _scale_name(chosen: Context) -> str:
+    """Return what a prediction is called on the model's declared scale."""
+    model = next((m for m in chosen.evidence["models"] if _key(m) == chosen.model), {})
+    if model.get("task") == "anomaly":
+        return "Anomaly score"
+    return SCALES.get(model.get("space", ""), "Predicted risk")
+
+
+def _key(model: Mapping[str, Any]) -> str:
+    return f"{model['id']}@{model['version']}"
 
 
 def _frequency(chosen: Context, predicted: float) -> None:
@@ -98,7 +131,7 @@ def _row(
     mark = "◆" if model == chosen.model else "○"
     return {
         "Version": f"{mark} {model_label(model)}",
-        "Predicted risk": shown or f"score {numbers.number(facts.score)}",
+        _scale_name(chosen): shown or numbers.number(facts.score),
         "Threshold": numbers.MISSING if threshold is None else f"{threshold:.3g}",
         "Call": {True: "**flagged**", False: "not flagged", None: "no threshold"}[flagged],
         "Against the label": f"{outcome.symbol} {outcome.label}" if outcome else "–",
