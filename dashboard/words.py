@@ -125,7 +125,7 @@ def inside(label: str) -> str:
         >>> inside("Sensitivity"), inside("AUROC")
         ('sensitivity', 'AUROC')
     """
-    kept = label[1:2].isupper() or label.split(" ")[0] in SPELLINGS.values()
+    kept = label[1:2].isupper() or label.split(" ", maxsplit=1)[0] in SPELLINGS.values()
     return label if kept else label[:1].lower() + label[1:]
 
 

@@ -69,7 +69,7 @@ def test_a_disagreement_needs_a_reason_and_is_kept(open_app, own_run):
     ("role", "page", "open_to"),
     [
         ("reviewer", "case_review", False),
-        ("clinician", "reports", False),
+        ("clinician", "reports", True),
         ("clinician", "case_review", True),
         ("owner", "case_review", True),
         ("reviewer", "bias_audit", True),
