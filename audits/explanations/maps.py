@@ -31,7 +31,8 @@ ATTENTION_ESTIMAND = (
 )
 OCCLUSION_ESTIMAND = (
     "Fall of {output}, in {unit}, when a box is blanked with the image's own mean; positive "
-    "supports it. Boxes do not add up to the score."
+    "supports it. Boxes that are large together are cut, the others share what they did together; "
+    "they do not add up to the score."
 )
 
 

@@ -174,7 +174,7 @@ def test_rise_finds_the_lesion_and_its_sign(lesion):
 
 def test_regions_are_exact_for_an_additive_image_model(lesion):
     adapter, image = lesion
-    game = region_game(adapter, {"image": image}, "image", (4, 4))
+    game = region_game(adapter, {"image": image}, "image", region_owners((32, 32), (4, 4))[0])
     estimate = permutation_shapley(game)
     owners = region_owners((32, 32), (4, 4))[0]
     mean = float(image.mean())

@@ -33,6 +33,8 @@ BLACK = "zero in the model's own input units"
 OWN_MEAN = "the image's own mean"
 REGION_STOP = Stop(relative=0.1, absolute=0.0, min_cycles=5, max_cycles=30, seconds=20.0)
 
+AXES = {1: ("in time",), 2: ("down", "across"), 3: ("through the slices", "down", "across")}
+
 ESTIMANDS = {
     "integrated_gradients": "Integrated gradient of {output} from {background} to the image, in "
     "{unit}; pixels add up to the difference of the two scores.",
@@ -43,7 +45,7 @@ ESTIMANDS = {
     "the model's input; not additive.",
     "rise": "Covariance of {output} with each pixel's being seen under random masks, in {unit}; "
     "not additive.",
-    "region_shapley": "Shapley value of each region in {output}, in {unit}, against "
+    "region_shapley": "Shapley value of each region (superpixel) in {output}, in {unit}, against "
     "{background}; regions add up to the difference of the two scores.",
 }
 
@@ -95,31 +97,31 @@ def explain_by_rise(request: Request, method: Method) -> CaseExplanation:
 
 
 def explain_by_regions(request: Request, method: Method) -> CaseExplanation:
-    """Estimate the Shapley value of every cell of a grid."""
-    from audits.explanations.pixels.regions import region_game, region_grid
+    """Estimate the Shapley value of every superpixel, or of every window of a signal."""
+    from audits.explanations.pixels.regions import image_regions, region_game
 
     field = spatial_field(request.adapter)
-    grid = region_grid(request.prepared[field].ndim - 2)
-    game = region_game(request.adapter, request.prepared, field, grid)
+    owners = image_regions(request.prepared[field][0])
+    game = region_game(request.adapter, request.prepared, field, owners)
     estimate = permutation_shapley(game, seed=request.seed, stop=REGION_STOP)
     effects = estimate.effects[0, :, request.index]
     errors = estimate.se[0, :, request.index]
     players = tuple(
         PlayerEffect(
-            name="region " + ",".join(map(str, place)),
-            label="Region " + ", ".join(f"{one + 1}" for one in place),
+            name=f"region {player + 1}",
+            label=f"Region {player + 1}, {_place(owners == player)}",
             value=None,
             unit=None,
             effect=float(effects[player]),
             se=float(errors[player]),
         )
-        for player, place in enumerate(np.ndindex(*grid))
+        for player in range(game.players)
     )
     background = BackgroundId(name=OWN_MEAN, sha256=_digest(game.background[field]), n=1)
     return _explanation(
         request,
         method,
-        effects.reshape(grid),
+        effects[owners],
         background=background,
         base_value=float(estimate.base[request.index]),
         additivity_residual=float(
@@ -127,6 +129,16 @@ def explain_by_regions(request: Request, method: Method) -> CaseExplanation:
         ),
         players=players,
     )
+
+
+def _place(inside: npt.NDArray[np.bool_]) -> str:
+    """Return where a region's centre lies, in shares of each axis."""
+    names = AXES[inside.ndim]
+    centre = [
+        float(at.mean() + 0.5) / size
+        for at, size in zip(np.nonzero(inside), inside.shape, strict=True)
+    ]
+    return ", ".join(f"{share:.0%} {name}" for share, name in zip(centre, names, strict=True))
 
 
 def completeness_check(total: float, shift: float) -> Check:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.pixels.boxes import BoxGrid, tiles
+from audits.explanations.pixels.refining import is_refinable, refined_maps
 from audits.explanations.spaces import explained
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class OcclusionEngine:
         cells: Cells per axis, or None for the default grid.
         baseline: Value put in, in the model's own input units; None is the image's own mean.
         rows: Images per prediction call.
+        refine: Cut only those large boxes into small ones that matter.
     """
 
     adapter: ModelAdapter
@@ -64,6 +66,7 @@ class OcclusionEngine:
     cells: tuple[int, ...] | None = None
     baseline: Baseline = None
     rows: int = ROWS_PER_CALL
+    refine: bool = True
 
     @property
     def method(self) -> str:
@@ -87,10 +90,14 @@ class OcclusionEngine:
         spatial = tuple(prepared[self.field].shape[2:])
         boxes = tiles(spatial, self.cells)
         scores = self.adapter.predict(prepared)
-        maps = occlusion_maps(
+        if self.refine and is_refinable(boxes.grid):
+            return scores, refined_maps(self._sweep, prepared, self.field, boxes)
+        return scores, self._sweep(prepared, boxes)
+
+    def _sweep(self, prepared: Prepared, boxes: BoxGrid) -> npt.NDArray[np.float32]:
+        return occlusion_maps(
             self.adapter, prepared, self.field, boxes, baseline=self.baseline, rows=self.rows
         )
-        return scores, maps
 
 
 def occlusion_maps(

@@ -1,4 +1,4 @@
-"""Shapley values of image regions: the cells of a grid are the players."""
+"""Shapley values of image regions: superpixels are the players; of a signal, windows of time."""
 
 from __future__ import annotations
 
@@ -24,6 +24,24 @@ if TYPE_CHECKING:
 REGIONS_PER_AXIS = {1: 24, 2: 6, 3: 3}
 
 
+def image_regions(image: Any) -> npt.NDArray[np.int64]:
+    """Return who owns each pixel of an image or volume: superpixels; equal windows of a signal.
+
+    Args:
+        image: (channels, *spatial) as the model takes it.
+
+    Returns:
+        (*spatial) players 0 … n-1: about 36 of an image, 27 of a volume, 24 of a signal.
+    """
+    values = image if isinstance(image, np.ndarray) else image.detach().cpu().numpy()
+    grid = region_grid(values.ndim - 1)
+    if len(grid) == 1:
+        return region_owners(values.shape[1:], grid)[0]
+    from audits.explanations.pixels.superpixels import superpixels
+
+    return superpixels(values, grid)
+
+
 def region_grid(dimensions: int) -> tuple[int, ...]:
     """Return the default number of regions per axis: 36 for an image, 27 for a volume."""
     return (REGIONS_PER_AXIS.get(dimensions, 3),) * dimensions
@@ -38,7 +56,7 @@ def region_owners(spatial: Sequence[int], grid: Sequence[int]) -> npt.NDArray[np
 
 
 def region_game(
-    adapter: ModelAdapter, case: Mapping[str, Any], field: str, grid: Sequence[int]
+    adapter: ModelAdapter, case: Mapping[str, Any], field: str, owners: npt.NDArray[np.int64]
 ) -> FieldsGame:
     """Return the game of an image's regions against its own mean colour.
 
@@ -46,19 +64,18 @@ def region_game(
         adapter: Any model.
         case: One prepared case.
         field: The image.
-        grid: Regions per axis.
+        owners: (*spatial) which player owns each pixel.
     """
     image = case[field]
     blank = copy_of(image)
     blank[:] = channel_mean(image[0])
-    owners = region_owners(tuple(image.shape[2:]), grid)
     space = adapter.output.space
     return cell_game(
         predict=lambda batch: explained(adapter.predict(batch), space),
         field=field,
         cases=case,
         background=blank,
-        player_of_cell=owners,
+        player_of_cell=owners[None],
         players=int(owners.max()) + 1,
         rows_per_call=rows_per_call(adapter, image[0], ROWS_PER_CALL),
     )
