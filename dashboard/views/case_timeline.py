@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard import series
 from dashboard.charts.timeline import Stretch, TimelineChart, Trace
 from dashboard.numbers import signed
 from dashboard.queries import parts
@@ -133,6 +134,9 @@ def _show_change(chosen: Context, entry: Mapping[str, Any], model: str) -> None:
     rows = [
         {
             "Variable": one.label,
+            "Then → now": " → ".join(
+                (series.value_text(one.was), series.value_text(one.value, one.unit))
+            ),
             "New measurements": str(one.measured),
             "Effect on the change": signed(one.effect),
         }

@@ -100,6 +100,9 @@ def change_since(
                 label=features[at].label,
                 measured=int(fresh[at]),
                 effect=float(estimate.effects[0, place, request.index]),
+                was=_last(before, at),
+                value=_last(now, at),
+                unit=features[at].unit,
             )
             for place, at in enumerate(moved)
         ),
@@ -152,6 +155,14 @@ def _new_measurements(grid: Any, from_hour: float) -> Any:
     """Return how many measurements of each variable are newer than an hour, (variables,)."""
     hours = grid[..., 1]
     return (np.isfinite(hours) & (hours >= from_hour)).sum(axis=0)
+
+
+def _last(grid: Any, variable: int) -> float | None:
+    """Return the last value of a variable that the model knows, or None."""
+    values = as_array(grid)[0, :, variable, 0]
+    known = values[np.isfinite(values)]
+    # the shortest text of a float32 is the number as it was charted
+    return float(str(np.float32(known[-1]))) if len(known) else None
 
 
 def _same(now: Any, before: Any, variable: int) -> bool:

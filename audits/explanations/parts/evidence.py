@@ -41,12 +41,18 @@ class NewMeasurements:
         label: Words a clinician uses.
         measured: New measurements.
         effect: Their Shapley value in the difference of the two scores.
+        was: Last value known at the earlier prediction, or None where there was none.
+        value: Last value now.
+        unit: UCUM unit of both.
     """
 
     variable: str
     label: str
     measured: int
     effect: float
+    was: float | None = None
+    value: float | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,9 @@ def test_the_change_adds_up_to_the_difference_of_two_predictions(tmp_path):
     before = adapter.predict(adapter.prepare({"vitals": [whole[whole["time"] < 5]]}))[0, 0]
     now = adapter.predict(adapter.prepare({"vitals": [whole]}))[0, 0]
     assert change.exact
+    own = whole[whole["variable"] == change.players[0].variable].sort_values("time")
+    assert change.players[0].value == pytest.approx(own["value"].iloc[-1])
+    assert change.players[0].was == pytest.approx(own[own["time"] < 5]["value"].iloc[-1])
     assert (change.before, change.now) == pytest.approx((before, now), abs=1e-6)
     assert sum(one.effect for one in change.players) == pytest.approx(now - before, abs=1e-6)
     found = explain_adapter_case(study, adapter, "p2", since=3.0).timeline
