@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,17 +34,33 @@ def _run_fixture():
     return module
 
 
-@contextmanager
-def served(folder: Path, *options: str) -> Iterator[str]:
-    """Serve the app over ``folder/store``, started from a foreign directory."""
+def free_port() -> int:
+    """Return a port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(
+    folder: Path, *options: str, port: int | None = None, home: Path | None = None
+) -> Iterator[str]:
+    """Serve the app over ``folder/store``, started from a foreign directory.
+
+    Args:
+        folder: Holds the store, and takes the log.
+        options: Of the launcher.
+        port: Port; a free one where none is given.
+        home: Home of the account that serves, where ``.streamlit/secrets.toml`` may lie.
+    """
+    port = port or free_port()
     # A file and not a pipe: a full pipe would stop the server.
     with (folder / "server.log").open("wb") as log:
         command = [sys.executable, "-m", "dashboard", "--port", str(port)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("AUSCULT_")}
         environment["PYTHONPATH"] = str(ROOT)
+        if home is not None:
+            environment["HOME"] = str(home)
         server = subprocess.Popen(
             [*command, "--store", str(folder / "store"), *options],
             stdout=log,
@@ -95,6 +112,21 @@ def walk(tmp_path_factory):
     model = fixture.write_model(folder / "study" / "models" / "scores", folder / "study")
     with served(folder, "--study", str(folder / "study"), "--model", str(model)) as url:
         yield url, folder / "store"
+
+
+@pytest.fixture
+def port() -> int:
+    """A port nobody listens on."""
+    return free_port()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Return a function that serves the app over one small run with an account of its own."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt install chromium")
+    _run_fixture().write_run(tmp_path, tmp_path / "store")
+    return partial(served, tmp_path)
 
 
 def _await_health(url: str, server: subprocess.Popen, log: Path) -> None:
