@@ -100,7 +100,31 @@ def run_gate(evidence: Mapping[str, Any], policy: Policy) -> GateResult:
             f"{policy.by}: no [[gate.rule]] is declared, so there is nothing to gate on; add at "
             "least one rule."
         )
-    return GateResult(results=tuple(_judge(rule, evidence, policy) for rule in policy.gate))
+    judged = _of_candidate(evidence)
+    return GateResult(results=tuple(_judge(rule, judged, policy) for rule in policy.gate))
+
+
+def _of_candidate(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what is told of the version in use alone: it is not what may be released."""
+    comparison = evidence.get("comparison") or {}
+    base, candidate = (str(comparison.get(side, "")).split(", ") for side in ("base", "candidate"))
+    in_use = set(base) - set(candidate) - {""}
+    if not in_use:
+        return evidence
+    shortcuts = evidence.get("shortcuts") or {}
+    return {
+        **evidence,
+        "outputs": [one for one in evidence["outputs"] if one.get("model") not in in_use],
+        "explanations": {
+            model: summary
+            for model, summary in (evidence.get("explanations") or {}).items()
+            if model not in in_use
+        },
+        "shortcuts": {
+            **shortcuts,
+            "outputs": [o for o in shortcuts.get("outputs", []) if o.get("model") not in in_use],
+        },
+    }
 
 
 _WORST: Sequence[Outcome] = ("violated", "inconclusive", "pass")

@@ -168,3 +168,19 @@ def test_a_metric_without_a_better_side_has_no_change_to_judge():
     rule = {"metric": "oe_ratio", "kind": "noninferiority", "limit": 0.1}
     with pytest.raises(PolicyError, match="oe_ratio has no better side"):
         load_policy({"gate": {"rule": [rule]}})
+
+
+def test_the_version_in_use_is_not_judged():
+    """A level that only the old version misses keeps no new one back."""
+    old = {**EVIDENCE["outputs"][0], "model": "m@0"}
+    old["overall"] = {"metrics": {"auroc": estimate(0.6, 0.55, 0.64)}}
+    compared = {**EVIDENCE["comparison"], "base": "m@0", "candidate": "m@1"}
+    evidence = {**EVIDENCE, "outputs": [old, *EVIDENCE["outputs"]], "comparison": compared}
+    rules = [
+        {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.8},
+        {"metric": "shortcut", "kind": "verdict", "limit": "used"},
+        {"metric": "explanation", "kind": "verdict", "limit": "not_checked"},
+    ]
+    result = run_gate(evidence, load_policy({"gate": {"rule": rules}}))
+    assert result.exit_code == 0
+    assert {len(one.judgements) for one in result.results} == {1}
