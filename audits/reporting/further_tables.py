@@ -66,6 +66,16 @@ SOURCES: tuple[Source, ...] = (
         estimates=("tau2",),
     ),
     Source(
+        name="largest_gaps",
+        path=("outputs", "max_min_gap"),
+        plain=(*_OUTPUT, "metric", "attribute", "gap", "fair_median", "fair_95", "p", "draws"),
+    ),
+    Source(
+        name="shrinkage",
+        path=("outputs", "shrinkage", "groups"),
+        plain=(*_OUTPUT, "metric", "attribute", "attributes", "raw", "shrunk", "own_weight"),
+    ),
+    Source(
         name="reliability",
         path=("outputs", "reliability", "bins"),
         plain=(*_OUTPUT, "low", "high", "predicted"),
@@ -264,7 +274,7 @@ def _named(
 
 
 def _told(node: Mapping[str, Any]) -> Row:
-    return {k: node[k] for k in ("model", "attributes", "attribute") if k in node}
+    return {k: node[k] for k in ("model", "attributes", "attribute", "metric") if k in node}
 
 
 def estimate_rows(evidence: Mapping[str, Any]) -> Iterator[Row]:

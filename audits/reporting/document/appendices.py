@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audits.reporting.charts import verdicts_of
@@ -30,7 +30,7 @@ from audits.reporting.document.results import (
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import profiles
 from audits.reporting.sections import section
-from audits.reporting.words import glossary, humanised, minus, word
+from audits.reporting.words import glossary, humanised, minus, number, p_text, unit_of, word
 
 Evidence = Mapping[str, Any]
 GLOSSARY_SECTIONS = ("verdict", "strength", "term", "state")
@@ -169,7 +169,39 @@ def tables(evidence: Evidence) -> Iterator[Block]:
             )
         else:
             yield Missing(text="No comparison was declared.")
+        yield from _largest_gaps(output, shown)
         yield from mitigation([output])
+
+
+def _largest_gaps(output: Mapping[str, Any], shown: Sequence[str]) -> Iterator[Block]:
+    """Yield the widest gap of each attribute beside what a fair model of this sample shows."""
+    gaps = [g for g in output.get("max_min_gap") or () if g["metric"] in shown]
+    if not gaps:
+        return
+    yield Grid(
+        caption=f"{output_label(output)}: largest minus smallest value over the groups of an "
+        "attribute, beside what a fair model shows by chance in a sample like this",
+        columns=(
+            Column(label="Attribute", share=1.6),
+            Column(label="Measure", share=1.4),
+            Column(label="Gap", align="right"),
+            Column(label="Fair model, median", align="right", share=1.3),
+            Column(label="Fair model, 95 %", align="right", share=1.3),
+            Column(label="p", align="right", share=0.7),
+        ),
+        rows=tuple(
+            cells(
+                " × ".join(map(humanised, str(g["attribute"]).split("×"))),
+                word("metric", g["metric"]),
+                *(
+                    number(g.get(name), unit_of(g["metric"]))
+                    for name in ("gap", "fair_median", "fair_95")
+                ),
+                p_text(g.get("p")),
+            )
+            for g in gaps
+        ),
+    )
 
 
 def terms(evidence: Evidence) -> Iterator[Block]:  # noqa: ARG001 - one signature

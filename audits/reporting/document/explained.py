@@ -149,18 +149,30 @@ def _kept(entry: Mapping[str, Any]) -> str:
 def _badges(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
     """Yield how many maps of each output passed their check."""
     outputs = [o for o in summary.get("outputs") or () if o.get("badges")]
-    if outputs:
-        names = [one["verdict"] for one in outputs[0]["badges"]]
+    yield from badge_grid(
+        f"{model_label(key)}: explanations of single cases by their check",
+        [(humanised(str(o["name"])), o["badges"]) for o in outputs],
+    )
+
+
+def badge_grid(
+    caption: str, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]
+) -> Iterator[Block]:
+    """Yield a table of explanations of single cases by the result of their check.
+
+    Args:
+        caption: Of the table.
+        rows: What each row is of, with its ``badges``.
+    """
+    if rows:
+        names = [one["verdict"] for one in rows[0][1]]
         yield Grid(
-            caption=f"{model_label(key)}: explanations of single cases by their check",
+            caption=caption,
             columns=(
                 Column(label="Output", share=2),
                 *(Column(label=word("check", name), align="right") for name in names),
             ),
-            rows=tuple(
-                cells(humanised(str(o["name"])), *(_kept(one) for one in o["badges"]))
-                for o in outputs
-            ),
+            rows=tuple(cells(of, *(_kept(one) for one in badges)) for of, badges in rows),
         )
 
 

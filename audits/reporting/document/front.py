@@ -224,9 +224,8 @@ def _untold(evidence: Evidence, counts: Mapping[str, int]) -> Iterator[Block]:
 def _margins(evidence: Evidence) -> Iterator[Block]:
     policy, declared = evidence["policy"], evidence["declaration"]
     rows = []
-    for metric in policy.get("audit", {}).get("verdict_metrics", ()):
+    for metric, margin in _margins_used(evidence).items():
         reason = policy.get("reasons", {}).get(f"margin.{metric}") or "not available: none given"
-        margin = policy.get("margin", {}).get(metric)
         rows.append(
             Row(
                 cells=(
@@ -246,6 +245,21 @@ def _margins(evidence: Evidence) -> Iterator[Block]:
         ),
         rows=tuple(rows),
     )
+
+
+def _margins_used(evidence: Evidence) -> dict[str, float | None]:
+    """Return the margin of each measure that was compared; without one, of those declared."""
+    policy = evidence["policy"]
+    declared = policy.get("audit", {}).get("verdict_metrics", ())
+    held = {
+        c["metric"]: c.get("margin")
+        for o in evidence["outputs"]
+        for c in o["comparisons"]
+        if c.get("declared", True)
+    }
+    names = [m for m in declared if m in held] + [m for m in held if m not in declared]
+    margins = policy.get("margin", {})
+    return {m: margins.get(m, held.get(m)) for m in names or declared}
 
 
 def _earlier(evidence: Evidence) -> Iterator[Block]:

@@ -15,9 +15,10 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
+from audits.reporting.document.model_parts import model_key
 from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells, estimate_cell
-from audits.reporting.words import MISSING, estimate_text, humanised, model_label
+from audits.reporting.words import MISSING, estimate_text, humanised
 
 Evidence = Mapping[str, Any]
 
@@ -40,16 +41,12 @@ def inputs(evidence: Evidence) -> Iterator[Block]:
         alike.setdefault(_names(model), []).append(model)
     for names, models in alike.items():
         if len(alike) > 1:
-            yield Heading(text=" and ".join(map(_label, models)))
+            yield Heading(text=" and ".join(map(model_key, models)))
         yield from _without_variables(models)
         if names:
             yield from _declared_bases(models[0])
             yield from _inventory(evidence, models)
     yield from _decisions(evidence)
-
-
-def _label(model: Mapping[str, Any]) -> str:
-    return model_label(_key(model))
 
 
 def _key(model: Mapping[str, Any]) -> str:
@@ -135,7 +132,7 @@ def _strongest(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, A
 
 def _share_label(model: Mapping[str, Any], scans: Mapping[str, Mapping[str, Any]]) -> str:
     what = "Share" if scans[_key(model)].get("inputs") else "Mean |effect|, logits"
-    return f"{what}, {_label(model)}"
+    return f"{what}, {model_key(model)}"
 
 
 def _rank(feature: Mapping[str, Any], scanned: Mapping[str, Any] | None) -> int:

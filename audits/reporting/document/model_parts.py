@@ -140,6 +140,9 @@ def _demographics(evidence: Evidence) -> Iterator[Block]:
         yield Missing(text="The data declare no group.")
         return
     output = max(evidence["outputs"], key=lambda o: o["overall"].get("n") or 0)
+    rates = any("prevalence" in g["metrics"] for g in output["groups"])
+    prevalence = Column(label="Prevalence (95 % interval)", align="right", share=1.8)
+    shown = [prevalence] if rates else []
     rows, before = [], ""
     for group in output["groups"]:
         if len(group["attributes"]) != 1:
@@ -148,15 +151,9 @@ def _demographics(evidence: Evidence) -> Iterator[Block]:
         if name != before:
             rows.append(Row(cells=(Cell(text=humanised(name)),), heading=True))
             before = name
-        rows.append(
-            cells(
-                group_label({name: level}).partition(": ")[2],
-                _shown(group, "n"),
-                _shown(group, "patients"),
-                _shown(group, "positives"),
-                estimate_text(group["metrics"].get("prevalence"), "percent"),
-            )
-        )
+        counts = [_shown(group, n) for n in ("n", "patients", "positives")]
+        rate = [estimate_text(group["metrics"].get("prevalence"), "percent")] if rates else []
+        rows.append(cells(group_label({name: level}).partition(": ")[2], *counts, *rate))
     yield Grid(
         caption=f"Who is in the data: cases with a label for {humanised(output['name'])}",
         columns=(
@@ -164,7 +161,7 @@ def _demographics(evidence: Evidence) -> Iterator[Block]:
             Column(label="Cases", align="right"),
             Column(label="Patients", align="right"),
             Column(label="With the condition", align="right"),
-            Column(label="Prevalence (95 % interval)", align="right", share=1.8),
+            *shown,
         ),
         rows=tuple(rows),
     )

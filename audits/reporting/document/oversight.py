@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audits.reporting.document.blocks import Block, Cell, Column, Grid, Missing, Row, Text
+from audits.reporting.document.explained import badge_grid
 from audits.reporting.document.findings import output_label
 from audits.reporting.document.model_parts import declared
 from audits.reporting.document.signed import signoff_of
@@ -51,33 +52,16 @@ def _workload(evidence: Evidence) -> Iterator[Block]:
 
 def _explanations(explanations: Mapping[str, Any]) -> Iterator[Block]:
     """Yield how many explanations of single cases a person may read at all."""
-    found = [
-        (key, output)
-        for key, summary in explanations.items()
-        if isinstance(summary, Mapping)
-        for output in summary.get("outputs") or ()
-        if output.get("badges")
-    ]
-    if not found:
-        return
-    names = [one["verdict"] for one in found[0][1]["badges"]]
-    yield Grid(
-        caption="Explanations of single cases, by what a person is told of them; one that fails "
-        "its check is shown grey and says so",
-        columns=(
-            Column(label="Output", share=2),
-            *(Column(label=word("check", name), align="right") for name in names),
-        ),
-        rows=tuple(
-            cells(
-                f"{humanised(str(output['name']))}, {model_label(key)}",
-                *(
-                    count(one.get("k"), suppressed=bool(one.get("suppressed")))
-                    for one in output["badges"]
-                ),
-            )
-            for key, output in found
-        ),
+    yield from badge_grid(
+        "Explanations of single cases, by what a person is told of them; one that fails its check "
+        "is shown grey and says so",
+        [
+            (f"{humanised(str(output['name']))}, {model_label(key)}", output["badges"])
+            for key, summary in explanations.items()
+            if isinstance(summary, Mapping)
+            for output in summary.get("outputs") or ()
+            if output.get("badges")
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from audits.reporting.document.blocks import (
@@ -71,41 +72,42 @@ def site_attributes(quality: Mapping[str, Any]) -> list[str]:
 
 def _sites(evidence: Evidence) -> Iterator[Block]:
     names = site_attributes(evidence["data_quality"])
-    rows = [
-        (output, one)
+    spread = {
+        (output_label(output), one["attribute"], one["metric"]): one
         for output in evidence["outputs"]
         for one in output.get("heterogeneity") or ()
         if one["attribute"] in names and one["metric"] in SHOWN_MEASURES
-    ]
+    }
     yield Heading(text="Between sites")
-    if not rows:
+    if not spread:
         yield Missing(text="No attribute is declared to be a site, or the run has a single one.")
         return
+    shown = [m for m in SHOWN_MEASURES if any(metric == m for _, _, metric in spread)]
     yield Grid(
-        caption="How far measures differ between sites (section 7 shows each site; τ²: variance "
-        "of the true values between sites)",
+        caption="How far measures differ between sites: variance of the true values (τ², 95 % "
+        "interval) and p of no difference; section 7 shows each site",
         columns=(
-            Column(label="Output", share=2),
-            Column(label="Site", share=0.9),
-            Column(label="Measure", share=1.3),
-            Column(label="τ² (95 % interval)", align="right", share=1.5),
-            Column(label="p", align="right", share=0.7),
+            Column(label="Output", share=1.6),
+            Column(label="Site", share=0.8),
+            *(Column(label=word("metric", m), align="right", share=1.4) for m in shown),
         ),
         rows=tuple(
             Row(
                 cells=(
-                    *cells(
-                        output_label(output),
-                        humanised(one["attribute"]),
-                        word("metric", one["metric"]),
-                    ).cells,
-                    estimate_cell(one.get("tau2"), ""),
-                    Cell(text=p_text(one.get("p"))),
+                    *cells(of, humanised(attribute)).cells,
+                    *(_spread_cell(spread.get((of, attribute, m))) for m in shown),
                 )
             )
-            for output, one in rows
+            for of, attribute in dict.fromkeys((of, a) for of, a, _ in spread)
         ),
     )
+
+
+def _spread_cell(one: Mapping[str, Any] | None) -> Cell:
+    if one is None:
+        return Cell(text="–", tone="muted")
+    cell = estimate_cell(one.get("tau2"), "")
+    return replace(cell, note=f"{cell.note}; p {p_text(one.get('p'))}") if cell.note else cell
 
 
 def _changed(shortcuts: Mapping[str, Any]) -> Iterator[Block]:
