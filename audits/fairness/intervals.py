@@ -74,6 +74,8 @@ def katz_ratio(
 ) -> tuple[FloatArray, ...]:
     """Return the ratio of two proportions with Katz log limits; a zero count gains one half.
 
+    Half a case moves the limits of a ratio of 0 above it: its lower limit is 0 then.
+
     Returns:
         Ratio, lower and upper limit; NaN where both counts are 0 or a denominator is.
     """
@@ -87,7 +89,7 @@ def katz_ratio(
         first, second = np.maximum((1 - a / m1) / a, 0), np.maximum((1 - b / m2) / b, 0)
         half = c * np.sqrt(first + second - 2 * correlation * np.sqrt(first * second))
     undefined = np.isnan(ratio) | (n1 == 0) | (n2 == 0)
-    low, high = np.exp(centre - half), np.exp(centre + half)
+    low, high = np.where(k1 == 0, 0.0, np.exp(centre - half)), np.exp(centre + half)
     return tuple(np.where(undefined, np.nan, item) for item in (ratio, low, high))
 
 

@@ -244,7 +244,9 @@ def _ratio(draft: Draft) -> Estimate | None:
         return None
     value, low, high = (_finite(item) for item in draft.contrast.ratio[:, draft.index])
     if value is None:
-        return Estimate.undefined("undefined: nothing over nothing", n=draft.rows, method="katz")
+        nothing = not draft.contrast.first[draft.index] > 0
+        why = "nothing over nothing" if nothing else "the reference's rate is 0"
+        return Estimate.undefined(f"undefined: {why}", n=draft.rows, method="katz")
     varies = low is not None and high is not None and low < high
     return Estimate(
         value=value,
