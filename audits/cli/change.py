@@ -43,6 +43,9 @@ def print_change(run: Run) -> None:
         words = ", ".join(f"{said[name]} {name.replace('_', ' ')}" for name in order)
         click.echo(f"  verdicts: {words}")
     _print_drift(comparison.get("explanation_drift"))
+    for finding in run.evidence.get("findings", []):
+        if finding["where"] == "comparison":
+            click.echo(f"Note: {finding['message']}")
     click.echo(f"\nWrote {run.path} (run {run.id}, release {run.evidence['release']}).")
 
 

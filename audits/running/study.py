@@ -355,6 +355,8 @@ def _plan(
         )
     for manifest in manifests:
         check_task(manifest.output.task, str(manifest.folder))
+    if options["compare"]:
+        _refuse_other_task(manifests, earlier)
     declared = load_policy(policy, groups=tuple(opened.groups))
     key = content_key(
         kind="study",
@@ -373,6 +375,20 @@ def _plan(
         base=earlier,
         findings=(*opened.findings, *study_weights(opened)[1], *declared.findings),
     )
+
+
+def _refuse_other_task(manifests: Sequence[Manifest], base: BaseRun | None) -> None:
+    """Refuse versions of two tasks before either is scored; spellings of a binary one are alike."""
+    tasks = [m.output.task for m in manifests]
+    if base is not None:
+        held = next(one for one in base.run.exact["outputs"] if one["model"] == base.key)
+        tasks = [str(held["task"]), *tasks]
+    first, second = tasks[0], tasks[-1]
+    if first != second and not {first, second} <= set(BINARY_TASKS):
+        raise AuditError(
+            f"{manifests[-1].folder}: the base's task is {first} and the candidate's {second}, so "
+            "their scores mean different things; compare versions of one task."
+        )
 
 
 def _refuse_doubles(manifests: Sequence[Manifest]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from audits.cohorts import Attribute, Study
 from audits.cohorts.tables import as_numbers
 from audits.cohorts.task_columns import TaskNames, read_task_columns, read_weights
+from audits.errors import StudyError
 from audits.fairness import ScoredOutput
 from audits.fairness.regions.measures import CaseMeasures
 from audits.fairness.stays.alarms import Stays
@@ -58,7 +59,12 @@ def study_survival(
     """
     said, label = study.spec.labels[name], study.labels[name]
     where = study.spec.cases.table
-    time = as_numbers(study.cases[said.time], where=where, name=str(said.time), need="is a time")[
+    if said.time is None:
+        raise StudyError(
+            f"{study.folder / 'study.toml'}: the label {name!r} has no time, and a survival model "
+            f"is judged by when its event came; name the column of the time in [labels.{name}]."
+        )
+    time = as_numbers(study.cases[said.time], where=where, name=said.time, need="is a time")[
         rows
     ]
     values, probabilities = survival_scores(score, space)
