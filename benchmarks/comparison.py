@@ -115,7 +115,8 @@ def time_threshold() -> None:
     print(f"threshold moved, {ROWS:,} rows, 66 groups {'':17} {statistics.median(spent):.3f} s CPU")
 
 
-FINDINGS = ("Effusion", "Infiltration", "Atelectasis")
+FINDINGS = ("Effusion", "Infiltration", "Atelectasis", "Cardiomegaly", "Mass", "Nodule")
+JUDGED = ("tpr", "fpr", "ppv", "npv", "accuracy", "auroc", "oe_ratio")
 
 
 def swapped(runs: int, findings: Sequence[str] = FINDINGS) -> None:
@@ -124,9 +125,7 @@ def swapped(runs: int, findings: Sequence[str] = FINDINGS) -> None:
     if table is None:
         print("null: real data is not here (../shared/data)")
         return
-    policy = load_policy(
-        {"audit": {"groups": ["sex", "view"], "verdict_metrics": ["tpr", "fpr", "auroc"]}}
-    )
+    policy = load_policy({"audit": {"groups": ["sex", "view"], "verdict_metrics": list(JUDGED)}})
     groups = []
     for name in ("sex", "view"):
         codes, levels = pd.factorize(table[name], sort=True)
@@ -160,7 +159,8 @@ def swapped(runs: int, findings: Sequence[str] = FINDINGS) -> None:
         print(
             f"null, {finding:13} {runs:,} swaps of {len(table):,} images of "
             f"{patients.max() + 1:,} patients: {raised} with any q ≤ .05, {judged} with any better "
-            f"or worse   limit {int(binom.ppf(0.99, runs, 0.05))}"
+            f"or worse   limit {int(binom.ppf(0.99, runs, 0.05))}",
+            flush=True,
         )
 
 

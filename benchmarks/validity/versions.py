@@ -5,6 +5,8 @@ of the gate's rule is wrong; it may happen in at most 5 % of cohorts, in each gr
 counts of every group equal those of a loop over its cases.
 
     python -m benchmarks.validity.versions --runs 2000
+
+Every cohort has its own random stream; the same command takes up what was counted before.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ BASE_TPR, BASE_AUROC = 0.80, 0.85
 SHARES = (0.30, 0.22, 0.16, 0.12, 0.09, 0.06, 0.05)
 """Shares of the groups: from some 600 to some 100 positives in 6,000 rows."""
 ICC, SAME = 0.3, 0.8
+PORTION = 20
 
 
 def policy() -> Policy:
@@ -88,68 +91,77 @@ def cohort(
     return made[0], made[1]
 
 
-def count(runs: int, rows: int, per_patient: int, seed: int) -> dict[str, Any]:
-    """Count wrong passes of every group and metric, and groups whose flips are not exact."""
-    rng = np.random.default_rng([seed, rows, per_patient])
+def count(told: dict[str, Any], portion: int, seed: int) -> None:
+    """Add a portion of cohorts: wrong passes by group and metric, groups with other flips."""
     declared = policy()
-    granted: dict[tuple[str, str], int] = {}
-    wrong_flips = 0
-    for _ in range(runs):
+    rows, per_patient, first = told["rows"], told["per_patient"], told["runs"]
+    granted: dict[str, int] = told["wrongly_granted"]
+    for at in range(first, first + portion):
+        rng = np.random.default_rng([seed, rows, per_patient, at])
         pair = cohort(rng, rows, per_patient)
         # The versions' own estimates are not in question, so none are made.
         known = {"model": None, "name": "y", "overall": {"n": rows, "metrics": {}}, "groups": []}
         found = compare_outputs([pair], declared, base="a", candidate="b", audited=[known])
         comparison = found.to_dict()
-        wrong_flips += sum(not exact(pair, one) for one in comparison["outputs"][0]["groups"])
+        told["groups_with_wrong_flips"] += inexact(pair, comparison["outputs"][0]["groups"])
         for one in run_gate({"outputs": [], "comparison": comparison}, declared).results:
             for judgement in one.judgements:
-                key = (one.rule.metric, judgement.subject)
+                key = f"{one.rule.metric}, {judgement.subject}"
                 granted[key] = granted.get(key, 0) + (judgement.outcome == "pass")
-    return {
-        "rows": rows,
-        "per_patient": per_patient,
-        "runs": runs,
-        "limit_per_group": int(binom.ppf(0.99, runs, 0.05)),
-        "limit_all_groups": int(binom.ppf(1 - 0.01 / len(granted), runs, 0.05)),
-        "wrongly_granted": {f"{metric}, {who}": k for (metric, who), k in sorted(granted.items())},
-        "groups_with_wrong_flips": wrong_flips,
-    }
+    runs = told["runs"] = first + portion
+    told["limit_per_group"] = int(binom.ppf(0.99, runs, 0.05))
+    told["limit_all_groups"] = int(binom.ppf(1 - 0.01 / len(granted), runs, 0.05))
 
 
-def exact(pair: tuple[ScoredOutput, ScoredOutput], entry: dict[str, Any]) -> bool:
-    """Return whether the flips of a group are those of a loop over its cases."""
+def inexact(pair: tuple[ScoredOutput, ScoredOutput], groups: list[dict[str, Any]]) -> int:
+    """Return how many groups' flips are not those of a loop over the cases."""
     base, candidate = pair
     (attribute,) = base.attributes
-    level = entry["attributes"].get("group")
-    worse = better = missed = 0
+    counted = {level: [0, 0, 0] for level in (None, *attribute.levels)}
     for at in range(len(base.y)):
-        if level is not None and attribute.levels[attribute.codes[at]] != level:
-            continue
         truth = base.y[at] == 1
         before = (base.score[at] >= base.threshold) == truth
         after = (candidate.score[at] >= candidate.threshold) == truth
-        worse += bool(before and not after)
-        better += bool(after and not before)
-        missed += bool(before and not after and truth)
-    told = entry["negative_flips"]
-    return (worse, missed, better) == (
-        told["k"],
-        told["missed_positives"],
-        entry["positive_flips"]["k"],
-    )
+        for level in (None, attribute.levels[attribute.codes[at]]):
+            counted[level][0] += bool(before and not after)
+            counted[level][1] += bool(before and not after and truth)
+            counted[level][2] += bool(after and not before)
+    told = [
+        (
+            counted[group["attributes"].get("group")],
+            [
+                group["negative_flips"]["k"],
+                group["negative_flips"]["missed_positives"],
+                group["positive_flips"]["k"],
+            ],
+        )
+        for group in groups
+    ]
+    return sum(mine != theirs for mine, theirs in told)
+
+
+def held(seed: int) -> list[dict[str, Any]]:
+    """Return what earlier portions of this seed counted, or the settings with nothing counted."""
+    if RESULTS.exists():
+        known: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))
+        if all(one.get("seed") == seed for one in known):
+            return known
+    empty = {"seed": seed, "runs": 0, "groups_with_wrong_flips": 0}
+    return [{**empty, "rows": 6_000, "per_patient": many, "wrongly_granted": {}} for many in (1, 4)]
 
 
 def main() -> None:
-    """Count every setting and write the results."""
+    """Count every setting in portions that add up, and write the results after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=20261121)
     arguments = parser.parse_args()
-    found = []
-    for rows, per_patient in ((6_000, 1), (6_000, 4)):
-        found.append(count(arguments.runs, rows, per_patient, arguments.seed))
-        print(json.dumps(found[-1], indent=1), flush=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = held(arguments.seed)
+    while any(one["runs"] < arguments.runs for one in found):
+        for one in found:
+            count(one, min(PORTION, arguments.runs - one["runs"]), arguments.seed)
+        RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1, sort_keys=True))
 
 
 if __name__ == "__main__":

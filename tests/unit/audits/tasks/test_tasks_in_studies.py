@@ -112,3 +112,35 @@ def test_a_study_that_cannot_be_meant_is_one_sentence(folders, tmp_path, section
     )
     with pytest.raises(PackageError, match=words):
         run_study_audit(study, [model], out=tmp_path / "run", store=tmp_path / "store")
+
+
+def test_versions_of_a_survival_model_are_compared_from_a_run_as_from_its_model(folders, tmp_path):
+    frame = follow_up().assign(alive=lambda f: 1 - f["risk"])
+    asked = {"output": "died", "task": "survival", "sections": SURVIVAL, "space": "survival"}
+    study, model = folders(frame, score="alive", **asked)
+    model.rename(tmp_path / "base")
+    rng = np.random.default_rng(3)
+    other = np.clip(frame["alive"] + 0.2 * rng.normal(size=len(frame)), 0, 1)
+    study.rename(tmp_path / "kept")
+    _, candidate = folders(frame.assign(alive=other), score="alive", **asked)
+    (tmp_path / "study").rename(tmp_path / "other")
+    (tmp_path / "kept").rename(tmp_path / "study")
+    manifest = candidate / "model.toml"
+    text = manifest.read_text(encoding="utf-8").replace('version = "1"', 'version = "2"')
+    manifest.write_text(text, encoding="utf-8")
+    shared = {"store": tmp_path / "store", "explain_cases": 0, "why": False}
+    first = run_study_audit(study, [tmp_path / "base"], out=tmp_path / "first", **shared)
+    found = [
+        run_study_audit(study, models, out=tmp_path / name, compare=True, base_run=base, **shared)
+        for name, models, base in (
+            ("a", [tmp_path / "base", candidate], None),
+            ("b", [candidate], first.path),
+        )
+    ]
+    ours, theirs = (run.evidence["comparison"]["outputs"][0] for run in found)
+    assert ours["groups"] == theirs["groups"]
+    auc = ours["groups"][0]["metrics"]["auc_t"]
+    assert auc["delta"]["value"] == pytest.approx(
+        auc["candidate"]["value"] - auc["base"]["value"], abs=1e-12
+    )
+    assert auc["verdict"] in {"worse", "inconclusive"}
