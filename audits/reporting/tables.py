@@ -52,11 +52,12 @@ class Table:
         return stream.getvalue()
 
 
-def evidence_tables(evidence: Mapping[str, Any]) -> tuple[Table, ...]:
+def evidence_tables(evidence: Mapping[str, Any], *, estimates: bool = True) -> tuple[Table, ...]:
     """Return the tables of a run: groups, comparisons, skipped cases, then all that it has.
 
     Args:
         evidence: ``evidence.json`` at any release.
+        estimates: Whether the table of all estimates is among them.
     """
     outputs = evidence["outputs"]
     return (
@@ -86,18 +87,18 @@ def evidence_tables(evidence: Mapping[str, Any]) -> tuple[Table, ...]:
             columns=("case", "reason", "n", "suppressed"),
             rows=tuple(dict(s) for s in evidence["skipped"]),
         ),
-        *_further(evidence),
+        *_further(evidence, estimates=estimates),
     )
 
 
-def _further(evidence: Mapping[str, Any]) -> Iterator[Table]:
+def _further(evidence: Mapping[str, Any], *, estimates: bool) -> Iterator[Table]:
     """Yield the tables of all other sections that the run has, and that of all estimates."""
     ordered = in_order({k: v for k, v in evidence.items() if k != "signoff"})
     for source in SOURCES:
         rows = tuple(source_rows(ordered, source))
         if rows:
             yield Table(name=source.name, columns=source.columns, rows=rows)
-    rows = tuple(estimate_rows(ordered))
+    rows = tuple(estimate_rows(ordered)) if estimates else ()
     if rows:
         yield Table(name=ALL_ESTIMATES, columns=ESTIMATES, rows=rows)
 

@@ -16,7 +16,7 @@ from audits.reporting.document import Document, build_document
 from audits.reporting.document.blocks import Block, Figure
 from audits.reporting.figures import chart_svg
 from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
-from audits.reporting.tables import ALL_ESTIMATES, evidence_tables
+from audits.reporting.tables import evidence_tables
 from audits.storage.canonical import canonical_json
 
 
@@ -115,8 +115,8 @@ def _attachments(evidence: Mapping[str, Any], filing: Filing) -> list[dict[str, 
             "relationship": "data",
             "description": f"The table “{table.name}” of the run.",
         }
-        for table in evidence_tables(with_signoff(evidence, filing))
-        if table.name != ALL_ESTIMATES  # evidence.json holds them, and they double the file
+        # Without the table of all estimates: evidence.json holds them, and it doubles the file.
+        for table in evidence_tables(with_signoff(evidence, filing), estimates=False)
     ]
     return found
 
