@@ -31,7 +31,7 @@ MOST_PLAYERS = 500
 """More variables than this are explained by groups."""
 
 OPENED = 8
-WIDE_STOP = Stop(relative=0.05, absolute=0.02, min_cycles=2, max_cycles=10, seconds=20.0)
+WIDE_STOP = Stop(relative=0.05, absolute=0.02, min_cycles=3, max_cycles=10, seconds=20.0)
 GROUPS = (
     "Interventional Shapley value of each group of clinical variables in {output}, in {unit}, "
     "against the background cohort; inside the {opened} largest groups, Owen values of their "

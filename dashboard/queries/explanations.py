@@ -20,6 +20,7 @@ from dashboard.settings import read_settings
 
 if TYPE_CHECKING:
     from audits.cohorts import Study, StudyImage
+    from audits.explanations.backgrounds import Background
     from model_adapters import ModelAdapter
     from model_adapters.base import Feature
 
@@ -88,6 +89,20 @@ def opened_model(folder: str, weights_sha256: str) -> ModelAdapter:
     from model_adapters import load_adapter
 
     return load_adapter(folder)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _everybody(
+    folder: str, weights_sha256: str, study_sha256: str, seed: int, _study: Study
+) -> Background | None:
+    """Return the background that all cases of a model share; None where it has no variables."""
+    del study_sha256
+    from audits.explanations.backgrounds import audit_background
+
+    adapter = opened_model(folder, weights_sha256)
+    if not {field.modality for field in adapter.inputs} & {"table", "sequence"}:
+        return None
+    return audit_background(_study, adapter, seed=seed)
 
 
 def run_study(ref: RunRef) -> Study | None:
@@ -346,7 +361,9 @@ def _compute(wanted: Wanted, folder: Path) -> None:
         output=wanted.output,
         region=wanted.region or None,
         seed=seed,
-        background=None if wanted.cohort == EVERYBODY else wanted.cohort,
+        background=_everybody(place, weights[model], study.sha256, seed, study)
+        if wanted.cohort == EVERYBODY
+        else wanted.cohort,
     )
     explained.save(folder)
 

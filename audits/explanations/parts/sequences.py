@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from model_adapters.base import Feature, Field
 
 LOOKED_INTO = 3
-STOP = Stop(relative=0.05, absolute=0.02, min_cycles=6, max_cycles=12, seconds=8.0)
+STOP = Stop(relative=0.05, absolute=0.02, min_cycles=3, max_cycles=12, seconds=8.0)
 ESTIMAND = (
     "Interventional Shapley value of each variable in {output}, in {unit}, against the background "
     "cohort, shared out over windows of time by the Owen value: what a window leaves out is filled "

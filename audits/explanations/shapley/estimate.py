@@ -29,7 +29,7 @@ class Stop:
         absolute: Share of the standard deviation of the background's scores.
         min_cycles: Cycles before a row may stop; three give a usable standard error.
         max_cycles: Cycles after which the rest is reported with the error it has.
-        seconds: Time after which no new cycle starts, once two are done.
+        seconds: Time after which no new cycle starts, once three are done.
     """
 
     relative: float = 0.03
