@@ -7,7 +7,9 @@ import shutil
 
 import pytest
 
+from dashboard import identity
 from dashboard.evidence import find_output, group_entry
+from dashboard.identity import Person
 from dashboard.queries.runs import evidence, run_ref
 from dashboard.queries.thresholds import explored
 
@@ -229,3 +231,59 @@ def test_two_runs_of_the_same_minute_are_told_apart(open_app, tmp_path, run_fixt
         healthy(app)
         assert run in texts(app)
         assert len(set(app.selectbox("run").options)) == 2
+
+
+@pytest.mark.parametrize("page", RUN_PAGES)
+def test_a_page_over_a_model_that_does_not_load_keeps_standing(open_app, own_run, page):
+    for version in ("1.0", "2.0"):
+        folder = own_run / "models" / f"toy@{version}"
+        folder.mkdir(parents=True)
+        (folder / "model.toml").write_text(
+            f'[model]\nid = "toy"\nversion = "{version}"\ntask = "multilabel"\n'
+            'outputs = ["nodule", "sepsis"]\nspace = "logit"\n[weights]\nformat = "safetensors"\n'
+            f'file = "gone.safetensors"\nsha256 = "{"0" * 64}"\n',
+            encoding="utf-8",
+        )
+    app = open_app(own_run / "store", page, case="c-007", output="nodule")
+    healthy(app)
+    assert len(app.title) == 1
+    if page == "case_review":
+        assert "cannot be explained here" in "\n".join(
+            f"{e.value} {getattr(e.proto, 'title', '')}" for e in app.error
+        )
+        assert "Case c-007" in texts(app)
+    else:
+        assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_person_without_a_role_sees_about_and_nothing_else(
+    open_app, shared_run, monkeypatch, page
+):
+    nobody = Person(name="guest", roles=(), signed_in=True)
+    monkeypatch.setattr(identity, "current", lambda: nobody)
+    app = open_app(shared_run / "store", page)
+    healthy(app)
+    assert ("Denied" in texts(app)) is (page != "about")
+    assert "toy_study" not in texts(app)
+    assert "run-a" not in texts(app)
+
+
+def test_addresses_and_logs_name_cases_by_id_and_hold_no_value(open_app, shared_run, caplog):
+    app = open_app(shared_run / "store", "case_review", case="c-000", output="sepsis")
+    for section in ("own_groups", "what_if", "similar", "opinion"):
+        app.query_params["section"] = section
+        app.run()
+        healthy(app)
+    assert set(app.query_params) <= {*STATE_KEYS}
+    address = " ".join(str(value) for value in app.query_params.values())
+    shown = [column for column in ("F", "M", "<40", "40-<60", ">=60") if column in address.split()]
+    assert not shown
+    assert "c-000" not in caplog.text
+    assert "Lactate" not in caplog.text
+
+
+STATE_KEYS = (
+    *("run", "model", "output", "case", "metric", "base", "candidate", "section", "show", "group"),
+    *("cohort", "beside"),
+)

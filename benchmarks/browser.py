@@ -1,0 +1,266 @@
+"""What a person waits for in a browser: pages, cases, the threshold, and ten people at once.
+
+Medians and 95th percentiles over twenty of each in headless chromium, over the runs of both sample
+studies, and over a table of a million cases for the threshold.
+
+    python -m benchmarks.browser --store DIR --run RUN --run RUN [--large RUN]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.dashboard import audit, make_table
+from benchmarks.product import PAGES, free_port, settle, switch, told, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+REPEATS = 20
+READERS = 10
+EVERY = 5.0
+"""Seconds between two actions of one reader."""
+LIMIT = 180_000
+
+
+@dataclass(kw_only=True)
+class Served:
+    """A served app: its address and its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    waits: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> float:
+        """Return the resident memory of the server in MB."""
+        text = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        return int(text.split()[1]) * resource.getpagesize() / 1e6
+
+    @property
+    def cpu(self) -> float:
+        """Return the CPU seconds of the server so far."""
+        held = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").split()
+        return (int(held[13]) + int(held[14])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def serving(store: Path, runs: Sequence[Path]) -> Iterator[Served]:
+    """Serve the app over a store and runs while the block runs."""
+    port = free_port()
+    named = [part for run in runs for part in ("--run", str(run))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dashboard", "--port", str(port), "--store", str(store), *named],
+        env={**os.environ, "DISPLAY": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield Served(url=f"http://127.0.0.1:{port}", process=process)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def opened(browser: Browser, url: str) -> Page:
+    """Open an address in a browser profile of its own and wait until it is complete."""
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    page.set_default_timeout(LIMIT)
+    page.goto(url)
+    page.get_by_role("heading", level=1).wait_for()
+    settle(page)
+    return page
+
+
+def first_pages(browser: Browser, app: Served) -> None:
+    """Open the first page in new profiles, then again in a profile that has the app cached."""
+    cold, warm = [], []
+    page = opened(browser, app.url)
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        opened(browser, app.url).context.close()
+        cold.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        page.goto(app.url)
+        page.get_by_role("heading", level=1).wait_for()
+        settle(page)
+        warm.append(time.perf_counter() - start)
+    page.context.close()
+    told("first page, cold browser cache", cold, 3)
+    told("first page, warm browser cache", warm, 2)
+
+
+def page_switches(browser: Browser, app: Served) -> None:
+    """Go from page to page through the navigation."""
+    page = opened(browser, app.url)
+    waits: dict[str, list[float]] = {name: [] for name in PAGES}
+    for at in range(REPEATS + 1):
+        for name in PAGES:
+            seconds = switch(page, name)
+            if at:  # the first visit loads the page's code
+                waits[name].append(seconds)
+    page.context.close()
+    for name, seconds in waits.items():
+        told(f"switch to {name}", seconds, 0.5)
+    told("switch to any page", [s for held in waits.values() for s in held], 0.5)
+
+
+def cases(browser: Browser, app: Served, run: Path) -> None:
+    """Open explained cases by their id, twice: the second time everything is cached."""
+    import json
+
+    evidence = json.loads((run / "evidence.json").read_bytes())
+    folder = next((run / "internal" / "explanations").iterdir())
+    ids = sorted(path.name for path in folder.iterdir())[:REPEATS]
+    model = evidence["models"][0]
+    address = f"{app.url}/case?run={evidence['run']['id']}&model={model['id']}%40{model['version']}"
+    page = opened(browser, f"{address}&case={ids[-1]}")
+    for name, goal in (("from the run", 2.0), ("cached", 0.5)):
+        waits = []
+        for case in ids:
+            start = time.perf_counter()
+            box = page.get_by_label("Case id")
+            box.fill(case)
+            box.press("Enter")
+            page.get_by_role("heading", name=f"Case {case}", exact=True).wait_for()
+            settle(page)
+            waits.append(time.perf_counter() - start)
+        told(f"case to case, {name}: {evidence['study']['name']}", waits, goal)
+    page.context.close()
+
+
+def threshold(browser: Browser, app: Served) -> None:
+    """Move the slider of the threshold by the keyboard, until the new table stands."""
+    page = opened(browser, f"{app.url}/bias?section=threshold")
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    waits = []
+    for at in range(REPEATS + 1):
+        start = time.perf_counter()
+        page.keyboard.press("ArrowRight")
+        page.get_by_role("button", name=f"Declare {0.3 + 0.005 * (at + 1):.3f}").wait_for()
+        settle(page)
+        if at:
+            waits.append(time.perf_counter() - start)
+    page.context.close()
+    told("threshold slider to table, 1,000,000 rows", waits, 0.3)
+
+
+def readers(app: Served, count: int, actions: int) -> list[float]:
+    """Let some readers act every five seconds, each in a browser of its own; return their waits."""
+    waits: list[float] = []
+    lock, ready = threading.Lock(), threading.Barrier(count)
+
+    def read(number: int) -> None:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as play:
+            browser = play.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            )
+            page = opened(browser, app.url)
+            ready.wait(timeout=300)
+            time.sleep(number * EVERY / count)  # people do not click in step
+            for name in itertools.islice(itertools.cycle(PAGES), actions):
+                start = time.perf_counter()
+                seconds = switch(page, name)
+                with lock:
+                    waits.append(seconds)
+                time.sleep(max(EVERY - (time.perf_counter() - start), 0.0))
+            browser.close()
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return waits
+
+
+def reruns(browser: Browser, app: Served, times: int) -> None:
+    """Switch pages many times in one session and print how the server's memory moves."""
+    page = opened(browser, app.url)
+    for name in PAGES:
+        switch(page, name)
+    marks, cpu = [], app.cpu
+    for at, name in enumerate(itertools.islice(itertools.cycle(PAGES), times)):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.get_by_role("heading", level=1, name=name).wait_for()
+        settle(page)
+        if at + 1 in {times // 5, times}:
+            marks.append(app.memory)
+    page.context.close()
+    print(
+        f"{times} page switches: server {(app.cpu - cpu) / times:.3f} CPU s each; memory "
+        f"{marks[0]:.0f} MB after a fifth, {marks[-1]:.0f} MB at the end"
+    )
+
+
+def main() -> None:
+    """Print every figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, required=True, help="store to serve")
+    parser.add_argument("--run", type=Path, action="append", required=True, help="audited samples")
+    parser.add_argument("--large", type=Path, help="run of a million rows; else one is made")
+    parser.add_argument("--reruns", type=int, default=500)
+    parser.add_argument("--only", action="append", help="first, switch, case, slider, ten, reruns")
+    arguments = parser.parse_args()
+    wanted = set(arguments.only or ("first", "switch", "case", "slider", "ten", "reruns"))
+    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with serving(arguments.store, arguments.run) as app:
+        _sample_figures(app, arguments, wanted)
+        if "ten" in wanted:
+            alone = readers(app, 1, REPEATS)
+            told("one reader, an action every 5 s", alone, None)
+            told("ten readers, an action every 5 s each", readers(app, READERS, 6), None)
+    if "slider" in wanted:
+        _large(arguments.large)
+
+
+def _sample_figures(app: Served, arguments: argparse.Namespace, wanted: set[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        if "first" in wanted:
+            first_pages(browser, app)
+        if "switch" in wanted:
+            page_switches(browser, app)
+        for run in arguments.run if "case" in wanted else ():
+            cases(browser, app, run)
+        if "reruns" in wanted:
+            reruns(browser, app, arguments.reruns)
+        browser.close()
+
+
+def _large(run: Path | None) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
+        folder = Path(name)
+        if run is None:
+            run = folder / "run"
+            make_table(folder / "table.parquet", 1_000_000)
+            audit(folder / "table.parquet", run, folder / "store")
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        with serving(folder / "store", [run]) as app:
+            threshold(browser, app)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
