@@ -15,6 +15,7 @@ MODULES = (
     "benchmarks.reports",
     "benchmarks.product",
     "benchmarks.dashboard",
+    "benchmarks.browser",
 )
 
 

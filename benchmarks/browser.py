@@ -3,7 +3,7 @@
 Medians and 95th percentiles over twenty of each in headless chromium, over the runs of both sample
 studies, and over a table of a million cases for the threshold.
 
-    python -m benchmarks.browser --store DIR --run RUN --run RUN [--large RUN]
+    python -m benchmarks.browser [--run RUN --run RUN] [--large RUN]
 """
 
 from __future__ import annotations
@@ -19,12 +19,21 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.dashboard import audit, make_table
-from benchmarks.product import PAGES, free_port, settle, switch, told, wait_for
+from benchmarks.product import (
+    PAGES,
+    STUDIES,
+    audit_command,
+    free_port,
+    settle,
+    switch,
+    told,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -42,7 +51,6 @@ class Served:
 
     url: str
     process: subprocess.Popen[bytes]
-    waits: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def memory(self) -> float:
@@ -213,25 +221,30 @@ def reruns(browser: Browser, app: Served, times: int) -> None:
 def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", type=Path, required=True, help="store to serve")
-    parser.add_argument("--run", type=Path, action="append", required=True, help="audited samples")
+    parser.add_argument("--run", type=Path, action="append", help="audited samples; else made")
     parser.add_argument("--large", type=Path, help="run of a million rows; else one is made")
     parser.add_argument("--reruns", type=int, default=500)
     parser.add_argument("--only", action="append", help="first, switch, case, slider, ten, reruns")
     arguments = parser.parse_args()
     wanted = set(arguments.only or ("first", "switch", "case", "slider", "ten", "reruns"))
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with serving(arguments.store, arguments.run) as app:
-        _sample_figures(app, arguments, wanted)
-        if "ten" in wanted:
-            alone = readers(app, 1, REPEATS)
-            told("one reader, an action every 5 s", alone, None)
-            told("ten readers, an action every 5 s each", readers(app, READERS, 6), None)
+    if wanted != {"slider"}:
+        with tempfile.TemporaryDirectory() as name:
+            store = Path(name) / "store"
+            runs = arguments.run or [_audited(study, Path(name), store) for study in STUDIES]
+            with serving(store, runs) as app:
+                _sample_figures(app, runs, wanted, arguments.reruns)
     if "slider" in wanted:
         _large(arguments.large)
 
 
-def _sample_figures(app: Served, arguments: argparse.Namespace, wanted: set[str]) -> None:
+def _audited(study: str, folder: Path, store: Path) -> Path:
+    out = folder / study
+    subprocess.run(audit_command(study, out, store), check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def _sample_figures(app: Served, runs: Sequence[Path], wanted: set[str], times: int) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
@@ -240,11 +253,14 @@ def _sample_figures(app: Served, arguments: argparse.Namespace, wanted: set[str]
             first_pages(browser, app)
         if "switch" in wanted:
             page_switches(browser, app)
-        for run in arguments.run if "case" in wanted else ():
+        for run in runs if "case" in wanted else ():
             cases(browser, app, run)
         if "reruns" in wanted:
-            reruns(browser, app, arguments.reruns)
+            reruns(browser, app, times)
         browser.close()
+    if "ten" in wanted:
+        told("one reader, an action every 5 s", readers(app, 1, REPEATS), None)
+        told("ten readers, an action every 5 s each", readers(app, READERS, 6), None)
 
 
 def _large(run: Path | None) -> None:
