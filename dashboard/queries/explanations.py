@@ -108,7 +108,18 @@ def _everybody(
 def run_study(ref: RunRef) -> Study | None:
     """Return the run's study, or None where its folder is gone."""
     folder = study_folder(ref)
-    return opened_study(folder, load_run(ref).evidence["study"]["sha256"]) if folder else None
+    if folder is None:
+        return None
+    key = (folder, load_run(ref).evidence["study"]["sha256"])
+    found = opened_study(*key)
+    _whole().add(key)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _whole() -> set[tuple[str, str]]:
+    """Return the studies that were opened as a whole: no row of them is read again."""
+    return set()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -139,7 +150,7 @@ def case_study(ref: RunRef, case: str | None) -> Study | None:
     if folder is None:
         return None
     sha256 = load_run(ref).evidence["study"]["sha256"]
-    if _is_peekable(folder, sha256):
+    if (folder, sha256) not in _whole() and _is_peekable(folder, sha256):
         return _peeked(folder, sha256, case)
     return opened_study(folder, sha256)
 
