@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -123,7 +123,8 @@ def _measure(index: int, output: ScoredOutput, policy: Policy, seed: int) -> Pen
     def undivided() -> tuple[Measured, list[Finding]]:
         return measure_family(subject, whole), []
 
-    tasks = [undivided, *(partial(split, names, declared=declared) for names, declared in plan)]
+    tasks: list[Callable[[], tuple[Measured, list[Finding]]]] = [undivided]
+    tasks += [partial(split, names, declared=declared) for names, declared in plan]
     (overall, _), *found = side_by_side(tasks, frame.n)
     findings += [finding for _, some in found for finding in some]
     return Pending(

@@ -21,7 +21,7 @@ from audits.fairness.moments import Moments, patient_moments
 from audits.fairness.rates import DENOMINATORS, MIRROR, complement, rate_estimates
 from audits.fairness.ratios import Ratio, Sums, icc_from_sums
 from audits.fairness.side_by_side import side_by_side
-from audits.fairness.types import FloatArray, GroupResult, ScoredOutput
+from audits.fairness.types import FloatArray, GroupResult, IntArray, ScoredOutput
 from audits.policy import Policy, load_policy
 from audits.types import Estimate
 
@@ -61,6 +61,7 @@ class Table:
         labels: One mapping attribute -> level per group.
         scores: Distinct scores, ascending.
         cells: Counts of every group by score.
+        key: Group and rank of each cell as one ascending number, kept because it is long.
         patients: Patients of each group, or None where they are not known.
         moments: How alike a patient's rows are at each threshold; None where none repeats.
         known: Counts of the rows behind ``moments`` where these are a sample, else None.
@@ -69,6 +70,7 @@ class Table:
     labels: tuple[dict[str, str], ...]
     scores: FloatArray
     cells: ScoreCells
+    key: IntArray
     patients: FloatArray | None
     moments: Moments | None
     known: Table | None = None
@@ -91,7 +93,7 @@ class Table:
         """Return true and false positives of each group among scores of at least a rank."""
         cells, distinct = self.cells, max(len(self.scores), 1)
         groups = np.arange(cells.size)
-        place = np.searchsorted(cells.key(distinct), groups * distinct + rank)
+        place = np.searchsorted(self.key, groups * distinct + rank)
         inside = place < len(cells.group)
         safe = np.where(inside, place, 0)
         pos_below = neg_below = np.zeros(cells.size, dtype=np.int64)
@@ -186,10 +188,12 @@ class ThresholdExplorer(TableExplorer):
 
 def table_of(frame: Frame, family: Family) -> Table:
     """Return a family ready for any threshold."""
+    cells = score_cells(frame, family.by_score, family.code, family.size)
     return Table(
         labels=family.labels,
         scores=frame.distinct,
-        cells=score_cells(frame, family.by_score, family.code, family.size),
+        cells=cells,
+        key=cells.key(len(frame.distinct)),
         patients=family.patients if frame.named_patients else None,
         moments=patient_moments(frame, family) if frame.clustered else None,
     )

@@ -60,10 +60,12 @@ def _table(counts: Counts, way: SplitCounts, sample: ScoredOutput, frame: Frame)
     at = [counts.names.index(name) for name in way.names]
     levels = [np.asarray(sample.attributes[i].codes)[frame.keep] for i in at]
     known = table_of(frame, way.family(frame, way.codes(frame.n, levels)))
+    cells, scores = way.cells_of(counts), counts.centres
     return Table(
         labels=way.labels,
-        scores=counts.centres,
-        cells=way.cells_of(counts),
+        scores=scores,
+        cells=cells,
+        key=cells.key(len(scores)),
         patients=None,
         moments=None,
         known=known,

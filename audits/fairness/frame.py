@@ -242,10 +242,10 @@ def _check_lengths(output: ScoredOutput) -> None:
             raise AuditError(
                 f"Output {output.name!r}: {length} {what} for {n} labels; give one per row."
             )
-    if output.weights is not None and output.task not in BINARY_TASKS:
+    if output.weights is not None and output.task == "detection":
         raise AuditError(
-            f"Output {output.name!r}: weights are used for outcomes that are there or not, not for "
-            f"{output.task}; remove them, or audit the cohort as it stands."
+            f"Output {output.name!r}: a detection counts false alarms per image that was read, "
+            "which has no weighted meaning; remove the weights, or audit the cohort as it stands."
         )
 
 

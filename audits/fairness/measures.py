@@ -621,7 +621,7 @@ def _measure_task(subject: Subject, family: Family, reference: int, *, crossed: 
         policy=subject.policy,
         statistics=found,
         verdicts=verdicts_of(subject.frame, subject.policy, found),
-        explored=subject.frame.weight is None,
+        explored=task_of(subject.frame) != "weighted",
     )
     result = measure_task(
         task,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audits.fairness.frame import Frame
 from audits.fairness.statistics.point import Point, undefined
 from audits.fairness.types import IntArray
+from audits.fairness.weighted.mass import kish_size, weights_of
 
 
 def kappa_of(frame: Frame, rows: IntArray) -> Point:
@@ -15,20 +16,21 @@ def kappa_of(frame: Frame, rows: IntArray) -> Point:
     Educ Psychol Meas 1973).
 
     Args:
-        frame: The rows; label and score are grades.
+        frame: The rows with their weights; label and score are grades.
         rows: Which of them.
     """
-    n = len(rows)
-    if n == 0:
+    if len(rows) == 0:
         return undefined(rows, "no cases")
     given, true = frame.score[rows], frame.y[rows]
-    shift = float(given.mean() - true.mean())
-    ours, theirs = given - given.mean(), true - true.mean()
-    spread = float(ours @ ours + theirs @ theirs) / n
+    weight = weights_of(frame)[rows]
+    share = weight / weight.sum()
+    ours, theirs = given - share @ given, true - share @ true
+    shift = float(share @ given - share @ true)
+    spread = float(share @ ours**2 + share @ theirs**2)
     squared = (given - true) ** 2
-    seen, chance = float(squared.mean()), spread + shift**2
+    seen, chance = float(share @ squared), spread + shift**2
     if chance == 0:
         return undefined(rows, "every label and score is the same grade")
     moved = ours**2 + theirs**2 + 2 * shift * (ours - theirs) - spread
-    influence = (seen / chance * moved - (squared - seen)) / (chance * n)
-    return Point(value=1 - seen / chance, influence=influence, fewest=n)
+    influence = share * (seen / chance * moved - (squared - seen)) / chance
+    return Point(value=1 - seen / chance, influence=influence, fewest=kish_size(weight))

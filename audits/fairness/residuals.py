@@ -14,6 +14,7 @@ from audits.fairness.rates import Z95
 from audits.fairness.statistics.arms import arm_estimate, measure_arm, rows_of_groups
 from audits.fairness.statistics.point import Point, Statistic, undefined
 from audits.fairness.types import BoolArray, FloatArray, IntArray, ScoredOutput
+from audits.fairness.weighted.mass import kish_size, weights_of
 from audits.policy import Policy
 from audits.types import Estimate
 
@@ -64,24 +65,25 @@ def _groups(frame: Frame, family: Family) -> list[dict[str, Any]]:
 def _agreement(frame: Frame, error: FloatArray, rows: IntArray) -> dict[str, Any]:
     out = {}
     for name, sign in (("lower", -1.0), ("upper", 1.0)):
-        statistic = Statistic(metric=name, of=partial(_limit, error, sign))
+        statistic = Statistic(metric=name, of=partial(_limit, frame, error, sign))
         estimate = arm_estimate(frame, statistic, measure_arm(frame, statistic, rows))
         out[name] = estimate.to_dict()
     return out
 
 
-def _limit(error: FloatArray, sign: float, rows: IntArray) -> Point:
+def _limit(frame: Frame, error: FloatArray, sign: float, rows: IntArray) -> Point:
     """Return mean ± 1.96 sd; a row moves it by its distance and by its squared distance."""
     n = len(rows)
     if n < _FEWEST:
         return undefined(rows, "no cases" if n == 0 else f"fewer than {_FEWEST} cases")
-    centred = error[rows] - error[rows].mean()
-    variance = float(centred @ centred) / (n - 1)
+    weight = weights_of(frame)[rows]
+    share, worth = weight / weight.sum(), kish_size(weight)
+    mean = float(share @ error[rows])
+    centred = error[rows] - mean
+    variance = float(share @ centred**2) * (worth / (worth - 1) if worth > 1 else np.nan)
     sd = float(np.sqrt(variance))
     moved = centred + (sign * _LIMITS * (centred**2 - variance) / (2 * sd) if sd > 0 else 0.0)
-    return Point(
-        value=float(error[rows].mean()) + sign * _LIMITS * sd, influence=moved / n, fewest=n
-    )
+    return Point(value=mean + sign * _LIMITS * sd, influence=share * moved, fewest=worth)
 
 
 def _quantile(frame: Frame, error: FloatArray, rows: IntArray, share: float) -> Estimate:
@@ -89,12 +91,16 @@ def _quantile(frame: Frame, error: FloatArray, rows: IntArray, share: float) -> 
     who = len(np.unique(frame.patient[rows])) if frame.named_patients else None
     if n == 0:
         return Estimate.undefined("no cases", n=0, n_patients=who, method=method)
-    ordered = np.sort(error[rows])
-    value = float(np.quantile(ordered, share))
+    weight = None if frame.weight is None else frame.weight[rows]
+    value = float(_quantiles(error[rows], share, weight))
     deff = _design_effect(frame, error[rows] <= value, rows)
     low, high = (float(limit) for limit in wilson(share, n / deff, Z95))
-    ends = np.quantile(ordered, [low, high])
-    outside = low * n < 1 or high * n > n - 1
+    ends = _quantiles(error[rows], [low, high], weight)
+    outside = (
+        low * n < deff or (1 - high) * n < deff
+        if weight is not None
+        else (low * n < 1 or high * n > n - 1)
+    )
     return Estimate(
         value=value,
         low=None if outside else float(ends[0]),
@@ -107,11 +113,25 @@ def _quantile(frame: Frame, error: FloatArray, rows: IntArray, share: float) -> 
     )
 
 
+def _quantiles(
+    values: FloatArray, shares: float | list[float], weight: FloatArray | None
+) -> FloatArray:
+    """Return quantiles, of weighted values the smallest that so much of the weight lies up to."""
+    if weight is None:
+        return np.asarray(np.quantile(values, shares))
+    return np.asarray(np.quantile(values, shares, weights=weight, method="inverted_cdf"))
+
+
 def _design_effect(frame: Frame, below: BoolArray, rows: IntArray) -> float:
-    if not frame.clustered:
+    """Return rows per effective case of the share below: weights and repeated patients."""
+    if frame.weight is None and not frame.clustered:
         return 1.0
+    weight = weights_of(frame)[rows]
+    share = weight / weight.sum()
     centred = np.asarray(below, dtype=np.float64)
-    centred -= centred.mean()
-    by_patient = np.bincount(frame.patient[rows], centred)
-    plain = float(centred @ centred)
-    return max(float(by_patient @ by_patient) / plain, 1.0) if plain > 0 else 1.0
+    centred -= share @ centred
+    by_patient = np.bincount(frame.patient[rows], share * centred)
+    spread = float(share @ centred**2)
+    if not spread > 0:
+        return len(rows) / kish_size(weight)
+    return max(float(by_patient @ by_patient) * len(rows) / spread, 1.0)

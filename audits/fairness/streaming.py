@@ -8,7 +8,7 @@ score and observed over expected are exact all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -123,7 +123,8 @@ def _measure(
     def undivided() -> tuple[Measured, list[Finding]]:
         return measure_family(subject, whole, rows=whole_rows), []
 
-    tasks = [undivided, *(partial(split, names, declared=declared) for names, declared in plan)]
+    tasks: list[Callable[[], tuple[Measured, list[Finding]]]] = [undivided]
+    tasks += [partial(split, names, declared=declared) for names, declared in plan]
     (overall, _), *found = side_by_side(
         tasks,
         counts.n,

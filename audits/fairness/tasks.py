@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from audits.fairness.frame import Frame
+from audits.fairness.number_errors import ERROR_BOUNDS, number_errors
 from audits.fairness.ordinal import kappa_of
 from audits.fairness.regions.detection import Marks, froc_statistic
 from audits.fairness.regions.measures import CaseMeasures, measure_statistics
 from audits.fairness.statistics.point import Statistic
 from audits.fairness.survival.outcome import SurvivalOutcome
 from audits.fairness.survival.statistics import survival_statistics
+from audits.fairness.weighted.mass import weighted_mean, weights_of
 from audits.fairness.weighted.statistics import weighted_statistics
 from audits.policy import Policy
 
@@ -25,6 +27,8 @@ def task_of(frame: Frame) -> str | None:
         return "detection"
     if frame.ordinal:
         return "ordinal"
+    if frame.regression and frame.weight is not None:
+        return "regression"
     return "weighted" if frame.weight is not None else None
 
 
@@ -39,12 +43,17 @@ def statistics_of(frame: Frame, threshold: float | None) -> tuple[Statistic, ...
     if isinstance(details, SurvivalOutcome):
         return survival_statistics(frame, details)
     if isinstance(details, CaseMeasures):
-        return measure_statistics(details)
+        return measure_statistics(details, weights_of(frame))
     if isinstance(details, Marks):
         return (froc_statistic(frame, details),)
     if frame.ordinal:
         of = partial(kappa_of, frame)
         return (Statistic(metric="kappa_w", of=of, bounds=(-1.0, 1.0)),)
+    if frame.regression:
+        return tuple(
+            Statistic(metric=metric, of=weighted_mean(frame, values), bounds=ERROR_BOUNDS[metric])
+            for metric, values in number_errors(frame).items()
+        )
     return weighted_statistics(frame, threshold)
 
 

@@ -6,13 +6,14 @@ size of a portion, and never a part of a patient. What needs rows side by side i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from audits.cohorts.groups import Attribute
 from audits.cohorts.streamed import Portion
 from audits.fairness import ScoredOutput
 
@@ -49,12 +50,20 @@ class PatientSample:
         """Return whether it holds every row."""
         return len(self.patient) == self.rows
 
-    def output(self, like: ScoredOutput, index: int, *, named_patients: bool) -> ScoredOutput:
+    def output(
+        self,
+        like: ScoredOutput,
+        index: int,
+        attributes: Sequence[Attribute],
+        *,
+        named_patients: bool,
+    ) -> ScoredOutput:
         """Return an output with the sampled rows.
 
         Args:
             like: The output without rows.
             index: Which of the table's outputs it is.
+            attributes: The table's attributes.
             named_patients: Whether a patient column was declared.
         """
         patient = np.unique(self.patient, return_inverse=True)[1].reshape(-1)
@@ -64,8 +73,7 @@ class PatientSample:
             score=self.scores[index],
             patients=patient.astype(np.int64) if named_patients else None,
             attributes=tuple(
-                item.with_codes(codes)
-                for item, codes in zip(like.attributes, self.codes, strict=True)
+                item.with_codes(codes) for item, codes in zip(attributes, self.codes, strict=True)
             ),
         )
 

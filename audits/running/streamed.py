@@ -141,7 +141,9 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             outputs.append(_streamed(table, gathered, spill, output, index))
         result = audit_streamed(outputs, policy, seed=seed, progress=part_of(progress, 0.4, 0.9))
         sampled = [
-            sample.output(item.output, item.index, named_patients=item.named_patients)
+            sample.output(
+                item.output, item.index, table.attributes, named_patients=item.named_patients
+            )
             for item in outputs
         ]
         steps = part_of(progress, 0.9, 1.0)

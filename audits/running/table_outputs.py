@@ -212,6 +212,7 @@ def _measured(table: CohortTable, attributes: Sequence[Attribute]) -> ScoredOutp
         scope=table.scope,
         compared=table.groups,
         crossings=table.intersections,
+        weights=table.task_columns.weight,
         details=CaseMeasures(values=table.task_columns.measures, reasons={}),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from audits.fairness.statistics.point import Point, Statistic, undefined
 from audits.fairness.types import BoolArray, FloatArray, IntArray
+from audits.fairness.weighted.mass import kish_size
 
 BOUNDS: Mapping[str, tuple[float, float]] = {"dice": (0.0, 1.0), "hd95": (0.0, np.inf)}
 """Metrics of a segmentation and the values they can take; hd95 is in millimetres."""
@@ -43,8 +44,8 @@ class CaseMeasures:
         )
 
 
-def measure_statistics(measures: CaseMeasures) -> tuple[Statistic, ...]:
-    """Return the mean over cases of every measurement.
+def measure_statistics(measures: CaseMeasures, weight: FloatArray) -> tuple[Statistic, ...]:
+    """Return the mean over cases of every measurement, each case counting by its weight (n,).
 
     An overlap of nothing with nothing is undefined, not 1, and a distance from or to nothing is
     undefined, not infinite: such cases are left out of that mean, and counted in its reason.
@@ -52,23 +53,25 @@ def measure_statistics(measures: CaseMeasures) -> tuple[Statistic, ...]:
     return tuple(
         Statistic(
             metric=metric,
-            of=_mean(values, measures.reasons.get(metric, WHY_UNDEFINED[metric])),
+            of=_mean(values, weight, measures.reasons.get(metric, WHY_UNDEFINED[metric])),
             bounds=BOUNDS[metric],
         )
         for metric, values in measures.values.items()
     )
 
 
-def _mean(values: FloatArray, why: str) -> Callable[[IntArray], Point]:
+def _mean(values: FloatArray, weight: FloatArray, why: str) -> Callable[[IntArray], Point]:
     def of(rows: IntArray) -> Point:
         known = np.isfinite(values[rows])
         n = int(known.sum())
         left_out = len(rows) - n
         if n == 0:
             return undefined(rows, f"{why} in any case" if left_out else "no cases")
-        mean = float(values[rows][known].mean())
-        influence = np.where(known, np.where(known, values[rows], 0.0) - mean, 0.0) / n
+        mass = np.where(known, weight[rows], 0.0)
+        share, held = mass / mass.sum(), np.where(known, values[rows], 0.0)
+        mean = float(share @ held)
+        influence = share * (held - mean)
         reason = f"{left_out} cases left out: {why}" if left_out else None
-        return Point(value=mean, influence=influence, fewest=n, reason=reason, n=n)
+        return Point(value=mean, influence=influence, fewest=kish_size(mass), reason=reason, n=n)
 
     return of

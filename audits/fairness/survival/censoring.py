@@ -20,8 +20,8 @@ class Curve:
     Attributes:
         times: Distinct times of the rows, ascending, (k,).
         at: Index of each row's time, (n,).
-        ended: Rows that ended this way at each time, (k,).
-        at_risk: Rows at risk of it at each time, (k,).
+        ended: Weight of the rows that ended this way at each time, (k,).
+        at_risk: Weight of the rows at risk of it at each time, (k,).
         after: Curve just after each time, (k,).
         ends: Whether each row ended this way, (n,).
         exposed_at_own_time: Whether each row was at risk of it at its own time, (n,).
@@ -60,7 +60,9 @@ class Curve:
         place = np.searchsorted(self.times, until, side="left")  # times[:place] < until
         later = np.bincount(place, load, k + 1)
         behind = np.cumsum(later[::-1])[::-1][1:]  # Σ load with until > times[·]
+        # Weighted sums leave dust where nobody stays.
         staying = self.at_risk - self.ended
+        staying = np.where(staying > 1e-12 * self.at_risk, staying, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             per_end = np.where(staying > 0, behind / staying, 0.0)
             per_time = np.where(staying > 0, per_end * self.ended / self.at_risk, 0.0)
@@ -70,27 +72,30 @@ class Curve:
         return np.asarray(self.ends * per_end[self.at] - passed[last])
 
 
-def event_curve(time: FloatArray, event: BoolArray) -> Curve:
-    """Return the Kaplan-Meier curve of the event."""
-    return _curve(time, event, event_first=None)
+def event_curve(time: FloatArray, event: BoolArray, weight: FloatArray) -> Curve:
+    """Return the Kaplan-Meier curve of the event, each row counting by its weight."""
+    return _curve(time, event, weight, event_first=None)
 
 
-def censoring_curve(time: FloatArray, event: BoolArray) -> Curve:
+def censoring_curve(time: FloatArray, event: BoolArray, weight: FloatArray) -> Curve:
     """Return the Kaplan-Meier curve of censoring; events at a time leave before it."""
-    return _curve(time, ~event, event_first=event)
+    return _curve(time, ~event, weight, event_first=event)
 
 
-def _curve(time: FloatArray, ends: BoolArray, *, event_first: BoolArray | None) -> Curve:
+def _curve(
+    time: FloatArray, ends: BoolArray, weight: FloatArray, *, event_first: BoolArray | None
+) -> Curve:
     times, at = np.unique(time, return_inverse=True)
     at = at.reshape(-1)
     k = len(times)
-    leaving = np.bincount(at, minlength=k)
+    leaving = np.bincount(at, weight, k)
     at_risk = np.cumsum(leaving[::-1])[::-1].astype(np.float64)
     if event_first is not None:
-        at_risk = at_risk - np.bincount(at, event_first, k)
-    ended = np.bincount(at, ends, k)
+        at_risk = at_risk - np.bincount(at, weight * event_first, k)
+    ended = np.bincount(at, weight * ends, k)
     with np.errstate(divide="ignore", invalid="ignore"):
-        step = np.where(at_risk > 0, 1 - ended / at_risk, 1.0)
+        step = np.where(at_risk > 0, np.maximum(1 - ended / at_risk, 0.0), 1.0)
+        step = np.where(step < 1e-12, 0.0, step)  # noqa: PLR2004 - dust of weighted sums
     exposed = np.ones(len(at), dtype=np.bool_) if event_first is None else ~event_first
     return Curve(
         times=times,

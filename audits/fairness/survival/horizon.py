@@ -14,6 +14,7 @@ from audits.fairness.statistics.point import Point, undefined
 from audits.fairness.survival.censoring import censoring_curve, event_curve
 from audits.fairness.survival.pairs import levels_of
 from audits.fairness.types import BoolArray, FloatArray, IntArray
+from audits.fairness.weighted.mass import kish_size
 
 NOT_FOLLOWED = "nobody is followed to the horizon"
 NO_EVENT = "no events by the horizon"
@@ -26,6 +27,7 @@ def auc_at(
     rows: IntArray,
     *,
     horizon: float,
+    weight: FloatArray | None = None,
 ) -> Point:
     """Return the cumulative/dynamic AUC: events by the horizon against those followed past it.
 
@@ -36,17 +38,19 @@ def auc_at(
         return undefined(rows, NO_EVENT)
     if not control.any():
         return undefined(rows, NOT_FOLLOWED)
-    curve = censoring_curve(time, event)
-    weight = np.where(case, 1 / np.where(case, curve.before(time), 1.0), 0.0)
-    mass, others = float(weight.sum()), float(control.sum())
+    given = _given(weight, time)
+    curve = censoring_curve(time, event, given)
+    cases = np.where(case, given / np.where(case, curve.before(time), 1.0), 0.0)
+    controls = np.where(control, given, 0.0)
+    mass, others = float(cases.sum()), float(controls.sum())
     level = levels_of(score)
-    above = _placed(level, control.astype(np.float64)) / others
-    below = 1 - _placed(level, weight) / mass
-    value = float(weight @ above) / mass
-    load = weight * (above - value) / mass
-    influence = load + np.where(control, (below - value) / others, 0.0)
-    influence += curve.influence_of_weights(load, time)
-    fewest = min(int(case.sum()), int(control.sum()))
+    above = _placed(level, controls) / others
+    below = 1 - _placed(level, cases) / mass
+    value = float(cases @ above) / mass
+    load = cases * (above - value) / mass
+    influence = load + controls * (below - value) / others
+    influence += given * curve.influence_of_weights(load, time)
+    fewest = min(kish_size(given[case]), kish_size(given[control]))
     return Point(value=value, influence=influence, fewest=fewest)
 
 
@@ -57,7 +61,13 @@ def _placed(level: IntArray, weight: FloatArray) -> FloatArray:
 
 
 def brier_at(
-    time: FloatArray, event: BoolArray, risk: FloatArray, rows: IntArray, *, horizon: float
+    time: FloatArray,
+    event: BoolArray,
+    risk: FloatArray,
+    rows: IntArray,
+    *,
+    horizon: float,
+    weight: FloatArray | None = None,
 ) -> Point:
     """Return the Brier score of predicted risks of the event by the horizon."""
     n = len(time)
@@ -66,19 +76,27 @@ def brier_at(
     if not (time > horizon).any():
         return undefined(rows, NOT_FOLLOWED)
     case, control = event & (time <= horizon), time > horizon
-    curve = censoring_curve(time, event)
+    given = _given(weight, time)
+    curve = censoring_curve(time, event, given)
     # Everybody still followed weighs 1/P(C > horizon): until is just after the horizon.
     until = np.where(control, np.nextafter(horizon, np.inf), time)
     free = np.where(control, curve.by(horizon), curve.before(time))
-    weight = np.where(case | control, 1 / np.where(case | control, free, 1.0), 0.0)
-    load = weight * (case - risk) ** 2 / n
+    share = given / given.sum()
+    load = np.where(case | control, share / np.where(case | control, free, 1.0), 0.0)
+    load = load * (case - risk) ** 2
     value = float(load.sum())
-    influence = load - value / n + curve.influence_of_weights(load, until)
-    return Point(value=value, influence=influence, fewest=n)
+    influence = load - value * share + given * curve.influence_of_weights(load, until)
+    return Point(value=value, influence=influence, fewest=kish_size(given))
 
 
 def observed_expected_at(
-    time: FloatArray, event: BoolArray, risk: FloatArray, rows: IntArray, *, horizon: float
+    time: FloatArray,
+    event: BoolArray,
+    risk: FloatArray,
+    rows: IntArray,
+    *,
+    horizon: float,
+    weight: FloatArray | None = None,
 ) -> Point:
     """Return the Kaplan-Meier risk by the horizon over the mean predicted risk."""
     n = len(time)
@@ -87,18 +105,30 @@ def observed_expected_at(
     if not (time >= horizon).any():
         return undefined(rows, NOT_FOLLOWED)
     events = int((event & (time <= horizon)).sum())
-    expected = float(risk.mean())
+    given = _given(weight, time)
+    share = given / given.sum()
+    expected = float(share @ risk)
     if events == 0:
         return undefined(rows, NO_EVENT)
     if expected == 0:
         return undefined(rows, "no expected events")
-    curve = event_curve(time, event)
+    curve = event_curve(time, event, given)
     surviving = curve.by(horizon)
     observed = 1 - surviving
     # With S = 1/(1/S): the influence on 1/S, times -S², is that on S; observed moves against it.
     only = np.zeros(n)
     only[0] = 1.0
-    moved = surviving * curve.influence_of_weights(only, np.full(n, np.nextafter(horizon, np.inf)))
+    moved = (
+        surviving
+        * given
+        * curve.influence_of_weights(only, np.full(n, np.nextafter(horizon, np.inf)))
+    )
     value = observed / expected
-    influence = moved / expected - value * (risk - expected) / (expected * n)
-    return Point(value=value, influence=influence, fewest=events)
+    influence = moved / expected - value * share * (risk - expected) / expected
+    fewest = kish_size(given[event & (time <= horizon)])
+    return Point(value=value, influence=influence, fewest=fewest)
+
+
+def _given(weight: FloatArray | None, time: FloatArray) -> FloatArray:
+    """Return the weight of each row, 1 where none is given."""
+    return np.ones(len(time)) if weight is None else weight

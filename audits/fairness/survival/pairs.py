@@ -15,11 +15,14 @@ def levels_of(score: FloatArray | IntArray) -> IntArray:
 
 
 def ranked_pairs(
-    rank: IntArray, score: FloatArray | IntArray, weight: FloatArray
+    rank: IntArray,
+    score: FloatArray | IntArray,
+    weight: FloatArray,
+    later: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what each row outranks later and what outranks it earlier; ties count half.
 
-    The first is the number of later rows that score lower, the second the weight of earlier rows
+    The first is the weight of later rows that score lower, the second the weight of earlier rows
     that score higher; later means a larger rank. Any two places in the order of ranks differ first
     at one binary digit. So for every digit, from the highest, rows stand in blocks of equal higher
     digits, by score within a block, and running sums over a block count all of its pairs; one
@@ -29,6 +32,7 @@ def ranked_pairs(
         rank: Whole numbers from 0, (n,).
         score: Scores, or their ranks as whole numbers, (n,).
         weight: Of each row as the earlier one, (n,).
+        later: Of each row as the later one, (n,); 1 where it is not given.
     """
     n, level = len(rank), levels_of(score)
     width = int(level.max(initial=0)) + 1
@@ -36,6 +40,7 @@ def ranked_pairs(
     cell = rank * width + level
     order = np.argsort(cell, kind="stable")
     level, weight, cell = level[order], weight[order], cell[order]
+    mass = np.ones(n) if later is None else later[order]
     tied = len(np.unique(level)) < n
     outranks, outranked = np.zeros(n), np.zeros(n)
     place = np.arange(n)
@@ -44,23 +49,24 @@ def ranked_pairs(
         late = (by_level >> digit & 1).astype(np.bool_)
         first = place >> (digit + 1) << (digit + 1)
         last = np.minimum(first + (2 << digit), n)
-        lates = np.concatenate(([0], np.cumsum(late)))
+        places = np.concatenate(([0], np.cumsum(late)))
+        lates = np.concatenate(([0.0], np.cumsum(np.where(late, mass[by_level], 0.0))))
         early = np.concatenate(([0.0], np.cumsum(np.where(late, 0.0, weight[by_level]))))
-        before = lates[:-1] - lates[first]
+        before = places[:-1] - places[first]
         if tied:
             start, end = _runs(level[by_level], first)
             below = (lates[start] + lates[end]) / 2 - lates[first]
             above = early[last] - (early[start] + early[end]) / 2
         else:
-            below, above = before, early[last] - early[:-1]
-        outranks[by_level] += np.where(late, 0, below)
+            below, above = lates[:-1] - lates[first], early[last] - early[:-1]
+        outranks[by_level] += np.where(late, 0.0, below)
         outranked[by_level] += np.where(late, above, 0.0)
         to = np.where(late, first + (1 << digit) + before, place - before)
         following = np.empty(n, dtype=np.int64)
         following[to] = by_level
         by_level = following
     if tied:
-        _leave_out_equals(cell, weight, outranks, outranked)
+        _leave_out_equals(cell, (weight, mass), outranks, outranked)
     found = np.empty((2, n))
     found[:, order] = outranks, outranked
     return found[0], found[1]
@@ -76,11 +82,14 @@ def _runs(level: IntArray, block: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _leave_out_equals(
-    cell: IntArray, weight: FloatArray, outranks: FloatArray, outranked: FloatArray
+    cell: IntArray,
+    weights: tuple[FloatArray, FloatArray],
+    outranks: FloatArray,
+    outranked: FloatArray,
 ) -> None:
     """Take out pairs of equal rank and equal score, each of which was counted half."""
     start, end = _runs(cell, np.zeros(len(cell), dtype=np.int64))
     place = np.arange(len(cell))
-    added = np.concatenate(([0.0], np.cumsum(weight)))
-    outranks -= (end - place - 1) / 2
-    outranked -= (added[place] - added[start]) / 2
+    early, late = (np.concatenate(([0.0], np.cumsum(weight))) for weight in weights)
+    outranks -= (late[end] - late[place + 1]) / 2
+    outranked -= (early[place] - early[start]) / 2

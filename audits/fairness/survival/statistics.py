@@ -13,6 +13,7 @@ from audits.fairness.survival.concordance import uno_c
 from audits.fairness.survival.horizon import auc_at, brier_at, observed_expected_at
 from audits.fairness.survival.outcome import SurvivalOutcome
 from audits.fairness.types import IntArray
+from audits.fairness.weighted.mass import weights_of
 
 NO_HORIZON = "no horizon is declared"
 NO_RISK = "the scores are not probabilities of the event by the horizon"
@@ -28,6 +29,7 @@ def survival_statistics(frame: Frame, outcome: SurvivalOutcome) -> tuple[Statist
     time, event, score, horizon = outcome.time, frame.positive, frame.score, outcome.horizon
     # Every curve wants its rows by time, and every rank the rank of a score: sorted once for all.
     by_time = np.lexsort((~event, time))
+    weight = weights_of(frame)
 
     def in_order(of: Callable[[IntArray], Point]) -> Callable[[IntArray], Point]:
         def ordered(rows: IntArray) -> Point:
@@ -43,7 +45,11 @@ def survival_statistics(frame: Frame, outcome: SurvivalOutcome) -> tuple[Statist
 
     @in_order
     def concordance(rows: IntArray) -> Point:
-        return uno_c(time[rows], event[rows], frame.rank[rows], rows, until=horizon)
+        return uno_c(
+            *(time[rows], event[rows], frame.rank[rows], rows),
+            until=horizon,
+            weight=weight[rows],
+        )
 
     def at(measure: Callable[..., Point], *, risks: bool) -> Callable[[IntArray], Point]:
         scored = score if risks else frame.rank
@@ -54,7 +60,11 @@ def survival_statistics(frame: Frame, outcome: SurvivalOutcome) -> tuple[Statist
                 return undefined(rows, NO_HORIZON)
             if risks and not outcome.probabilities:
                 return undefined(rows, NO_RISK)
-            return measure(time[rows], event[rows], scored[rows], rows, horizon=horizon)
+            return measure(
+                *(time[rows], event[rows], scored[rows], rows),
+                horizon=horizon,
+                weight=weight[rows],
+            )
 
         return of
 

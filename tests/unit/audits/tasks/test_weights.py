@@ -141,3 +141,53 @@ def test_hard_groups_are_null_with_a_reason():
                 assert estimate["low"] < estimate["high"], name
             elif estimate["value"] is not None:
                 assert "no interval" in estimate["reason"], name
+
+
+def of_task(task, n=240):
+    """Return a table of a task and how it is audited; whole weights stand for that many rows."""
+    rng = np.random.default_rng(11)
+    lean = rng.normal(size=n)
+    frame = pd.DataFrame({"pid": np.arange(n), "g": rng.choice(["a", "b"], n)})
+    frame["w"] = rng.integers(1, 4, n).astype(float)
+    asked = {"task": task, "groups": ["g"], "patient": "pid"}
+    if task == "survival":
+        event, left = rng.exponential(8 * np.exp(-lean)), rng.exponential(12, n)
+        frame["time"], frame["event"] = np.ceil(np.minimum(event, left)), (event <= left) * 1
+        frame["s"] = 1 - np.exp(-6 / (8 * np.exp(-lean - 0.3 * rng.normal(size=n))))
+        return frame, asked | {"time": "time", "event": "event", "score": "s", "horizon": 6.0}
+    if task == "segmentation":
+        frame["overlap"] = rng.beta(8, 2, n)
+        frame.loc[::17, "overlap"] = np.nan
+        return frame, asked | {"measures": {"dice": "overlap"}}
+    frame["y"] = np.rint(2 + lean) if task == "ordinal" else 50 + 9 * lean
+    frame["s"] = frame["y"] + np.rint(rng.normal(size=n))
+    return frame, asked | {"label": "y", "score": "s", "space": "value"}
+
+
+@pytest.mark.parametrize("task", ["regression", "ordinal", "survival", "segmentation"])
+def test_a_whole_weight_is_that_many_rows_of_one_patient(task):
+    frame, asked = of_task(task)
+    again = frame.loc[np.repeat(frame.index, frame["w"].astype(int))].reset_index(drop=True)
+    weighted = audit_predictions(frame, weight="w", **asked).to_dict()["outputs"][0]
+    repeated = audit_predictions(again, **asked).to_dict()["outputs"][0]
+    pairs = [(weighted["overall"], repeated["overall"])]
+    pairs += list(zip(weighted["groups"], repeated["groups"], strict=True))
+    for one, other in pairs:
+        for metric, found in one["metrics"].items():
+            wanted = other["metrics"][metric]
+            assert found["value"] == pytest.approx(wanted["value"], abs=1e-12)
+            width = wanted["high"] - wanted["low"]
+            assert found["high"] - found["low"] == pytest.approx(width, rel=0.05)
+    for one, other in zip(weighted["comparisons"], repeated["comparisons"], strict=True):
+        assert one["difference"]["value"] == pytest.approx(other["difference"]["value"], abs=1e-12)
+        assert one["p"] == pytest.approx(other["p"], abs=0.02)
+    if task == "regression":
+        limits = (o["residuals"]["overall"]["limits_of_agreement"] for o in (weighted, repeated))
+        first, second = ([e["value"] for e in found.values()] for found in limits)
+        assert first == pytest.approx(second, rel=5e-3)
+
+
+def test_a_detection_has_no_weighted_meaning():
+    marks = pd.DataFrame({"image": [1, 1, 2], "y": [1, 0, 1], "s": [0.9, 0.2, 0.7], "w": 1.0})
+    with pytest.raises(AuditError, match="per image that was read, which has no weighted meaning"):
+        audit_predictions(marks, task="detection", label="y", score="s", image="image", weight="w")
