@@ -46,3 +46,38 @@ def restricted(exact):
         "suppression": {"release": "restricted", "cell": 10},
     }
     return seal(evidence, "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def survival():
+    """An audit of a survival outcome: further measures, a horizon, no threshold."""
+    rng = np.random.default_rng(3)
+    sex = rng.choice(["F", "M"], ROWS)
+    risk = rng.normal(0, 1, ROWS)
+    event, leaving = rng.exponential(20 * np.exp(-risk)), rng.exponential(30, ROWS)
+    frame = pd.DataFrame(
+        {
+            "sex": sex,
+            "risk": 1 / (1 + np.exp(-risk - rng.normal(0, 0.4, ROWS) * (sex == "F"))),
+            "days": np.minimum(event, leaving).round(1) + 0.1,
+            "death": (event <= leaving).astype(int),
+        }
+    )
+    result = audit_predictions(
+        frame, label="death", event="death", time="days", score="risk", task="survival",
+        groups=["sex"],
+    )  # fmt: skip
+    return seal(result.to_dict(), "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def regression():
+    """An audit of a number: errors with their limits of agreement."""
+    rng = np.random.default_rng(4)
+    truth = rng.normal(60, 10, ROWS)
+    frame = {"sex": rng.choice(["F", "M"], ROWS), "ef": truth, "s": truth + rng.normal(0, 4, ROWS)}
+    result = audit_predictions(
+        pd.DataFrame(frame), label="ef", score="s", task="regression", space="value",
+        groups=["sex"],
+    )  # fmt: skip
+    return seal(result.to_dict(), "0" * 64)

@@ -171,6 +171,12 @@ def test_every_printed_number_is_in_the_evidence(release, form, request):
     assert not strangers(request.getfixturevalue(release), form)
 
 
+@pytest.mark.parametrize("form", ["document", "html", "csv", "xlsx"])
+@pytest.mark.parametrize("kind", ["survival", "regression"])
+def test_every_number_of_another_task_is_in_the_evidence(kind, form, request):
+    assert not strangers(request.getfixturevalue(kind), form)
+
+
 def test_a_foreign_number_would_be_noticed(exact):
     known = known_numbers(exact) | fixed_numbers()
     assert not {"987,654", "0.123456", "98765.4"} & known
