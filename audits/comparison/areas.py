@@ -96,7 +96,9 @@ def area_change(split: Split, positive: Bools, versions: tuple[Ranked, Ranked]) 
         positive: (n,) labels.
         versions: Base and candidate.
     """
-    placed = np.stack([_placements(split, positive, one) for one in versions])
+    placed = np.zeros((2, len(positive)))
+    for one, out in zip(versions, placed, strict=True):
+        _place(split, positive, one, out)
     alone = split.starts is None and not split.shared
     sums = _of_rows if alone else _of_patients
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -201,8 +203,8 @@ def against_level(split: Split, own: AreaChange, patients: int) -> tuple[Floats,
     return np.full(split.size, delta[at]), variance
 
 
-def _placements(split: Split, positive: Bools, ranked: Ranked) -> Floats:
-    """Return each row's placement within its group; 0 for rows in no group."""
+def _place(split: Split, positive: Bools, ranked: Ranked, out: Floats) -> None:
+    """Write each row's placement within its group into ``out``; rows in no group keep theirs."""
     rows = ranked.order
     if split.size != 1 or len(split.rows) < len(rows):
         rows = rows[np.argsort(split.narrow[rows], kind="stable")][: len(split.rows)]
@@ -212,9 +214,7 @@ def _placements(split: Split, positive: Bools, ranked: Ranked) -> Floats:
     for start, end in pairwise(split.row_bounds.tolist()):
         part = slice(start, end)
         sorted_place[part] = _of_group(mine[part], None if rank is None else rank[part])
-    out = np.zeros(len(positive))
     out[rows] = sorted_place
-    return out
 
 
 def _of_group(positive: Bools, rank: npt.NDArray[np.int32] | None) -> Floats:

@@ -15,7 +15,7 @@ from audits.comparison.further import FurtherComparison, is_further, pair_of
 from audits.comparison.layout import Layout, LayoutMaker, Split
 from audits.comparison.pair import NUMBER_METRICS, Pair
 from audits.comparison.paired import Measured, PairedComparison
-from audits.comparison.reclassification import band_of, reclassified
+from audits.comparison.reclassification import Reclassification, band_of
 from audits.comparison.shrinkage import shrunk_changes
 from audits.comparison.verdicts import UNDIRECTED, reach_verdict
 from audits.errors import AuditError
@@ -26,6 +26,7 @@ from audits.types import Progress, silent
 
 _PROBABLE = frozenset({"logit", "probability"})
 _WORKERS = 4
+"""Outputs at once, at most: each holds some 300 MB for a million rows."""
 
 Estimates = Mapping[frozenset[tuple[str, str]], Mapping[str, Any]]
 """Groups, everybody the empty set, to the audit's estimates by metric."""
@@ -91,23 +92,19 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
         AuditError: If the two versions of an output are not on the same rows.
     """
     layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
-    jobs = [
-        (_pair(first, second), _layout(layouts, first), (first, second)) for first, second in pairs
-    ]
-    with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
-        futures = {pool.submit(_measure, *job, policy): at for at, job in enumerate(jobs)}
-        done: dict[int, _Found] = {}
+    jobs = [(both, _layout(layouts, both[0])) for both in pairs]
+    done: dict[int, tuple[dict[str, Any], list[_Row]]] = {}
+    # One more than the cores, so that none of them waits for the last output alone.
+    with ThreadPoolExecutor(max_workers=min(_WORKERS, (os.cpu_count() or 1) + 1)) as pool:
+        futures = {
+            pool.submit(_compared, *job, policy, audited, seed): at for at, job in enumerate(jobs)
+        }
         for future in as_completed(futures):
             at = futures[future]
             done[at] = future.result()
             progress(len(done) / max(len(pairs), 1), f"Compared {pairs[at][0].name}")
-    rows: list[_Row] = []
-    outputs = []
-    for at, (pair, layout, both) in enumerate(jobs):
-        known = [_estimates(one, done[at].measured, policy, audited, seed) for one in both]
-        output, of_output = _output(both, done[at], layout, pair, known, policy)
-        outputs.append(output)
-        rows += of_output
+    rows = [row for at in range(len(jobs)) for row in done[at][1]]
+    outputs = [done[at][0] for at in range(len(jobs))]
     _judge(rows, policy)
     progress(1.0, "Compared")
     return Comparison(base=base, candidate=candidate, outputs=tuple(outputs))
@@ -154,6 +151,20 @@ class _Found:
 
     measured: list[Measured]
     judged: tuple[str, ...]
+
+
+def _compared(
+    both: tuple[ScoredOutput, ScoredOutput],
+    layout: Layout,
+    policy: Policy,
+    audited: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> tuple[dict[str, Any], list[_Row]]:
+    """Return one output of the evidence, and its metrics before q is known."""
+    pair = _pair(*both)
+    found = _measure(pair, layout, both, policy)
+    known = [_estimates(one, found.measured, policy, audited, seed) for one in both]
+    return _output(both, found, layout, pair, known, policy)
 
 
 def _measure(
@@ -204,12 +215,15 @@ def _output(
     policy: Policy,
 ) -> tuple[dict[str, Any], list[_Row]]:
     edges = policy.comparison.risk_bands if pair.probabilities else ()
-    bands = (band_of(pair.base, edges), band_of(pair.candidate, edges))
+    moves = None
+    if edges:
+        bands = (band_of(pair.base, edges), band_of(pair.candidate, edges))
+        moves = Reclassification(layout, pair.y, bands, len(edges) + 1)
     groups, rows = [], []
     for one in found.measured:
         moved: Sequence[dict[str, Any] | None] = [None] * one.split.size
-        if edges:
-            moved = reclassified(layout, one.split, pair.y, bands, len(edges) + 1)
+        if moves is not None:
+            moved = moves.moves(one.split)
         for at in range(one.split.size):
             entry, of_group = _group(one, at, layout, pair, known, found.judged)
             groups.append(entry if moved[at] is None else {**entry, "reclassification": moved[at]})

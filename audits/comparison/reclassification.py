@@ -26,35 +26,52 @@ def band_of(score: Floats, edges: Sequence[float]) -> npt.NDArray[np.uint8]:
     return np.searchsorted(np.asarray(edges), score, side="right").astype(np.uint8)
 
 
-def reclassified(
-    layout: Layout,
-    split: Split,
-    y: npt.NDArray[Any],
-    bands: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
-    count: int,
-) -> list[dict[str, Any]]:
-    """Return the cross table of bands and the net move of each group of a split.
+class Reclassification:
+    """Counts moves between bands in the groups of any split, from cells that are made once.
 
     Args:
         layout: Who the rows belong to.
-        split: The groups.
         y: (n,) labels.
         bands: (n,) band of each row under base and candidate.
         count: Number of bands.
     """
-    positive = np.asarray(y) == 1
-    cell = (split.code * 2 + ~positive) * count * count + bands[0].astype(np.int64) * count
-    cell += bands[1]
-    table = np.bincount(cell, minlength=(split.size + 1) * 2 * count * count)
-    table = table[: split.size * 2 * count * count].reshape(split.size, 2, count, count)
-    moves: list[Floats | None] = [None, None]
-    if layout.clustered:
-        direction = np.sign(bands[1].astype(np.int64) - bands[0].astype(np.int64))
-        moves = [split.to_pairs(np.where(side, direction, 0)) for side in (positive, ~positive)]
-    sides = [_sides(split, table[:, at], moves[at]) for at in range(len(SIDES))]
-    return [
-        {side: sides[at][group] for at, side in enumerate(SIDES)} for group in range(split.size)
-    ]
+
+    def __init__(
+        self,
+        layout: Layout,
+        y: npt.NDArray[Any],
+        bands: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+        count: int,
+    ) -> None:
+        self._layout, self._bands = layout, bands
+        self._positive = np.asarray(y) == 1
+        self._shape = (2, count, count)
+        self._cell = (~self._positive * count + bands[0].astype(np.int64)) * count + bands[1]
+        self._joint: Ints | None = None
+        if layout.joint is not None:
+            self._joint = self._counted(*layout.joint)
+
+    def _counted(self, code: Ints, size: int) -> Ints:
+        width = int(np.prod(self._shape))
+        table = np.bincount(code * width + self._cell, minlength=size * width)
+        return table.reshape(size, *self._shape)
+
+    def moves(self, split: Split) -> list[dict[str, Any]]:
+        """Return the cross table of bands and the net move of each group of a split."""
+        if self._joint is not None:
+            table = split.from_joint(self._joint)
+        else:
+            table = self._counted(split.code, split.size + 1)
+        moves: list[Floats | None] = [None, None]
+        if self._layout.clustered:
+            base, candidate = (band.astype(np.int64) for band in self._bands)
+            direction = np.sign(candidate - base)
+            sides = (self._positive, ~self._positive)
+            moves = [split.to_pairs(np.where(side, direction, 0)) for side in sides]
+        found = [_sides(split, table[: split.size, at], moves[at]) for at in range(len(SIDES))]
+        return [
+            {side: found[at][group] for at, side in enumerate(SIDES)} for group in range(split.size)
+        ]
 
 
 def _sides(split: Split, table: Ints, moves: Floats | None) -> list[dict[str, Any]]:

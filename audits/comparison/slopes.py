@@ -20,6 +20,7 @@ BINS = 1_024
 _ITERATIONS = 40
 _STEP = 2.0
 _CLOSE = 1e-11
+_STRETCH = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,21 @@ def _fit(x: Floats, y: Floats) -> tuple[float, Floats]:
     if start is None:
         return float("nan"), none
     intercept, slope = start
-    residual, weight = _residual(x, y, intercept, slope)
-    inverse = _inverse(x, weight)
-    step = inverse @ np.array([residual.sum(), residual @ x])
-    # The residuals stay those of the bins' fit, which is nearer than any standard error can tell.
-    flow = residual * (inverse[1, 0] + inverse[1, 1] * x)
-    return slope + float(step[1]), flow - flow.mean()
+    # In stretches that stay in the cache: several passes over each.
+    parts = [slice(at, at + _STRETCH) for at in range(0, len(x), _STRETCH)]
+    information, gap = np.zeros((2, 2)), np.zeros(2)
+    flow = np.empty(len(x))
+    for part in parts:
+        flow[part], weight = _residual(x[part], y[part], intercept, slope)
+        information += _information(x[part], weight)
+        gap += flow[part].sum(), flow[part] @ x[part]
+    inverse = _inverse(information)
+    step = inverse @ gap
+    for part in parts:
+        # The residuals stay those of the bins' fit, nearer than any standard error can tell.
+        flow[part] *= inverse[1, 0] + inverse[1, 1] * x[part]
+    flow -= flow.mean()
+    return slope + float(step[1]), flow
 
 
 def _overlap(at: Floats, counts: Floats, events: Floats) -> bool:
@@ -122,7 +132,7 @@ def _newton(x: Floats, counts: Floats, events: Floats) -> tuple[float, float] | 
     for _ in range(_ITERATIONS):
         mean = expit(point[0] + point[1] * x)
         gap, weight = events - counts * mean, counts * mean * (1 - mean)
-        step = _inverse(x, weight) @ np.array([gap.sum(), gap @ x])
+        step = _inverse(_information(x, weight)) @ np.array([gap.sum(), gap @ x])
         size = float(np.abs(step).max())
         if not np.isfinite(size):
             return None
@@ -137,9 +147,16 @@ def _residual(x: Floats, y: Floats, intercept: float, slope: float) -> tuple[Flo
     return np.asarray(y - mean), np.asarray(mean * (1 - mean))
 
 
-def _inverse(x: Floats, weight: Floats) -> Floats:
-    """Return the inverse information of intercept and slope; NaN where it has none."""
-    s0, s1, s2 = weight.sum(), weight @ x, weight @ (x * x)
+def _information(x: Floats, weight: Floats) -> Floats:
+    """Return the information of intercept and slope, (2, 2)."""
+    weighted = weight * x
+    cross = weighted.sum()
+    return np.array([[weight.sum(), cross], [cross, weighted @ x]])
+
+
+def _inverse(information: Floats) -> Floats:
+    """Return the inverse of a symmetric matrix; NaN where it has none."""
+    (s0, s1), (_, s2) = information
     determinant = s0 * s2 - s1 * s1
     if not determinant > 0:
         return np.full((2, 2), np.nan)

@@ -8,12 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import numbers, series, state
+from dashboard import series, state
 from dashboard.charts import CasePair
 from dashboard.evidence import (
     find_output,
     first_of_family,
-    group_label,
     model_label,
     next_version,
     output_keys,
@@ -21,10 +20,11 @@ from dashboard.evidence import (
 from dashboard.queries import versions as queries
 from dashboard.queries.versions import Flips, Sides
 from dashboard.views.compare_bands import bands_part, shrunk_part
+from dashboard.views.compare_changes import changes_part
 from dashboard.views.context import Context
-from dashboard.views.elements import show_chart, show_frame, show_table
+from dashboard.views.elements import show_chart, show_frame
 from dashboard.views.pickers import pick_one
-from dashboard.words import humanised, label, word
+from dashboard.words import humanised, word
 
 LINKED = 6
 
@@ -91,14 +91,7 @@ def paired_part(chosen: Context, versions: Versions) -> None:
             "the same cases: `auscult compare --study DIR --base DIR --candidate DIR --out RUN`."
         )
         return
-    rows = [
-        _paired_row(group, metric, values)
-        for group in entry["groups"]
-        for metric, values in group["metrics"].items()
-        if values.get("verdict")
-    ]
-    rows.sort(key=lambda row: ("Worse" not in row["Verdict"], "Better" not in row["Verdict"]))
-    show_table(rows[:14], alt="Paired differences, changes for the worse first")
+    changes_part(entry, may_leave=chosen.may_leave)
     bands_part(entry)
     shrunk_part(entry)
 
@@ -198,17 +191,3 @@ def _by_group(found: Flips) -> None:
             alt="Changed calls by group, for better and worse",
             column_config=dict.fromkeys(frame.columns[1:], counts),
         )
-
-
-def _paired_row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, str]:
-    unit = word("metric", metric).unit
-    return {
-        "Verdict": word("verdict", values["verdict"]).badge,
-        "Measure": label("metric", metric),
-        "Group": group_label(group["attributes"]),
-        "Base": numbers.full(values["base"], metric),
-        "Candidate": numbers.full(values["candidate"], metric),
-        "Change (95 %)": numbers.signed((values["delta"] or {}).get("value"), unit)
-        + f" ({numbers.interval(values['delta'], unit, difference=True)})",
-        "q": numbers.p_text(values.get("q")),
-    }
