@@ -20,6 +20,7 @@ from dashboard.views.declare import declare_part
 from dashboard.views.drivers_part import drivers_part
 from dashboard.views.elements import provenance
 from dashboard.views.further_parts import further_part
+from dashboard.views.maps_part import maps_part
 from dashboard.views.pickers import pick_metric
 from dashboard.views.quality_parts import quality_part
 from dashboard.views.sections import chapters
@@ -42,7 +43,11 @@ CHAPTERS = {
         "further": "More measures",
     },
     "Why": {"why": "Why groups differ", "drivers": "What drives the score"},
-    "Where else it fails": {"slices": "Slices", "shortcuts": "Shortcuts"},
+    "Where else it fails": {
+        "slices": "Slices",
+        "shortcuts": "Shortcuts",
+        "maps": "Its explanations",
+    },
     "What if": {
         "threshold": "Another threshold",
         "decision": "Decision curves",
@@ -74,6 +79,7 @@ PARTS = {
     "drivers": drivers_part,
     "slices": slice_part,
     "shortcuts": shortcut_part,
+    "maps": maps_part,
     "threshold": threshold_part,
     "decision": decision_part,
     "mitigation": mitigation_part,

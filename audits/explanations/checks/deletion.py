@@ -8,7 +8,7 @@ is blank, and would drown what a small lesion does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from model_adapters.base import ModelAdapter, OutputSpec
 
 SHIFTS = 19
-STEPS = 10
-INSERTION_STEPS = 4
+DELETED = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Shares of the pixels taken away: close together where a small finding goes first."""
+GIVEN_BACK = (0.2, 0.4, 0.6, 0.8)
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -81,20 +82,23 @@ class CopiedMap:
     def deletion(self) -> MapRank:
         """Take pixels away in the order of the maps; the image's own mean stands in for them."""
         image = self.case[self.field][0]
-        areas = self._areas(image, channel_mean(image), STEPS, delete=True)
+        areas = self._areas(image, channel_mean(image), DELETED, delete=True)
         return _placed(areas, sign=1)
 
     def insertion(self) -> MapRank:
         """Give pixels back to the blurred image in the order of the maps."""
         image = self.case[self.field][0]
-        areas = self._areas(image, blurred(image), INSERTION_STEPS, delete=False)
+        areas = self._areas(image, blurred(image), GIVEN_BACK, delete=False)
         return _placed(areas, sign=-1)
 
-    def _areas(self, image: Any, fill: Any, steps: int, *, delete: bool) -> npt.NDArray[np.float64]:
+    def _areas(
+        self, image: Any, fill: Any, shares: Sequence[float], *, delete: bool
+    ) -> npt.NDArray[np.float64]:
         """Return the mean of each map's curve, (maps,)."""
+        steps = len(shares)
 
         def changed(number: int) -> Any:
-            gone = self.ranks[number // steps] < (number % steps + 1) / (steps + 1)
+            gone = self.ranks[number // steps] < shares[number % steps]
             return kept_or_filled(image, fill, ~gone if delete else gone)
 
         numbers = range(len(self.ranks) * steps)

@@ -23,6 +23,7 @@ from audits.reporting.words import (
     SUPPRESSED,
     count,
     estimate_text,
+    group_label,
     humanised,
     model_label,
     number,
@@ -72,6 +73,7 @@ def _summary(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
         yield from _output_summary(output, key, sampled=found is None)
     yield from _badges(summary, key)
     yield from _checks(summary, key)
+    yield from _localised(summary, key)
 
 
 def _drivers(output: Mapping[str, Any], overall: Mapping[str, Any], key: str) -> Iterator[Block]:
@@ -192,6 +194,31 @@ def _checks(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
             rows=tuple(_check_row(one) for one in checks),
         )
         yield from (Text(text=t, style="small") for t in _asides(checks))
+
+
+def _localised(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
+    """Yield how the maps meet the study's masks or boxes, overall and by group."""
+    for found in summary.get("localisation") or ():
+        rows = [("Everybody", found["overall"])]
+        rows += [(group_label(one["attributes"]), one["metrics"]) for one in found["groups"]]
+        yield Grid(
+            caption=f"{model_label(key)}, {humanised(str(found['output']))}: maps against the "
+            "study's own masks or boxes, in cases that have the finding",
+            columns=(
+                Column(label="Group", share=1.6),
+                Column(label="Peak inside", align="right", share=1.6),
+                Column(label="Overlap (IoU)", align="right", share=1.6),
+                Column(label="Share of the map inside", align="right", share=1.6),
+                Column(label="Share of the area inside", align="right", share=1.6),
+            ),
+            rows=tuple(
+                cells(name, *(estimate_text(metrics.get(one)) for one in _LOCALISED))
+                for name, metrics in rows
+            ),
+        )
+
+
+_LOCALISED = ("pointing_game", "iou", "mass_share", "area_share")
 
 
 def _check_row(one: Mapping[str, Any]) -> Row:
