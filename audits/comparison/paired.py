@@ -72,12 +72,21 @@ class PairedComparison:
         pair: Both versions.
         layout: Groups and patients of the same rows.
         metrics: What is wanted; default everything that the task compares.
+        tests: Whether rates are tested; estimates and intervals alone come sooner.
 
     Raises:
         ValueError: If the pair and the layout have not the same rows.
     """
 
-    def __init__(self, pair: Pair, layout: Layout, *, metrics: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        layout: Layout,
+        *,
+        metrics: Sequence[str] | None = None,
+        tests: bool = True,
+    ) -> None:
+        self._tests = tests
         if layout.n != len(pair.y):
             raise ValueError(f"{layout.n} rows in groups, {len(pair.y)} in scores")
         self.pair, self.layout = pair, layout
@@ -127,7 +136,11 @@ class PairedComparison:
                 if metric not in RATES:
                     changes[metric] = self._ratio(metric, split, found, spreads[metric])
         changes |= rate_changes(
-            self.layout, split, found, {metric: spreads[metric] for metric in rates}
+            self.layout,
+            split,
+            found,
+            {metric: spreads[metric] for metric in rates},
+            tests=self._tests,
         )
         return Measured(
             split=split,

@@ -34,7 +34,12 @@ class _Discordant:
 
 
 def rate_changes(
-    layout: Layout, split: Split, found: Moments, spreads: Mapping[str, Spread]
+    layout: Layout,
+    split: Split,
+    found: Moments,
+    spreads: Mapping[str, Spread],
+    *,
+    tests: bool,
 ) -> dict[str, list[PairedDifference]]:
     """Return the changes of some rates in every group of a split.
 
@@ -43,6 +48,7 @@ def rate_changes(
         split: The groups.
         found: Moments of the groups.
         spreads: Rate to its change and variance.
+        tests: Whether p is wanted.
     """
     if not spreads:
         return {}
@@ -64,21 +70,24 @@ def rate_changes(
             found,
             spreads[metric],
             (low[:, at], high[:, at]),
+            tests=tests,
         )
         for at, metric in enumerate(counted)
     }
 
 
-def _of_rate(
+def _of_rate(  # noqa: PLR0913 - one rate and what it takes to trust it
     counted: tuple[str, _Discordant],
     layout: Layout,
     split: Split,
     found: Moments,
     spread: Spread,
     limits: tuple[Floats, Floats],
+    *,
+    tests: bool,
 ) -> list[PairedDifference]:
     metric, cases = counted
-    p = _p_values(metric, split, found, cases)
+    p = _p_values(metric, split, found, cases) if tests else None
     patients = found.patients[_WHOSE.get(metric, 0)]
     low, high = limits
     out = []
@@ -101,7 +110,7 @@ def _of_rate(
                 delta=delta,
                 low_90=float(low[1, group]),
                 high_90=float(high[1, group]),
-                p=p[group],
+                p=None if p is None else p[group],
                 test="exact mcnemar" if split.starts is None else "exact sign flip by patient",
                 did=difference_in_differences(layout, split, spread, group),
                 se=root(spread.variance[group]),

@@ -50,7 +50,7 @@ def explored_changes(sides: Sides) -> tuple[ExploredChange, ...]:
         base_threshold=sides.base_threshold,
         candidate_threshold=sides.candidate_threshold,
     )
-    paired = PairedComparison(moved, layout, metrics=EXPLORED)
+    paired = PairedComparison(moved, layout, metrics=EXPLORED, tests=False)
     out = []
     for split in layout.splits:
         found = paired.measure(split)

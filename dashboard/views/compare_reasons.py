@@ -15,6 +15,12 @@ from dashboard.views.context import Context
 from dashboard.views.elements import show_chart
 from dashboard.words import word
 
+UNSETTLED = {
+    "inconclusive": "The distance is neither clearly beyond the noise nor within it.",
+    "not_evaluable": "Too few cases, or nothing was run again to know the noise.",
+}
+"""What a verdict on groups means otherwise when it is one on reasons."""
+
 NOISE = {"rerun": "One version, run again", "reseeded": "Trained with another seed"}
 
 
@@ -33,7 +39,8 @@ def reasons_part(chosen: Context, versions: Versions) -> None:
         st.write(f"Nothing to compare: {drift.get('reason')}.")
         return
     verdict = word("verdict", found["verdict"])
-    st.markdown(f"{verdict.badge} {verdict.definition} {word('term', 'drift').definition}")
+    said = UNSETTLED.get(found["verdict"], verdict.definition)
+    st.markdown(f"{verdict.badge} {said} {word('term', 'drift').definition}")
     if found["distance"]["value"] is None:
         st.write(f"Not compared: {found.get('reason') or found['distance'].get('reason')}.")
         return

@@ -25,11 +25,17 @@ def thresholds_part(chosen: Context, versions: Versions) -> None:
     if before is None or after is None:
         st.write("A version has no threshold, so there is nothing to move.")
         return
+    _explore(chosen, versions, float(before), float(after))
+
+
+@st.fragment
+def _explore(chosen: Context, versions: Versions, before: float, after: float) -> None:
+    """Draw sliders and changes; a moved slider draws these again and nothing else of the page."""
     left, right = st.columns(2, gap="medium")
     with left:
-        first = _slider(chosen, versions.base, float(before))
+        first = _slider(chosen, versions.base, before)
     with right:
-        second = _slider(chosen, versions.candidate, float(after))
+        second = _slider(chosen, versions.candidate, after)
     moved = abs(first - before) > _STEP / 2 or abs(second - after) > _STEP / 2
     if moved:
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
@@ -40,9 +46,9 @@ def thresholds_part(chosen: Context, versions: Versions) -> None:
             ref=chosen.ref,
             output=chosen.output.name,
             base=versions.base,
-            base_threshold=first if moved else float(before),
+            base_threshold=first if moved else before,
             candidate=versions.candidate,
-            candidate_threshold=second if moved else float(after),
+            candidate_threshold=second if moved else after,
         )
     )
     metric = st.segmented_control(
