@@ -86,6 +86,18 @@ class TokenSection(Section):
     layer: Text
     prefix: Annotated[int, Field(ge=0)] = 0
     grid: tuple[PositiveInt, ...]
+    window: tuple[PositiveInt, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_window(self) -> TokenSection:
+        if len(self.window) not in {0, len(self.grid)}:
+            raise ValueError(
+                f"window has one number per axis of grid, found {list(self.window)} for a grid of "
+                f"{list(self.grid)}"
+            )
+        if self.window and self.prefix:
+            raise ValueError(f"prefix must be 0 where there are windows, found {self.prefix}")
+        return self
 
 
 class ArchitectureSection(Section):

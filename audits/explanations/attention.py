@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.errors import ExplanationError
-from audits.explanations.cams.engine import graph_ready, spatial_field
+from audits.explanations.cams.engine import MapEngine, graph_ready, spatial_field
 from audits.explanations.cams.holding import differentiable, held
 from audits.explanations.cams.tap import forward_hooks
-from audits.explanations.cams.tokens import TokenGrid, declared_tokens
+from audits.explanations.cams.tokens import TokenGrid, declared_tokens, window_of
 from audits.explanations.spaces import explained_tensor
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def relevance(
     return ((gathered - own) * weights[..., None]).sum(dim=1)
 
 
-def attention_engine(adapter: ModelAdapter) -> AttentionEngine:
+def attention_engine(adapter: ModelAdapter) -> MapEngine:
     """Return the engine of a model that declares its tokens.
 
     Raises:
@@ -161,6 +161,16 @@ def attention_engine(adapter: ModelAdapter) -> AttentionEngine:
         raise ExplanationError(
             f"{METHOD}: {adapter.card.key} declares no tokens; add [architecture] tokens with "
             "layer, prefix and grid, or use another map method"
+        )
+    if window_of(declared):
+        from audits.explanations.propagation import PropagationEngine
+
+        return PropagationEngine(
+            adapter=adapter,
+            field=spatial_field(adapter),
+            layer=declared.layer,
+            grid=tuple(declared.grid),
+            window=window_of(declared),
         )
     return AttentionEngine(
         adapter=adapter,

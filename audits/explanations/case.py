@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
-from audits.explanations.cams.tokens import declared_tokens
+from audits.explanations.cams.tokens import declared_tokens, window_of
 from audits.explanations.localisation import with_localisation
 from audits.explanations.observed import with_observed_risk
 from audits.explanations.request import Request, open_request
@@ -224,8 +224,9 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
     found: list[Method] = []
     if {"grad", "layers"} <= adapter.caps:
         found += ["gradcam", "hirescam", "gradcam++", "layercam", "eigencam"]
-        if declared_tokens(adapter) is not None:
-            found.append("attention_relevance")
+        tokens = declared_tokens(adapter)
+        if tokens is not None:  # merged windows leave a CAM a handful of cells
+            found.insert(0 if window_of(tokens) else len(found), "attention_relevance")
     if "grad" in adapter.caps:
         found += ["integrated_gradients", "expected_gradients", "smoothgrad"]
     found += ["occlusion", "region_shapley", "rise"]

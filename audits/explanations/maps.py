@@ -11,6 +11,8 @@ from audits.explanations.attention import attention_engine
 from audits.explanations.cams import cam_engine
 from audits.explanations.cams.engine import MapEngine, spatial_field
 from audits.explanations.pixels.occlusion import OcclusionEngine
+from audits.explanations.propagation import ESTIMAND as PROPAGATION_ESTIMAND
+from audits.explanations.propagation import PropagationEngine
 from audits.explanations.request import Request
 from audits.explanations.result import CaseExplanation, Method, SpatialMap
 from audits.explanations.spaces import UNITS
@@ -75,7 +77,8 @@ def explanation_of_maps(
     """
     text = CAM_ESTIMAND if engine.layer else OCCLUSION_ESTIMAND
     if engine.method == "attention_relevance":
-        text = ATTENTION_ESTIMAND
+        windowed = isinstance(engine, PropagationEngine)
+        text = PROPAGATION_ESTIMAND if windowed else ATTENTION_ESTIMAND
     estimand = text.format(
         layer=engine.layer,
         output=request.output,

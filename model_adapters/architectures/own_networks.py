@@ -16,6 +16,7 @@ OWN_NETWORKS = (
     "auscult.TimeTransformer",
     "auscult.TextClassifier",
     "auscult.Fusion",
+    "auscult.SwinClassifier",
 )
 TAKES_SEVERAL = ("auscult.Fusion",)
 
@@ -32,6 +33,7 @@ def build_own(name: str, args: Mapping[str, Any], where: str) -> torch.nn.Module
         AdapterError: If the arguments do not fit.
     """
     from model_adapters.architectures.fusion_network import fusion
+    from model_adapters.architectures.swin_classifier import SwinClassifier
     from model_adapters.architectures.text_networks import TextClassifier
     from model_adapters.architectures.time_networks import gru, lstm, time_transformer
 
@@ -41,10 +43,11 @@ def build_own(name: str, args: Mapping[str, Any], where: str) -> torch.nn.Module
         "auscult.TimeTransformer": time_transformer,
         "auscult.TextClassifier": TextClassifier,
         "auscult.Fusion": fusion,
+        "auscult.SwinClassifier": SwinClassifier,
     }
     try:
         module: torch.nn.Module = factories[name](**args)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         msg = f"{where}: architecture.args: {name} does not take them ({reason}); correct them."
         raise AdapterError(msg) from error

@@ -18,7 +18,7 @@ from audits.explanations.cams.formulas import (
 from audits.explanations.cams.holding import differentiable
 from audits.explanations.cams.layers import find_target_layer
 from audits.explanations.cams.tap import layer_named, tapped
-from audits.explanations.cams.tokens import TokenGrid, declared_tokens
+from audits.explanations.cams.tokens import TokenGrid, declared_tokens, window_of
 from audits.explanations.spaces import explained_tensor
 from model_adapters.base import TargetLayer
 
@@ -206,7 +206,7 @@ def cam_engine(adapter: ModelAdapter, method: str = "gradcam") -> MapEngine:
         reason = f"{adapter.card.key} gives no access to its layers, so {method} is impossible"
         return OcclusionEngine(adapter=adapter, field=field, fallback=reason)
     tokens = declared_tokens(adapter)
-    if tokens is not None:
+    if tokens is not None and not window_of(tokens):
         layer_named(cast("Any", adapter).module(), tokens.layer)
         grid = tuple(tokens.grid)
         return CamEngine(

@@ -74,3 +74,8 @@ def declared_tokens(adapter: ModelAdapter) -> DeclaredTokens | None:
     ask = getattr(adapter, "tokens", None)
     found: DeclaredTokens | None = ask() if callable(ask) else None
     return found
+
+
+def window_of(tokens: DeclaredTokens) -> tuple[int, ...]:
+    """Return the window per axis of a model with windowed attention; () of any other."""
+    return tuple(getattr(tokens, "window", ()))

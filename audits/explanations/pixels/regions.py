@@ -36,7 +36,7 @@ def image_regions(image: Any) -> npt.NDArray[np.int64]:
     values = image if isinstance(image, np.ndarray) else image.detach().cpu().numpy()
     grid = region_grid(values.ndim - 1)
     if len(grid) == 1:
-        return region_owners(values.shape[1:], grid)[0]
+        return np.asarray(region_owners(values.shape[1:], grid)[0])
     from audits.explanations.pixels.superpixels import superpixels
 
     return superpixels(values, grid)
