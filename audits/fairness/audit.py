@@ -13,9 +13,10 @@ from audits.fairness.applicable import metric_findings
 from audits.fairness.between import SECTIONS
 from audits.fairness.cells import score_cells
 from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
-from audits.fairness.measures import Measured, make_subject, measure_family
+from audits.fairness.measures import measure_family
 from audits.fairness.ratios import REST
 from audits.fairness.side_by_side import side_by_side
+from audits.fairness.subject import Measured, make_subject
 from audits.fairness.types import (
     Comparison,
     FairnessResult,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from audits.fairness.cells import PerLabel, ScoreCells, look_up
+from audits.fairness.cells import PerLabel, ScoreCells
 from audits.fairness.frame import Family, Frame
 from audits.fairness.intervals import SMALL_CLASS, logit_limits, newcombe_auroc
 from audits.fairness.rates import Z95
@@ -82,14 +82,6 @@ def satterthwaite(*parts: tuple[FloatArray, FloatArray]) -> FloatArray:
             [variance**2 / np.maximum(patients - 1, 1) for variance, patients in parts], axis=0
         )
         return np.where(weight > 0, np.maximum(total**2 / weight, 1.0), 1.0)
-
-
-def measure_areas(frame: Frame, family: Family, cells: ScoreCells) -> tuple[Areas, FloatArray]:
-    """Return the area of every group with its clustered variance, and each pair's influence."""
-    area = area_values(cells)
-    (value,) = look_up(cells, [placement_values(cells)], frame.positive, cells.of_row)
-    sums, influence = area_sums(frame, family, cells, value, area)
-    return areas_from(sums, family, cells, area, clustered=frame.clustered), influence
 
 
 def outranked(cells: ScoreCells) -> tuple[IntArray, IntArray]:

@@ -68,7 +68,7 @@ class ScoreCells:
         # Looked up in a table: a search among millions of cells misses the cache at every step.
         place = np.full((self.size + 1) * wide, none, dtype=np.int32)
         place[key] = np.arange(none, dtype=np.int32)
-        return place[group * wide + rank].astype(np.int64)
+        return np.asarray(place[group * wide + rank], dtype=np.int64)
 
 
 PerLabel = tuple[FloatArray, FloatArray]

@@ -28,10 +28,11 @@ from audits.fairness.cells import ScoreCells
 from audits.fairness.counts import BINS, Counts
 from audits.fairness.frame import Family, Frame
 from audits.fairness.gathering import Part
-from audits.fairness.measures import Measured, make_subject, measure_family
+from audits.fairness.measures import measure_family
 from audits.fairness.side_by_side import side_by_side
 from audits.fairness.spill import Bucket, Spill
 from audits.fairness.split_counts import SplitCounts, everybody_counted, split_counts
+from audits.fairness.subject import Measured, make_subject
 from audits.fairness.types import FairnessResult, FloatArray, ScoredOutput
 from audits.policy import Policy
 from audits.types import Finding, Progress, silent

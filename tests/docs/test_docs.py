@@ -16,7 +16,7 @@ from audits.cli.commands import auscult
 from audits.cohorts.spec import StudySpec
 from audits.comparison.pair import METRICS as COMPARED
 from audits.explanations.result import CaseExplanation, Method
-from audits.fairness.measures import METRICS
+from audits.fairness.counted import METRICS
 from audits.policy.schema import VERDICT_METRICS, PolicyFile
 from audits.reporting.export import FORMATS
 from model_adapters.registry import known_formats

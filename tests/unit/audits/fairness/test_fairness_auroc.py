@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audits.fairness.auroc import measure_areas
-from audits.fairness.cells import score_cells
+from audits.fairness.auroc import area_sums, area_values, areas_from, placement_values
+from audits.fairness.cells import look_up, score_cells
 from audits.fairness.frame import build_frame, crossing, everybody, marginal
 from audits.fairness.ratios import REST
 from audits.fairness.reference_areas import (
@@ -14,6 +14,14 @@ from audits.fairness.reference_areas import (
     reference_sums_of_areas,
     references_of,
 )
+
+
+def measure_areas(frame, family, cells):
+    """Return areas and influences as both sweeps of an audit make them."""
+    area = area_values(cells)
+    (value,) = look_up(cells, [placement_values(cells)], frame.positive, cells.of_row)
+    sums, influence = area_sums(frame, family, cells, value, area)
+    return areas_from(sums, family, cells, area, clustered=frame.clustered), influence
 
 
 def kernel(positives, negatives):

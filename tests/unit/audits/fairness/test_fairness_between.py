@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from audits.fairness import ScoredOutput, audit_fairness
-from audits.fairness.auroc import measure_areas
+from audits.fairness.auroc import area_sums, area_values, areas_from, placement_values
 from audits.fairness.between import SECTIONS, area_spread, between_groups, cross_products
-from audits.fairness.cells import score_cells
+from audits.fairness.cells import look_up, score_cells
 from audits.fairness.frame import build_frame, marginal
 from audits.fairness.heterogeneity import between_variance
 from audits.policy import load_policy
@@ -24,6 +24,14 @@ POLICY = load_policy(
         }
     }
 )
+
+
+def measure_areas(frame, family, cells):
+    """Return areas and influences as both sweeps of an audit make them."""
+    area = area_values(cells)
+    (value,) = look_up(cells, [placement_values(cells)], frame.positive, cells.of_row)
+    sums, influence = area_sums(frame, family, cells, value, area)
+    return areas_from(sums, family, cells, area, clustered=frame.clustered), influence
 
 
 def rates(sizes, tprs, attribute, seed=0):

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import fisher_exact, hypergeom, norm
 from statsmodels.stats.multitest import multipletests
 
-from audits.fairness.contrasts import pearson3_two_sided
+from audits.fairness.area_contrasts import pearson3_two_sided
 from audits.fairness.intervals import mover, wilson
 from audits.fairness.significance import benjamini_hochberg, fisher_midp, margin_p_values
 
