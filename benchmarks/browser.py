@@ -1,7 +1,8 @@
 """What a person waits for in a browser: pages, cases, the threshold, and ten people at once.
 
-Medians and 95th percentiles over twenty of each in headless chromium, over the runs of both sample
-studies, and over a table of a million cases for the threshold.
+Medians and 95th percentiles over twenty of each in headless chromium, over the runs of both
+sample studies, and over a table of a million cases for the threshold. Beside every wait stand the
+CPU seconds that server and browser spent on it: on a shared machine these are what to compare.
 
     python -m benchmarks.browser [--run RUN --run RUN] [--large RUN]
 """
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,13 +22,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.dashboard import audit, make_table
 from benchmarks.product import (
     PAGES,
+    PAUSE,
     STUDIES,
     audit_command,
     free_port,
@@ -65,6 +69,46 @@ class Served:
         return (int(held[13]) + int(held[14])) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds() -> float:
+    """Return the CPU seconds of every process that this one started, and of theirs, so far."""
+    held: dict[int, tuple[int, int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        held[int(path.parent.name)] = (int(fields[1]), int(fields[11]) + int(fields[12]))
+    own, total = os.getpid(), 0
+    for pid, (parent, ticks) in held.items():
+        above = parent
+        while above in held and above != own:
+            above = held[above][0]
+        total += ticks if above == own and pid != own else 0
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Waits:
+    """How long some actions took, and what they cost."""
+
+    name: str
+    goal: float | None
+    seconds: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Measure one action: what runs inside the block."""
+        cpu, start = cpu_seconds(), time.perf_counter()
+        yield
+        self.seconds.append(time.perf_counter() - start)
+        self.cpus.append(cpu_seconds() - cpu)
+
+    def tell(self) -> None:
+        """Print median and 95th percentile, and the median cost."""
+        told(f"{self.name} ({statistics.median(self.cpus):.2f} CPU s)", self.seconds, self.goal)
+
+
 @contextmanager
 def serving(store: Path, runs: Sequence[Path]) -> Iterator[Served]:
     """Serve the app over a store and runs while the block runs."""
@@ -96,76 +140,80 @@ def opened(browser: Browser, url: str) -> Page:
 
 def first_pages(browser: Browser, app: Served) -> None:
     """Open the first page in new profiles, then again in a profile that has the app cached."""
-    cold, warm = [], []
+    cold = Waits("first page, cold browser cache", 3)
+    warm = Waits("first page, warm browser cache", 2)
     page = opened(browser, app.url)
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        opened(browser, app.url).context.close()
-        cold.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        page.goto(app.url)
-        page.get_by_role("heading", level=1).wait_for()
-        settle(page)
-        warm.append(time.perf_counter() - start)
+        with cold.one():
+            other = opened(browser, app.url)
+        other.context.close()
+        with warm.one():
+            page.goto(app.url)
+            page.get_by_role("heading", level=1).wait_for()
+            settle(page)
     page.context.close()
-    told("first page, cold browser cache", cold, 3)
-    told("first page, warm browser cache", warm, 2)
+    cold.tell()
+    warm.tell()
 
 
 def page_switches(browser: Browser, app: Served) -> None:
     """Go from page to page through the navigation."""
     page = opened(browser, app.url)
-    waits: dict[str, list[float]] = {name: [] for name in PAGES}
-    for at in range(REPEATS + 1):
+    waits = {name: Waits(f"switch to {name}", 0.5) for name in PAGES}
+    for name in PAGES:  # the first visit loads the page's code
+        switch(page, name)
+    for _ in range(REPEATS):
         for name in PAGES:
-            seconds = switch(page, name)
-            if at:  # the first visit loads the page's code
-                waits[name].append(seconds)
+            with waits[name].one():
+                page.get_by_role("link", name=name, exact=True).first.click()
+                page.get_by_role("heading", level=1, name=name).wait_for()
+                settle(page)
+            time.sleep(PAUSE)
     page.context.close()
-    for name, seconds in waits.items():
-        told(f"switch to {name}", seconds, 0.5)
-    told("switch to any page", [s for held in waits.values() for s in held], 0.5)
+    every = Waits("switch to any page", 0.5)
+    for held in waits.values():
+        held.tell()
+        every.seconds += held.seconds
+        every.cpus += held.cpus
+    every.tell()
 
 
 def cases(browser: Browser, app: Served, run: Path) -> None:
     """Open explained cases by their id, twice: the second time everything is cached."""
-    import json
-
     evidence = json.loads((run / "evidence.json").read_bytes())
     folder = next((run / "internal" / "explanations").iterdir())
     ids = sorted(path.name for path in folder.iterdir())[:REPEATS]
     model = evidence["models"][0]
     address = f"{app.url}/case?run={evidence['run']['id']}&model={model['id']}%40{model['version']}"
     page = opened(browser, f"{address}&case={ids[-1]}")
-    for name, goal in (("from the run", 2.0), ("cached", 0.5)):
-        waits = []
+    for how, goal in (("first time", 2.0), ("cached", 0.5)):
+        waits = Waits(f"case to case, {how}: {evidence['study']['name']}", goal)
         for case in ids:
-            start = time.perf_counter()
-            box = page.get_by_label("Case id")
-            box.fill(case)
-            box.press("Enter")
-            page.get_by_role("heading", name=f"Case {case}", exact=True).wait_for()
-            settle(page)
-            waits.append(time.perf_counter() - start)
-        told(f"case to case, {name}: {evidence['study']['name']}", waits, goal)
+            with waits.one():
+                box = page.get_by_label("Case id")
+                box.fill(case)
+                box.press("Enter")
+                page.get_by_role("heading", name=f"Case {case}", exact=True).wait_for()
+                settle(page)
+            time.sleep(PAUSE)
+        waits.tell()
     page.context.close()
 
 
 def threshold(browser: Browser, app: Served) -> None:
     """Move the slider of the threshold by the keyboard, until the new table stands."""
     page = opened(browser, f"{app.url}/bias?section=threshold")
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    waits = []
+    page.get_by_role("slider").first.focus()
+    waits = Waits("threshold slider to table, 1,000,000 rows", 0.3)
     for at in range(REPEATS + 1):
-        start = time.perf_counter()
-        page.keyboard.press("ArrowRight")
-        page.get_by_role("button", name=f"Declare {0.3 + 0.005 * (at + 1):.3f}").wait_for()
-        settle(page)
-        if at:
-            waits.append(time.perf_counter() - start)
+        with waits.one():
+            page.keyboard.press("ArrowRight")
+            page.get_by_role("button", name=f"Declare {0.3 + 0.005 * (at + 1):.3f}").wait_for()
+            settle(page)
+        time.sleep(PAUSE)
     page.context.close()
-    told("threshold slider to table, 1,000,000 rows", waits, 0.3)
+    waits.seconds, waits.cpus = waits.seconds[1:], waits.cpus[1:]
+    waits.tell()
 
 
 def readers(app: Served, count: int, actions: int) -> list[float]:
