@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The site's public Ed25519 key: signatures must be made with it.",
 )
-def verify(path: Path, trusted: Path | None) -> int:
+@click.option(
+    "--sources",
+    is_flag=True,
+    help="Of a run: also hash the data and the models that it was made from, where they lay.",
+)
+def verify(path: Path, trusted: Path | None, *, sources: bool) -> int:
     """Check a run folder or any export: exit 0 intact, 1 altered, naming what.
 
     \b
@@ -28,6 +33,7 @@ def verify(path: Path, trusted: Path | None) -> int:
       auscult verify runs/chest_xray
       auscult verify chest_xray.pdf --public-key site.key.pub
       auscult verify tables.zip
+      auscult verify runs/chest_xray --sources
     """  # noqa: D301 - \b keeps click from rewrapping the example
     from audits.reporting.digest import SUMS, verify_folder
     from audits.storage import verify_run
@@ -50,13 +56,26 @@ def verify(path: Path, trusted: Path | None) -> int:
             click.echo(f"{word}: {name}")
     for name, found in signatures.items():
         click.echo(_told(name, found))
+    kept = _sources_kept(path) if sources else True
     signed = all(f.valid and f.trusted is not False for f in signatures.values())
     if trusted is not None and not signatures:
         signed = False
         click.echo(f"unsigned: {path.name}")
-    if result.intact and signed:
+    intact = result.intact and signed and kept
+    if intact:
         click.echo(f"{path}: intact, {result.files} {'file' if result.files == 1 else 'files'}.")
-    return 0 if result.intact and signed else 1
+    return 0 if intact else 1
+
+
+def _sources_kept(path: Path) -> bool:
+    """Name each source of a run that is not as it was; return whether all are."""
+    from audits.running.sources import source_states
+    from audits.storage import open_run
+
+    found = list(source_states(open_run(path)))
+    for one in found:
+        click.echo(f"{one.state}: {one.name}")
+    return all(one.state == "intact" for one in found)
 
 
 def _verify_file(path: Path) -> Any:
