@@ -37,7 +37,10 @@ def gate_part(chosen: Context) -> None:
         st.write(str(error))
         return
     entry = word("verdict", SAID[result.exit_code])
-    st.markdown(f"{entry.badge} {entry.definition}")
+    st.markdown(
+        f"{entry.badge} {entry.definition} `auscult gate` would end with exit code "
+        f"**{result.exit_code}**."
+    )
     show_table(_rows(result), alt="Every rule of the gate with its outcome")
     st.caption(_uses(chosen.evidence))
     st.code(f"auscult gate {chosen.ref.path} --policy FILE", language="bash")
