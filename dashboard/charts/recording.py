@@ -20,6 +20,8 @@ DRAWN = 1500
 SHOWN_FROM = 0.15
 STRONGEST = 0.45
 LEAD_HEIGHT = 46
+BAR_FITS = (0.15, 1.2)
+"""Smallest and largest share of a row that a bar of 1 may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +67,13 @@ class Recording:
         return pd.DataFrame(rows, columns=["from (s)", "to (s)", "map (mean)"])
 
     def figure(self) -> Figure:
-        """Return one row per lead, the map as bands behind all of them."""
+        """Return one row per lead on one scale, a scale bar, and the map as bands behind all.
+
+        Amplitudes of leads are read against each other, so every row spans the same range, as on
+        paper (10 mm/mV); the bar is 1 mV, or a round number of the recording's own unit.
+        """
+        middles, half = self._rows()
+        bar = self._bar(half)
         step = max(1, -(-self.values.shape[1] // DRAWN))
         times = (np.arange(0, self.values.shape[1], step) / self.rate).tolist()
         count = len(self.leads)
@@ -90,7 +98,7 @@ class Recording:
             top = 1 - place / count
             axes[f"yaxis{number}"] = {
                 "domain": [max(0.0, top - 0.94 / count), top],
-                "title": {"text": lead, "font": {"size": 12}},
+                "range": [middles[place] - half, middles[place] + half],
                 "showticklabels": False,
                 "showgrid": False,
                 "zeroline": False,
@@ -99,12 +107,73 @@ class Recording:
         layout = quiet_layout(
             height=110 + LEAD_HEIGHT * count,
             xaxis={"title": "seconds", "anchor": "free", "position": 0},
-            shapes=self._bands(),
+            shapes=[*self._bands(), self._bar_line(middles[0], bar)],
+            annotations=[*self._names(), self._bar_text(middles[0], bar)],
             **{name: axis for name, axis in axes.items() if name != "yaxis"},
         )
         layout["yaxis"] = axes["yaxis"]
-        layout["margin"] = {"l": 48, "r": 8, "t": 8, "b": 40}
+        layout["margin"] = {"l": 48, "r": 64, "t": 8, "b": 40}
         return {"data": data, "layout": layout}
+
+    def _rows(self) -> tuple[list[float], float]:
+        """Return each lead's middle, and half of the range that fits every lead."""
+        low, high = self.values.min(axis=1), self.values.max(axis=1)
+        half = float((high - low).max()) / 2
+        middles = ((low + high) / 2).astype(float).tolist()
+        return middles, half * 1.05 if half > 0 else 1.0
+
+    def _bar(self, half: float) -> float:
+        """Return the height of the scale bar: 1 where it fits, else the nearest round number."""
+        if BAR_FITS[0] <= 1 / (2 * half) <= BAR_FITS[1]:
+            return 1.0
+        power = 10.0 ** np.floor(np.log10(half))
+        return float(next(step * power for step in (5, 2, 1, 0.5) if step * power <= half * 1.2))
+
+    def _names(self) -> list[dict[str, Any]]:
+        """Return the leads' names, upright and left of their rows."""
+        count = len(self.leads)
+        return [
+            {
+                "text": lead,
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0,
+                "xanchor": "right",
+                "xshift": -6,
+                "y": 1 - (place + 0.47) / count,
+                "yanchor": "middle",
+                "showarrow": False,
+                "textangle": 0,
+                "font": {"size": 12},
+            }
+            for place, lead in enumerate(self.leads)
+        ]
+
+    def _bar_line(self, middle: float, bar: float) -> dict[str, Any]:
+        return {
+            "type": "line",
+            "xref": "paper",
+            "yref": "y",
+            "x0": 1.008,
+            "x1": 1.008,
+            "y0": middle - bar / 2,
+            "y1": middle + bar / 2,
+            "line": {"width": 2, "color": GREY},
+        }
+
+    def _bar_text(self, middle: float, bar: float) -> dict[str, Any]:
+        return {
+            "text": f"{bar:g} {self.unit}".strip(),
+            "xref": "paper",
+            "yref": "y",
+            "x": 1.008,
+            "xanchor": "left",
+            "xshift": 4,
+            "y": middle,
+            "yanchor": "middle",
+            "showarrow": False,
+            "font": {"size": 11},
+        }
 
     def _bins(self) -> list[tuple[float, float, float]]:
         if self.relevance is None:

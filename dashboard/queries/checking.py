@@ -29,6 +29,8 @@ def start_check(wanted: Wanted) -> Job:
     arguments += ["--output", wanted.output, "--background", wanted.cohort, "--seed", str(seed)]
     if wanted.region:
         arguments += ["--region", wanted.region]
+    if wanted.method:
+        arguments += ["--method", wanted.method]
     return _runner().start_explanation(arguments, explanations.checked_folder(wanted))
 
 

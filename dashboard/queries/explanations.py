@@ -34,7 +34,7 @@ EVERYBODY = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which score of which case is explained, against which cohort; of a segmentation, where."""
+    """Which score of which case is explained, how, and against whom; of a segmentation, where."""
 
     ref: RunRef
     model: str
@@ -42,6 +42,7 @@ class Wanted:
     output: str
     cohort: str = EVERYBODY
     region: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -247,8 +248,14 @@ def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArr
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
-def case_explanation(
-    ref: RunRef, model: str, case: str, output: str, cohort: str = EVERYBODY, region: str = ""
+def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
+    ref: RunRef,
+    model: str,
+    case: str,
+    output: str,
+    cohort: str = EVERYBODY,
+    region: str = "",
+    method: str = "",
 ) -> Explanation:
     """Return the explanation of one score: the run's, the store's, or a new one, kept.
 
@@ -259,17 +266,26 @@ def case_explanation(
         output: Name of the output.
         cohort: Whom effects are measured against; the run's own are against everybody.
         region: Of a segmentation, which pixels; empty for what the model segments.
+        method: Name of a method; empty for the model's default one.
 
     Raises:
         ExplanationError: The model brings scores only, or its folder is gone.
         StudyError: The case's inputs cannot be opened.
         AdapterError: The model cannot be loaded.
     """
-    wanted = Wanted(ref=ref, model=model, case=case, output=output, cohort=cohort, region=region)
+    wanted = Wanted(
+        ref=ref,
+        model=model,
+        case=case,
+        output=output,
+        cohort=cohort,
+        region=region,
+        method=method,
+    )
     checked = checked_folder(wanted)
     if (checked / "explanation.json").is_file():
         return _read(checked, computed_now=True)
-    own = cohort == EVERYBODY and not region
+    own = cohort == EVERYBODY and not region and not method
     found = _from_run(ref, model, case, output) if own else None
     if found is not None:
         return found
@@ -287,9 +303,22 @@ def checked_folder(wanted: Wanted) -> Path:
 def forget(wanted: Wanted) -> None:
     """Have an explanation read again, because it was tested meanwhile."""
     key = (wanted.ref, wanted.model, wanted.case, wanted.output)
+    case_explanation.clear(*key, wanted.cohort, wanted.region, wanted.method)
     case_explanation.clear(*key, wanted.cohort, wanted.region)
     case_explanation.clear(*key, wanted.cohort)
     case_explanation.clear(*key)
+
+
+def methods_offered(ref: RunRef, model: str) -> tuple[str, ...]:
+    """Return the methods that fit a model, its default first; none where its folder is gone."""
+    from audits.explanations import methods_for
+
+    place = model_folder(ref, model)
+    if place is None:
+        return ()
+    held = load_run(ref).evidence["models"]
+    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held}
+    return tuple(methods_for(opened_model(place, weights[model])))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -345,6 +374,8 @@ def _cache_folder(wanted: Wanted, *, checks: bool) -> Path:
         made_from.append(wanted.cohort)
     if wanted.region:
         made_from.append({"region": wanted.region})
+    if wanted.method:
+        made_from.append({"method": wanted.method})
     key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     return Store(read_settings().store).cache / "explanations" / file_name_of(wanted.model) / key
 
@@ -371,6 +402,7 @@ def _compute(wanted: Wanted, folder: Path) -> None:
         case,
         output=wanted.output,
         region=wanted.region or None,
+        method=wanted.method or None,
         seed=seed,
         background=_everybody(place, weights[model], study.sha256, seed, study)
         if wanted.cohort == EVERYBODY

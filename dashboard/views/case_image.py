@@ -35,6 +35,7 @@ class Shown:
             for the image alone.
         scale: Magnitude at which the colours end, where another version stands beside.
         region: Of a segmentation, which pixels are explained; empty for what the model segments.
+        method: How the map was made; empty for the model's default method.
     """
 
     ref: RunRef
@@ -46,6 +47,7 @@ class Shown:
     verdict: str | None
     scale: float | None = None
     region: str = ""
+    method: str = ""
 
 
 def show_image(  # noqa: PLR0913 - what is shown, and beside what
@@ -57,6 +59,7 @@ def show_image(  # noqa: PLR0913 - what is shown, and beside what
     *,
     scale: float | None = None,
     region: str = "",
+    method: str = "",
 ) -> None:
     """Show the image, with the map where there is one.
 
@@ -68,6 +71,7 @@ def show_image(  # noqa: PLR0913 - what is shown, and beside what
         found: Its explanation, if any.
         scale: Magnitude at which the map's colours end, where another version stands beside.
         region: Of a segmentation, which pixels are explained.
+        method: How the map was made; empty for the model's default method.
     """
     flagged = facts.outcome in {"true_positive", "false_positive"}
     payload = _payload(
@@ -81,6 +85,7 @@ def show_image(  # noqa: PLR0913 - what is shown, and beside what
             verdict=None if found is None else explanations.reliability(found.entry),
             scale=scale,
             region=region,
+            method=method,
         )
     )
     pixel = image_viewer(payload, key=f"viewer_{model}")
@@ -99,7 +104,12 @@ def _payload(shown: Shown) -> bytes:
     layer = drawn = None
     if shown.verdict is not None:
         found = explanations.case_explanation(
-            shown.ref, shown.model, shown.case, shown.output, region=shown.region
+            shown.ref,
+            shown.model,
+            shown.case,
+            shown.output,
+            region=shown.region,
+            method=shown.method,
         )
         layer = _layer(found, shown) if found.patient is not None else None
         drawn = found.segmented

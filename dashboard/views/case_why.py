@@ -19,6 +19,7 @@ from dashboard.views.case_fast_view import fast_view_part
 from dashboard.views.case_groups import curve_part, groups_part
 from dashboard.views.case_image import show_image
 from dashboard.views.case_list import versions_of
+from dashboard.views.case_method import chosen_method
 from dashboard.views.case_parts import show_parts
 from dashboard.views.case_region import chosen_region, region_part
 from dashboard.views.case_sensitivity import sensitivity_part
@@ -89,12 +90,13 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
     """Explain one version; ``scale`` is what a second version beside it shares."""
     field = explanations.image_field(chosen.ref)
     region = chosen_region(chosen, model, facts.case)
+    method = chosen_method(chosen, model, beside=scale is not None)
     problem: Exception | None = None
     found: Explanation | None = None
     with st.skeleton(height=320):
         try:
             found = explanations.case_explanation(
-                chosen.ref, model, facts.case, chosen.output.name, cohort, region
+                chosen.ref, model, facts.case, chosen.output.name, cohort, region, method
             )
         except states.EXPECTED as error:
             problem = error
@@ -107,11 +109,14 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
                 output=chosen.output.name,
                 cohort=cohort,
                 region=region,
+                method=method,
             )
             check_part(wanted, found.entry)
         if field is not None and _has_image(chosen, facts, found):
             extent = scale.map if scale else None
-            show_image(chosen, facts, field, model, found, scale=extent, region=region)
+            show_image(
+                chosen, facts, field, model, found, scale=extent, region=region, method=method
+            )
         if found is not None:
             region_part(chosen, model, found.entry)
         recording = recordings.signal_field(chosen.ref)
