@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from audits.explanations.shapley.games import Indices, Values
 
 HYBRIDS_PER_STEP = 1 << 15
+NEVER = 1e-12
+"""Share of a group's variance below which a player's contribution does not vary."""
 NORMAL_95 = 1.959963984540054
 MASK_CELLS_PER_STEP = 1 << 26
 CYCLES_BEFORE_TIME_COUNTS = 3
@@ -82,9 +84,10 @@ class Totals:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return estimates that add up to their group, and their standard errors.
 
-        The gap is shared out in proportion to the players' own variances: one whose contribution
-        never varies, such as a dummy, is known exactly and stays. The error is that of the moved
-        estimates: the spread of cycles after every one of them was moved, and the group's own.
+        The gap is shared out equally among the players that vary at all: one whose contribution
+        never does, such as a dummy, is known exactly and stays. Shares that followed the estimated
+        variances would make the moved estimates look surer than they are. The error is that of the
+        moved estimates: the spread of cycles after each of them was moved, and the group's own.
 
         Args:
             own: (rows, outputs) effect of the group.
@@ -96,7 +99,9 @@ class Totals:
         largest = size.sum(axis=1, keepdims=True)
         equal = np.full_like(size, 1.0 / size.shape[1])
         by_size = np.divide(size, largest, out=equal, where=largest > 0)
-        share = np.divide(spread, total, out=by_size, where=total > 0)
+        varies = (spread > NEVER * total).astype(np.float64)
+        sharing = varies.sum(axis=1, keepdims=True)
+        share = np.divide(varies, sharing, out=by_size, where=sharing > 0)
         moved = mean + share * (own[:, None] - mean.sum(axis=1, keepdims=True))
         count = self.cycles[:, None, None]
         joint = self.cross / count - mean * mean.sum(axis=1, keepdims=True)

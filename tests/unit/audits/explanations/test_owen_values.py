@@ -123,3 +123,16 @@ def test_hierarchies_that_are_none_are_refused(seeded):
         Hierarchy(levels=())
     with pytest.raises(ExplanationError, match="expected 7 players"):
         owen_values(_game(seeded), Hierarchy(levels=(np.array([0, 1]),)))
+
+
+def test_intervals_of_members_cover_the_truth(seeded):
+    """Nominal 95 % under the stopping rule; 4 standard errors of the count are allowed."""
+    game, groups = _game(seeded), Hierarchy(levels=(GROUPS,))
+    truth = np.einsum("ps,nsc->npc", owen_weights(groups), coalition_values(game))
+    inside = []
+    for seed in range(40):
+        found = owen_values(game, groups, seed=seed, open_largest=3).members
+        sampled = found.se > 1e-9
+        inside += (np.abs(found.effects - truth) <= 1.96 * found.se)[sampled].tolist()
+    assert len(inside) > 500
+    assert abs(np.mean(inside) - 0.95) < 0.04
