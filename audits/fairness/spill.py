@@ -15,7 +15,7 @@ import numpy.typing as npt
 from audits.errors import AuditError
 from audits.fairness.types import FloatArray, IntArray
 
-ROWS_PER_BUCKET = 1_000_000
+ROWS_PER_BUCKET = 500_000
 _MOST_BUCKETS = 500
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 

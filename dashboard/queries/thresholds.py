@@ -22,6 +22,7 @@ from audits.policy import load_policy
 from audits.storage import file_name_of
 from dashboard.evidence import find_output
 from dashboard.queries import columns
+from dashboard.queries.cases import has_risk
 from dashboard.queries.runs import RunRef, load_run
 
 
@@ -72,12 +73,26 @@ def explored(
 
 @st.cache_resource(max_entries=4, show_spinner="Counting every group at every risk")
 def _explorer(ref: RunRef, model: str | None, output: str, task: str) -> TableExplorer:
-    counted = Path(ref.path) / "internal" / "counts" / f"{file_name_of(output)}.npz"
+    counted = _counted(ref, output)
     if counted.is_file():  # a table that was read in portions has no predictions of single cases
         patients = load_run(ref).exact["study"].get("patients")
         with np.load(counted, allow_pickle=False) as arrays:
             return explorer_of_counts(arrays, named_patients=patients is not None)
     return ThresholdExplorer(_scored(ref, model, output, task))
+
+
+def explorable(ref: RunRef, model: str | None, output: str) -> bool:
+    """Return whether there are risks between 0 and 1 to move a threshold over."""
+    counted = _counted(ref, output)
+    if not counted.is_file():
+        return has_risk(ref, model, output)
+    with np.load(counted, allow_pickle=False) as arrays:
+        return bool(arrays["bounded"])
+
+
+def _counted(ref: RunRef, output: str) -> Path:
+    """Return where a run of a table read in portions keeps its counts."""
+    return Path(ref.path) / "internal" / "counts" / f"{file_name_of(output)}.npz"
 
 
 def _weighted(

@@ -10,7 +10,6 @@ from dashboard import numbers, state
 from dashboard.charts import Forest, ForestRow
 from dashboard.evidence import group_label
 from dashboard.queries import thresholds
-from dashboard.queries.cases import has_risk
 from dashboard.queries.thresholds import ExploredGroup
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_button
@@ -23,7 +22,7 @@ SHOWN = ("tpr", "fpr", "ppv", "selection_rate")
 def threshold_explorer(chosen: Context) -> None:
     """Show the slider and what each group would see at its threshold."""
     declared = chosen.entry["threshold"]["value"]
-    if not has_risk(chosen.ref, chosen.model, chosen.output.name):
+    if not thresholds.explorable(chosen.ref, chosen.model, chosen.output.name):
         st.write("The slider needs predicted risks between 0 and 1; this output has none.")
         return
     start = 0.5 if declared is None else float(declared)
