@@ -9,7 +9,7 @@ groups needs no further correction (intersection-union).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from audits.errors import PolicyError
@@ -246,7 +246,18 @@ def _explanations(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judge
             if not check.get("decides", True) or rule.output not in (None, output):
                 continue
             subject = ", ".join(part for part in (model, output, check["name"]) if part)
-            yield _wanted(rule, check["verdict"], subject, undecided=("weak", "not_checked", None))
+            found = _wanted(
+                rule, check["verdict"], subject, undecided=("weak", "not_checked", None)
+            )
+            yield replace(found, detail=f"{found.detail}{_tested(check, summary.get('method'))}")
+
+
+def _tested(check: Mapping[str, Any], method: str | None) -> str:
+    """Return how many tested cases pass, and that the method is judged and not the model."""
+    share = check.get("share") or {}
+    counted = share.get("n") is not None and share.get("k") is not None
+    told = f"; {share['k']} of {share['n']} tested cases pass" if counted else ""
+    return f"{told}; it judges the explanations by {method}, not the model" if method else told
 
 
 def _drift(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:

@@ -47,14 +47,19 @@ def maps_part(chosen: Context) -> None:
 
 def _check_row(one: Mapping[str, Any]) -> dict[str, str]:
     name = word("check_name", one["name"])
-    share = one.get("share")
     return {
         "Check": name.label,
         "Outcome": word("check", one["verdict"]).badge,
-        "Cases that pass": numbers.with_interval(share, "percent") if share else "the model's own",
+        "Cases that pass": _passing(one),
         "Decides": "yes" if one.get("decides", True) else f"no: {one.get('reason', 'it informs')}",
         "Meaning": name.definition,
     }
+
+
+def _passing(one: Mapping[str, Any]) -> str:
+    if one.get("share"):
+        return numbers.with_interval(one["share"], "percent")
+    return "–" if one["verdict"] == "not_checked" else "one test of the model"
 
 
 def _localisation(found: Mapping[str, Any]) -> None:
