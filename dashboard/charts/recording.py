@@ -19,7 +19,7 @@ DRAWN = 1500
 """Points drawn of each lead at most: more than a screen has columns."""
 SHOWN_FROM = 0.15
 STRONGEST = 0.45
-LEAD_HEIGHT = 46
+LEAD_HEIGHT = 60
 BAR_FITS = (0.15, 1.2)
 """Smallest and largest share of a row that a bar of 1 may take."""
 

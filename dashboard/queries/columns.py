@@ -74,7 +74,7 @@ def scored(ref: RunRef, model: str | None, output: str) -> Scored:
     cases, predictions = cases_file(ref), predictions_file(ref, model)
     there = _names(predictions)
     risk = f"prob__{output}"
-    raw = [name for name in (f"logit__{output}", f"score__{output}") if name in there]
+    raw = [name for name in _own_scale(output) if name in there]
     column = risk if risk in there else next(iter(raw), None)
     values = (
         _column(predictions, column).to_numpy() if column else np.full(_rows(predictions), np.nan)
@@ -116,11 +116,16 @@ def row_of(ref: RunRef, case: str) -> int | None:
 def score_at(ref: RunRef, model: str | None, output: str, row: int) -> float | None:
     """Return the score on the model's own scale in a row of the predictions, or None."""
     file = predictions_file(ref, model)
-    names = [n for n in (f"logit__{output}", f"score__{output}") if n in _names(file)]
+    names = [n for n in _own_scale(output) if n in _names(file)]
     if not names:
         return None
     (value,) = _cells(file, names[0], [row])
     return float(value) if isinstance(value, float | int) and value == value else None  # noqa: PLR0124 - NaN
+
+
+def _own_scale(output: str) -> tuple[str, ...]:
+    """Return the columns that may hold a number of each case: of a segmentation its overlap."""
+    return f"logit__{output}", f"score__{output}", f"dice__{output}"
 
 
 def cases_file(ref: RunRef) -> Path:

@@ -83,6 +83,8 @@ def _scale_name(chosen: Context) -> str:
     model = next((m for m in chosen.evidence["models"] if _key(m) == chosen.model), {})
     if model.get("task") == "anomaly":
         return "Anomaly score"
+    if model.get("task") == "segmentation":
+        return "Overlap with the study's mask (Dice)"
     return SCALES.get(model.get("space", ""), "Predicted risk")
 
 

@@ -195,7 +195,8 @@ def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.Data
         shown = [
             row.risk * 100 if probability and row.risk is not None else row.risk for row in rows
         ]
-        held["Risk" if probability else "Score"] = shown
+        overlap = chosen.entry.get("task") == "segmentation"
+        held["Risk" if probability else "Dice" if overlap else "Score"] = shown
         held["Call"] = [f"{w.symbol} {w.label}" if w else "–" for w in found]
     names = list(dict.fromkeys(name for row in rows for name, _ in row.groups))
     for name in names:
