@@ -140,6 +140,7 @@ def verify_part(chosen: Context) -> None:
 
 def model_part(chosen: Context) -> None:
     """Show identity and declared fields of every model."""
+    st.header("Models", anchor=False)
     for model in chosen.evidence.get("models", []):
         key = f"{model['id']}@{model['version']}"
         st.subheader(model_label(key), anchor=False)

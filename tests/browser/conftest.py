@@ -95,7 +95,10 @@ def walk(tmp_path_factory):
     if not (SAMPLES / "chest_xray" / "study.toml").is_file():
         pytest.skip("the sample studies are not in this checkout")
     folder = tmp_path_factory.mktemp("walks")
-    for study, models in (("chest_xray", ["1.0"]), ("icu_deterioration", ["mlp-1.0", "mlp-2.0"])):
+    for study, models in (
+        ("chest_xray", ["1.0", "2.0"]),
+        ("icu_deterioration", ["mlp-1.0", "mlp-2.0"]),
+    ):
         run_study_audit(
             SAMPLES / study,
             [SAMPLES / study / "models" / model for model in models],
@@ -103,9 +106,10 @@ def walk(tmp_path_factory):
             store=folder / "store",
             policy=SAMPLES / study / "policy.toml",
             device="cpu",
-            explain_cases=1,
+            explain_cases=0,
             check_cases=0,
             why=False,
+            compare=True,
         )
     fixture = _run_fixture()
     fixture.write_run(folder, folder / "store")
