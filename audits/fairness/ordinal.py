@@ -22,6 +22,8 @@ def kappa_of(frame: Frame, rows: IntArray) -> Point:
     if len(rows) == 0:
         return undefined(rows, "no cases")
     given, true = frame.score[rows], frame.y[rows]
+    if (given == given[0]).all() and (true == given[0]).all():
+        return undefined(rows, "every label and score is the same grade")
     weight = weights_of(frame)[rows]
     share = weight / weight.sum()
     ours, theirs = given - share @ given, true - share @ true
@@ -29,8 +31,6 @@ def kappa_of(frame: Frame, rows: IntArray) -> Point:
     spread = float(share @ ours**2 + share @ theirs**2)
     squared = (given - true) ** 2
     seen, chance = float(share @ squared), spread + shift**2
-    if chance == 0:
-        return undefined(rows, "every label and score is the same grade")
     moved = ours**2 + theirs**2 + 2 * shift * (ours - theirs) - spread
     influence = share * (seen / chance * moved - (squared - seen)) / chance
     return Point(value=1 - seen / chance, influence=influence, fewest=kish_size(weight))
