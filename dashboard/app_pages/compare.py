@@ -78,7 +78,7 @@ if chosen:
             "same study to compare them.",
             "auscult audit --study DIR --model DIR/1.0 --model DIR/2.0 --out runs/both",
         )
-        st.subheader("History", anchor=False)
+        st.header("History", anchor=False)
         with states.guarded("The history cannot be shown"):
             history_part(chosen)
     else:

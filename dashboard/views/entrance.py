@@ -27,7 +27,7 @@ def denied(person: Person, page: str, title: str) -> None:
     needed = PAGES.get(page)
     allowed = [word("role", role).plural for role in ROLES if needed in MAY[role]]
     with st.container(border=True, width=720):
-        st.subheader("Not open to you", anchor=False)
+        st.header("Not open to you", anchor=False)
         st.markdown(f":gray-badge[✗ Denied] This page is for {_joined(allowed) or 'nobody yet'}.")
         if not person.roles:
             st.write(

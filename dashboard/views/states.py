@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 def empty(title: str, body: str, command: str | None = None) -> None:
     """Say that there is nothing yet, and what to do about it."""
     with st.container(border=True):
-        st.subheader(title)
+        st.header(title, anchor=False)
         st.write(body)
         if command:
             st.code(command, language="bash")
