@@ -82,7 +82,8 @@ def _rows(path: Path, id_column: str, cases: Sequence[str]) -> pd.DataFrame:
                 break
         if not found:
             found = [pa.Table.from_batches([next(file.iter_batches(batch_size=SAMPLE))])]
-        return pa.concat_tables(found).to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return frame
 
 
 def _taken(file: pq.ParquetFile, group: int, places: pa.Array) -> pa.Table:

@@ -192,7 +192,7 @@ def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.Data
     if not blind:
         probability = cases.has_risk(chosen.ref, chosen.model, chosen.output.name)
         found = [word("outcome", row.outcome) if row.outcome else None for row in rows]
-        shown = [
+        shown: list[object] = [
             row.risk * 100 if probability and row.risk is not None else row.risk for row in rows
         ]
         overlap = chosen.entry.get("task") == "segmentation"
