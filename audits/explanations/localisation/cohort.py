@@ -12,12 +12,14 @@ import numpy.typing as npt
 from audits.explanations.cluster_means import cluster_means
 from audits.explanations.localisation.metrics import Localisation, localise
 from audits.explanations.result import CaseExplanation
-from audits.types import Finding
+from audits.fairness.intervals import INSUFFICIENT_BELOW, jeffreys, wilson
+from audits.types import Estimate, Finding
 
 if TYPE_CHECKING:
     from audits.cohorts import Attribute, Study
     from audits.explanations.backgrounds import CaseSource
 
+QUANTILE_95 = 1.959963984540054
 METRICS = ("iou", "pointing_game", "mass_share", "area_share")
 
 
@@ -115,5 +117,26 @@ def _summary(
 def _estimates(
     values: npt.NDArray[np.float64], patients: npt.NDArray[np.int64], seed: int
 ) -> Mapping[str, Any]:
-    means = cluster_means(values, patients, seed)
-    return {name: one.to_dict() for name, one in zip(METRICS, means, strict=True)}
+    means = dict(zip(METRICS, cluster_means(values, patients, seed), strict=True))
+    hits = means["pointing_game"]
+    if hits.value in (0.0, 1.0):
+        means["pointing_game"] = _all_alike(hits)
+    return {name: one.to_dict() for name, one in means.items()}
+
+
+def _all_alike(hits: Estimate) -> Estimate:
+    """Return the share with an interval over patients where all of them hit, or none does.
+
+    Resampling equal values can only give a width of zero, which claims certainty of few cases.
+    """
+    share, patients = float(hits.value or 0.0), hits.n_patients or 0
+    few = patients < INSUFFICIENT_BELOW
+    low, high = jeffreys(share, patients) if few else wilson(share, patients, QUANTILE_95)
+    return replace(
+        hits,
+        low=float(low),
+        high=float(high),
+        k=round(share * (hits.n or 0)),
+        method="jeffreys" if few else "wilson",
+        reason="insufficient" if few else None,
+    )

@@ -102,5 +102,8 @@ def test_a_cohort_is_summed_up_by_patient_and_group():
     assert hits["n"] == 9
     assert hits["n_patients"] == 3
     assert [group["attributes"] for group in summary["groups"]] == [{"sex": "F"}, {"sex": "M"}]
-    assert summary["groups"][1]["metrics"]["pointing_game"]["value"] == 1.0
+    all_hit = summary["groups"][1]["metrics"]["pointing_game"]
+    assert all_hit["value"] == 1.0
+    assert all_hit["low"] < 0.7, "equal answers of three patients are no certainty"
+    assert (all_hit["method"], all_hit["reason"]) == ("jeffreys", "insufficient")
     json.dumps(summary, allow_nan=False)
