@@ -11,6 +11,7 @@ MODULES = (
     "benchmarks.imaging",
     "benchmarks.viewer",
     "benchmarks.tables",
+    "benchmarks.coverage",
     "benchmarks.comparison",
     "benchmarks.reports",
     "benchmarks.product",
