@@ -60,7 +60,7 @@ def measured_findings(
     known = np.flatnonzero(np.isfinite(grid).any(axis=0))
     others = cohort.reshape(-1, len(names))
     values, there = {}, {}
-    for at in known:
+    for at in map(int, known):
         own, theirs = grid[:, at], others[:, at][np.isfinite(others[:, at])]
         low, high = features[at].normal or (None, None)
         middle = float(np.nanmedian(own)) if low is None or high is None else (low + high) / 2
@@ -68,7 +68,7 @@ def measured_findings(
         span = MARGIN * float(np.ptp(theirs)) if len(theirs) else 0.0
         edges = (theirs.min() - span, theirs.max() + span) if len(theirs) else (np.nan, np.nan)
         there[names[at]] = [float(edge) for edge in edges]
-    asked = [features[at] for at in known]
+    asked = [features[int(at)] for at in known]
     messages = _messages(asked, pd.Series(values, dtype=float), pd.DataFrame(there, dtype=float))
     return tuple(_finding(case, message) for message in messages)
 
