@@ -80,7 +80,8 @@ def _recorded(chosen: Context, facts: CaseFacts) -> str:
 
 def _scale_name(chosen: Context) -> str:
     """Return what a prediction is called on the model's declared scale."""
-    model = next((m for m in chosen.evidence["models"] if _key(m) == chosen.model), {})
+    held = chosen.evidence["models"]
+    model: Mapping[str, Any] = next((m for m in held if _key(m) == chosen.model), {})
     if model.get("task") == "anomaly":
         return "Anomaly score"
     if model.get("task") == "segmentation":
