@@ -64,9 +64,7 @@ def study_survival(
             f"{study.folder / 'study.toml'}: the label {name!r} has no time, and a survival model "
             f"is judged by when its event came; name the column of the time in [labels.{name}]."
         )
-    time = as_numbers(study.cases[said.time], where=where, name=said.time, need="is a time")[
-        rows
-    ]
+    time = as_numbers(study.cases[said.time], where=where, name=said.time, need="is a time")[rows]
     values, probabilities = survival_scores(score, space)
     outcome, findings = survival_outcome(
         name,
