@@ -379,7 +379,7 @@ def _plan(
 
 def _refuse_other_task(manifests: Sequence[Manifest], base: BaseRun | None) -> None:
     """Refuse versions of two tasks before either is scored; spellings of a binary one are alike."""
-    tasks = [m.output.task for m in manifests]
+    tasks: list[str] = [m.output.task for m in manifests]
     if base is not None:
         held = next(one for one in base.run.exact["outputs"] if one["model"] == base.key)
         tasks = [str(held["task"]), *tasks]

@@ -50,15 +50,15 @@ def ranked_pairs(
         first = place >> (digit + 1) << (digit + 1)
         last = np.minimum(first + (2 << digit), n)
         places = np.concatenate(([0], np.cumsum(late)))
-        lates = np.concatenate(([0.0], np.cumsum(np.where(late, mass[by_level], 0.0))))
-        early = np.concatenate(([0.0], np.cumsum(np.where(late, 0.0, weight[by_level]))))
+        late_sums = np.concatenate(([0.0], np.cumsum(np.where(late, mass[by_level], 0.0))))
+        early_sums = np.concatenate(([0.0], np.cumsum(np.where(late, 0.0, weight[by_level]))))
         before = places[:-1] - places[first]
         if tied:
             start, end = _runs(level[by_level], first)
-            below = (lates[start] + lates[end]) / 2 - lates[first]
-            above = early[last] - (early[start] + early[end]) / 2
+            below = (late_sums[start] + late_sums[end]) / 2 - late_sums[first]
+            above = early_sums[last] - (early_sums[start] + early_sums[end]) / 2
         else:
-            below, above = lates[:-1] - lates[first], early[last] - early[:-1]
+            below, above = late_sums[:-1] - late_sums[first], early_sums[last] - early_sums[:-1]
         outranks[by_level] += np.where(late, 0.0, below)
         outranked[by_level] += np.where(late, above, 0.0)
         to = np.where(late, first + (1 << digit) + before, place - before)
@@ -90,6 +90,6 @@ def _leave_out_equals(
     """Take out pairs of equal rank and equal score, each of which was counted half."""
     start, end = _runs(cell, np.zeros(len(cell), dtype=np.int64))
     place = np.arange(len(cell))
-    early, late = (np.concatenate(([0.0], np.cumsum(weight))) for weight in weights)
+    early_sums, late = (np.concatenate(([0.0], np.cumsum(weight))) for weight in weights)
     outranks -= (late[end] - late[place + 1]) / 2
-    outranked -= (early[place] - early[start]) / 2
+    outranked -= (early_sums[place] - early_sums[start]) / 2
