@@ -1,4 +1,4 @@
-"""Map of two crossed attributes: estimate, n and verdict in every cell."""
+"""Map of two crossed attributes: estimate, interval, n and verdict in every cell."""
 
 from __future__ import annotations
 
@@ -14,12 +14,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One crossed group; ``text`` is estimate and count as printed."""
+    """One crossed group.
+
+    Attributes:
+        row: Level along the rows.
+        column: Level along the columns.
+        value: The estimate, or None where there is none.
+        low: Lower limit of its interval.
+        high: Upper limit.
+        text: Estimate, interval and count as printed.
+        limits: The interval as printed, empty where there is none.
+        n: The count as printed.
+        verdict: Verdict of the comparison with the rest.
+        strength: How sure a disparity is.
+    """
 
     row: str
     column: str
     value: float | None
+    low: float | None = None
+    high: float | None = None
     text: str
+    limits: str = ""
     n: str
     verdict: str = "exploratory"
     strength: str | None = None
@@ -70,6 +86,8 @@ class GroupMap:
                 self.row_name: [c.row for c in self.cells],
                 self.column_name: [c.column for c in self.cells],
                 self.metric: [c.value for c in self.cells],
+                "Lower": [c.low for c in self.cells],
+                "Upper": [c.high for c in self.cells],
                 "As printed": [c.text for c in self.cells],
                 "Verdict": [verdict_text(c.verdict, c.strength) for c in self.cells],
             }
@@ -94,7 +112,7 @@ class GroupMap:
             "colorscale": _SCALE,
             "xgap": 3,
             "ygap": 3,
-            "customdata": [[cell.text if cell else "no cases" for cell in line] for line in grid],
+            "customdata": [[_told(cell) for cell in line] for line in grid],
             "text": [[self._cell_text(cell) if cell else "" for cell in line] for line in grid],
             "texttemplate": "%{text}",
             "textfont": {"size": 12, "color": "#10181C"},
@@ -107,7 +125,7 @@ class GroupMap:
             },
         }
         layout = quiet_layout(
-            height=110 + 58 * len(rows),
+            height=110 + 72 * len(rows),
             xaxis={"side": "top", "showgrid": False, "title": self.column_name},
             yaxis={"autorange": "reversed", "showgrid": False, "title": self.row_name},
         )
@@ -118,7 +136,15 @@ class GroupMap:
         if cell.value is None:
             return f"{symbol} {cell.n}"
         shown = f"{cell.value:.0%}" if self.unit == "percent" else f"{cell.value:.2f}"
-        return f"<b>{symbol} {shown}</b><br>{cell.n}"
+        lines = [f"<b>{symbol} {shown}</b>", cell.limits, cell.n]
+        return "<br>".join(line for line in lines if line)
+
+
+def _told(cell: Cell | None) -> str:
+    """Return what a cell says on hover."""
+    if cell is None:
+        return "no cases"
+    return f"{cell.text}<br>{verdict_text(cell.verdict, cell.strength)}"
 
 
 def _ticks(middle: float, reach: float, unit: str) -> list[float]:

@@ -51,7 +51,17 @@ MAP = GroupMap(
     column_name="Age",
     overall=0.7,
     cells=(
-        Cell(row="F", column="<40", value=0.4, text="40 %", n="4 of 10", verdict="disparity"),
+        Cell(
+            row="F",
+            column="<40",
+            value=0.4,
+            low=0.17,
+            high=0.69,
+            text="40.0 % (17.0 to 69.0), 4 of 10",
+            limits="17.0 to 69.0",
+            n="4 of 10",
+            verdict="disparity",
+        ),
         Cell(row="M", column="<40", value=None, text="suppressed", n="suppressed"),
     ),
 )
@@ -121,3 +131,10 @@ def test_both_directions_are_told_in_the_waterfall():
 def test_a_suppressed_cell_stays_empty_and_is_named():
     assert MAP.figure()["data"][0]["z"][1][0] is None
     assert "suppressed" in set(MAP.frame()["As printed"])
+
+
+def test_a_cell_of_the_map_carries_interval_and_count_wherever_it_is_read():
+    trace = MAP.figure()["data"][0]
+    assert trace["text"][0][0].split("<br>")[1:] == ["17.0 to 69.0", "4 of 10"]
+    assert trace["customdata"][0][0].startswith("40.0 % (17.0 to 69.0), 4 of 10")
+    assert MAP.frame()[["Lower", "Upper"]].iloc[0].tolist() == [0.17, 0.69]
