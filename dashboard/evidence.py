@@ -185,6 +185,20 @@ def worst_group(output: Mapping[str, Any]) -> dict[str, str] | None:
     return dict(ranked[0]["group"]) if ranked else None
 
 
+def gravest_attribute(output: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return which of some attributes holds the gravest verdict; the first where none has one.
+
+    Confirmed disparities come before indicated ones, larger before smaller, margin by margin.
+
+    Args:
+        output: Entry of an output.
+        names: Attributes to choose from, at least one.
+    """
+    single = [c for c in comparisons(output) if c.get("verdict") and len(c["group"]) == 1]
+    ranked = (next(iter(c["group"])) for c in by_concern(single))
+    return next((name for name in ranked if name in names), names[0])
+
+
 def margins_away(comparison: Mapping[str, Any]) -> float:
     """Return the size of a difference in declared margins, so that measures can be ranked.
 

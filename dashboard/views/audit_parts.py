@@ -8,7 +8,13 @@ from typing import Any
 import streamlit as st
 
 from dashboard import numbers, series, state
-from dashboard.evidence import by_concern, comparisons, is_intersection, verdict_counts
+from dashboard.evidence import (
+    by_concern,
+    comparisons,
+    gravest_attribute,
+    is_intersection,
+    verdict_counts,
+)
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_button
 from dashboard.views.elements import (
@@ -29,7 +35,7 @@ _NO_DECISION = {
     "segmentation": "The output is a region: its overlap with the true one is judged.",
 }
 SETTLED_ROWS = 12
-"""Verdicts read at once; the whole list stays one click away."""
+"""Rows read at once, every disparity besides; the whole list stays one click away."""
 
 
 def declaration_part(chosen: Context) -> None:
@@ -78,10 +84,13 @@ def verdict_part(chosen: Context) -> None:
         st.caption(
             f":gray-badge[– Exploring a threshold of {explored:.3f}] {notice('exploratory')}"
         )
+    shown = declared[: max(SETTLED_ROWS, counts["disparity"])]
     show_table(
-        _verdict_rows(chosen.entry, declared[:SETTLED_ROWS], greyed=greyed),
+        _verdict_rows(chosen.entry, shown, greyed=greyed),
         alt="Verdicts, gravest first",
     )
+    if len(shown) < len(declared):
+        st.caption(f"The gravest {len(shown)} of {len(declared)}, every disparity among them.")
     _all_verdicts(chosen.entry, declared)
     meaning = st.expander("What the verdicts mean", key="verdict_words", on_change="rerun")
     if meaning.open:
@@ -200,13 +209,11 @@ def calibration_part(chosen: Context) -> None:
     if not names:
         st.write("This run has no groups.")
         return
-    gravest = by_concern([c for c in comparisons(chosen.entry) if len(c["group"]) == 1])
-    telling = next(iter(gravest[0]["group"])) if gravest else names[0]
     name = pick_one(
         "Groups by",
         names,
         key="calibration_by",
-        default=telling,
+        default=gravest_attribute(chosen.entry, names),
         format_func=humanised,
         width=320,
     )

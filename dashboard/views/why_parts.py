@@ -9,7 +9,13 @@ import streamlit as st
 
 from dashboard import numbers
 from dashboard.charts import Curve, DecisionCurves, Forest, ForestRow
-from dashboard.evidence import by_concern, comparisons, group_entry, group_label
+from dashboard.evidence import (
+    by_concern,
+    comparisons,
+    gravest_attribute,
+    group_entry,
+    group_label,
+)
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_table
 from dashboard.views.pickers import pick_one
@@ -122,7 +128,13 @@ def mitigation_part(chosen: Context) -> None:
         return
     left, right = st.columns(2)
     with left:
-        name = pick_one("Groups by", list(usable), key="mitigation_by", format_func=humanised)
+        name = pick_one(
+            "Groups by",
+            list(usable),
+            key="mitigation_by",
+            default=gravest_attribute(chosen.entry, list(usable)),
+            format_func=humanised,
+        )
     methods = {m["method"]: m for m in usable[name]["methods"]}
     with right:
         method = pick_one("Correction", list(methods), key="mitigation_how", format_func=humanised)

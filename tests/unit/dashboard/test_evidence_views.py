@@ -8,6 +8,7 @@ from dashboard.evidence import (
     comparison_of,
     find_output,
     first_of_family,
+    gravest_attribute,
     model_label,
     next_version,
     verdict_counts,
@@ -54,6 +55,16 @@ def test_concern_puts_confirmed_and_uncarried_gaps_first():
     ratio = comparison(metric="oe_ratio", margin=1.25, difference={"value": 1.3})
     fine = comparison(verdict="equivalent", strength=None)
     assert by_concern([fine, ratio, carried, large, small]) == [small, large, ratio, carried, fine]
+
+
+def test_a_part_by_groups_opens_on_the_attribute_of_the_largest_confirmed_disparity():
+    large = comparison(difference={"value": -0.9})
+    confirmed = comparison(group={"race": "Black"}, attribute="race", strength="confirmed")
+    crossed = comparison(group={"site": "A", "sex": "F"}, strength="confirmed")
+    output = {"comparisons": [large, crossed, confirmed]}
+    assert gravest_attribute(output, ["sex", "race"]) == "race"
+    assert gravest_attribute(output, ["sex", "age"]) == "sex"
+    assert gravest_attribute({}, ["age", "sex"]) == "age"
 
 
 def test_exploratory_comparisons_count_as_no_verdict():
