@@ -185,10 +185,14 @@ def _telling(items: Sequence[Entry], output: Entry) -> list[Entry]:
     )
 
 
-def _cases(output: Entry, item: Entry) -> str:
-    """Return how many cases the group of an item has."""
+def _cases(output: Entry, item: Entry) -> dict[str, str]:
+    """Return how many cases of the group an item rests on, under the words that say so."""
+    basis = (output.get("causes") or {}).get("sample") or {}
+    heading = "Cases" if basis.get("cases") == basis.get("of_cases") else "Cases in the sample"
     group = group_entry(output, item["group"]) or {}
-    return numbers.count(group.get("n"), suppressed=bool(group.get("suppressed")))
+    # Runs of earlier versions hold no count of their own here.
+    n = item.get("n", None if basis else group.get("n"))
+    return {heading: numbers.count(n, suppressed=bool(group.get("suppressed")))}
 
 
 def _mix_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
@@ -198,7 +202,7 @@ def _mix_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
         row = {
             "Measure": label("metric", metric),
             "Group": group_label(gap["group"]),
-            "Cases": _cases(output, gap),
+            **_cases(output, gap),
             "Gap as found": numbers.difference_text(gap.get("crude"), metric),
         }
         made = numbers.difference_text(gap.get("standardised"), metric)
@@ -214,7 +218,7 @@ def _label_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
         yield {
             "Measure": label("metric", point["metric"]),
             "Group": group_label(point["group"]),
-            "Cases": _cases(output, point),
+            **_cases(output, point),
             "The gap would vanish at a label": _tipping(point),
         }
 
@@ -230,7 +234,7 @@ def _choice_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for gap in _telling(held["gaps"], output):
         yield {
             "Group": group_label(gap["group"]),
-            "Cases": _cases(output, gap),
+            **_cases(output, gap),
             "Second label": inside(humanised(held["second_label"])),
             "Difference at an equal score": numbers.difference_text(gap["at_equal_score"], "tpr"),
             f"Difference in the top {100 - held['top_percentile']} %": numbers.difference_text(
@@ -243,7 +247,7 @@ def _odds_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for item in _telling(held["odds_at_equal_score"], output):
         yield {
             "Group": group_label(item["group"]),
-            "Cases": _cases(output, item),
+            **_cases(output, item),
             "Odds of the condition at an equal score": numbers.with_interval(
                 item.get("odds_ratio"), "ratio"
             ),

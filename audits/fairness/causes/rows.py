@@ -52,11 +52,12 @@ class Pair:
     other: BoolArray
 
     def named(self) -> dict[str, object]:
-        """Return the keys that say which comparison a number belongs to."""
+        """Return the keys that say which comparison a number belongs to, and its group's size."""
         return {
             "attribute": self.attribute,
             "group": {self.attribute: self.level},
             "reference": self.reference,
+            "n": int(self.group.sum()),
         }
 
 

@@ -167,6 +167,12 @@ def test_what_needs_rows_rests_on_sampled_patients(tmp_path, small_portions, mon
     assert 0.6 < basis["cases"] / basis["of_cases"] < 0.9
     assert basis["of_cases"] == len(frame)
     assert f"{basis['patients']:,} of {basis['of_patients']:,} patients" in output["causes"]["note"]
+    gaps = [g for g in output["causes"]["standardised_gaps"]["gaps"] if g["metric"] == "auroc"]
+    counted = {g["group"]["sex"]: g["n"] for g in gaps if g["attribute"] == "sex"}
+    usable = frame.dropna(subset=["died", "risk"])["sex"].value_counts()
+    assert counted
+    for sex, n in counted.items():
+        assert 0.6 < n / usable[sex] < 0.9  # of the sample, not of all rows
     with np.load(run.path / "internal" / "counts" / "died.npz", allow_pickle=False) as kept:
         rows = pd.Series(kept["sample_patient"]).value_counts()
         assert len(kept["sample_label"]) == basis["cases"]
