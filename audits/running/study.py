@@ -283,7 +283,11 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
     policy, study = plan.policy, plan.study
     cards = [m.card for m in plan.manifests]
     given = [output.name for one in passes for output in one.outputs]
-    unused = unused_settings(policy, given, [a.name for a in plan.attributes])
+    known = [
+        *plan.findings,
+        *unused_settings(policy, given, [a.name for a in plan.attributes]),
+        *_misfitting(study),
+    ]
     return AuditParts(
         run={},
         declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
@@ -295,8 +299,15 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         shortcuts=_shortcuts(passes),
         data_quality=_quality(study),
         requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
-        findings=_distinct([*plan.findings, *unused, *(f for p in passes for f in p.findings)]),
+        findings=_distinct([*known, *(f for p in passes for f in p.findings)]),
     )
+
+
+def _misfitting(study: Study) -> tuple[Finding, ...]:
+    """Return what is to be said of masks that do not lie on their images."""
+    from audits.explanations.localisation import misfitting_masks
+
+    return misfitting_masks(study)
 
 
 def _shortcuts(passes: Sequence[ModelPass]) -> Mapping[str, Any]:
