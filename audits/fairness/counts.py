@@ -24,23 +24,6 @@ BINS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """Counts at one threshold, each (groups,).
-
-    Attributes:
-        labels: Levels of each group, in the order of the names that were asked for.
-        uncertain: Rows whose bin holds the threshold, so that they may stand on either side.
-    """
-
-    labels: tuple[tuple[str, ...], ...]
-    tp: IntArray
-    fp: IntArray
-    fn: IntArray
-    tn: IntArray
-    uncertain: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
     """What counts must share to add up."""
 
@@ -191,31 +174,10 @@ class Counts:
         # A lower edge that went through logit and back must not fall into the bin below.
         return np.clip(np.floor(share * BINS + 1e-6), 0, BINS - 1).astype(np.int64)
 
-    def confusion(self, threshold: float, names: Sequence[str] = ()) -> Confusion:
-        """Return counts of every group of the named attributes at a threshold."""
-        group, labels = self._groups(names)
-        called = self.scores >= threshold
-        cut = np.zeros(len(self.scores), dtype=np.bool_)
-        if self.binned:
-            cut = (self._bin(self.scores) == self._bin(np.asarray(threshold))) & ~called
-        size = len(labels)
-
-        def total(values: IntArray) -> IntArray:
-            return np.bincount(group, values, size).astype(np.int64)
-
-        above = called[self.place]
-        return Confusion(
-            labels=labels,
-            tp=total(self.pos * above),
-            fp=total(self.neg * above),
-            fn=total(self.pos * ~above),
-            tn=total(self.neg * ~above),
-            uncertain=total((self.pos + self.neg) * cut[self.place]),
-        )
-
     def auroc(self, names: Sequence[str] = ()) -> tuple[FloatArray, FloatArray]:
         """Return the AUROC of every group, and the most that binning can have changed it."""
-        group, labels = self._groups(names)
+        present, group = np.unique(self.joint(names), return_inverse=True)
+        group, size = group.reshape(-1).astype(np.int64), len(present)
         order = np.lexsort((self.place, group))
         group, pos, neg = group[order], self.pos[order], self.neg[order]
         place = self.place[order]
@@ -224,7 +186,6 @@ class Counts:
         )
         if len(start):
             pos, neg, group = np.add.reduceat(pos, start), np.add.reduceat(neg, start), group[start]
-        size = len(labels)
         positives = np.bincount(group, pos, size)
         negatives = np.bincount(group, neg, size)
         below = np.cumsum(neg) - neg
@@ -255,19 +216,6 @@ class Counts:
             after = int(np.prod([len(item) for item in self.levels[at + 1 :]], dtype=np.int64))
             joint = joint * len(self.levels[at]) + (self.cell // after) % len(self.levels[at])
         return joint
-
-    def _groups(self, names: Sequence[str]) -> tuple[IntArray, tuple[tuple[str, ...], ...]]:
-        """Return the group of each entry and the levels of every group that occurs."""
-        present, group = np.unique(self.joint(names), return_inverse=True)
-        labels = []
-        for code in present.tolist():
-            parts, left = [], code
-            for name in reversed(names):
-                own = self.levels[self.names.index(name)]
-                left, level = divmod(left, len(own))
-                parts.append(own[level])
-            labels.append(tuple(reversed(parts)))
-        return group.reshape(-1).astype(np.int64), tuple(labels)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the counts as arrays for an NPZ that loads without pickle."""
