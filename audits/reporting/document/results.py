@@ -82,7 +82,7 @@ def overall(evidence: Evidence) -> Iterator[Block]:
         caption="Performance for everybody together",
         columns=(
             Column(label="Output", share=1.9),
-            Column(label="Cases", align="right"),
+            Column(label="Cases", align="right", share=1.4),
             *(Column(label=word("metric", m), align="right", share=1.25) for m in shown),
         ),
         rows=tuple(_overall_row(o, shown) for o in outputs),
