@@ -12,6 +12,7 @@ from dashboard.evidence import group_label, model_label
 from dashboard.queries import version_thresholds as queries
 from dashboard.queries.version_thresholds import ExploredChange
 from dashboard.queries.versions import Sides
+from dashboard.views import states
 from dashboard.views.compare_parts import Versions
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_table
@@ -31,6 +32,11 @@ def thresholds_part(chosen: Context, versions: Versions) -> None:
 @st.fragment
 def _explore(chosen: Context, versions: Versions, before: float, after: float) -> None:
     """Draw sliders and changes; a moved slider draws these again and nothing else of the page."""
+    with states.guarded("Other thresholds: this part cannot be shown"):
+        _sliders_and_changes(chosen, versions, before, after)
+
+
+def _sliders_and_changes(chosen: Context, versions: Versions, before: float, after: float) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         first = _slider(chosen, versions.base, before)

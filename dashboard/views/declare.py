@@ -34,9 +34,9 @@ def declare_part(chosen: Context) -> None:
         _form(chosen)
 
 
-def declare_button(text: str, *, key: str) -> None:
-    """Show a button that opens the form."""
-    st.button(
+def declare_button(text: str, *, key: str) -> bool:
+    """Show a button that opens the form with the next run of the page; return a click on it."""
+    return st.button(
         text, key=key, on_click=state.choose, args=(state.SECTION, TAB), icon=":material/gavel:"
     )
 

@@ -11,6 +11,7 @@ from dashboard.charts import Forest, ForestRow
 from dashboard.evidence import group_label
 from dashboard.queries import thresholds
 from dashboard.queries.thresholds import ExploredGroup
+from dashboard.views import states
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_button
 from dashboard.views.elements import show_chart, show_table
@@ -25,7 +26,23 @@ def threshold_explorer(chosen: Context) -> None:
     if not thresholds.explorable(chosen.ref, chosen.model, chosen.output.name):
         st.write("The slider needs predicted risks between 0 and 1; this output has none.")
         return
-    start = 0.5 if declared is None else float(declared)
+    _explore(chosen, 0.5 if declared is None else float(declared))
+
+
+@st.fragment
+def _explore(chosen: Context, start: float) -> None:
+    """Draw slider and groups; a moved slider draws these again and nothing else of the page.
+
+    The rest of the page says nothing of the explored threshold: the verdicts, which it greys, are
+    drawn by the run of the page that opens them.
+    """
+    with states.guarded("Another threshold: this part cannot be shown"):
+        value = _slider(chosen, start)
+        _groups(chosen, value)
+
+
+def _slider(chosen: Context, start: float) -> float:
+    """Show the slider, and what moving it means; return where it stands."""
     key = f"explored_{chosen.subject}"
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
@@ -51,7 +68,13 @@ def threshold_explorer(chosen: Context) -> None:
     state.mark_exploring(chosen.subject, value if exploring else None)
     if exploring:
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
-        declare_button(f"Declare {value:.3f} for a new audit", key="declare_explored")
+        if declare_button(f"Declare {value:.3f} for a new audit", key="declare_explored"):
+            st.rerun()  # the form lies outside of what is drawn again here
+    return float(value)
+
+
+def _groups(chosen: Context, value: float) -> None:
+    """Show every group at a threshold."""
     groups = thresholds.explored(chosen.ref, chosen.model, chosen.output.name, value)
     metric = st.segmented_control(
         "Measure at this threshold",

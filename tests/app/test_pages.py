@@ -179,6 +179,15 @@ def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):
     assert ":red-badge[" not in texts(app).partition("| Verdict |")[2]
 
 
+def test_an_explored_threshold_opens_the_form_from_the_part_that_draws_itself(open_app, shared_run):
+    app = open_app(shared_run / "store", "bias_audit", section="threshold")
+    app.slider[0].set_value(0.3).run()
+    app.button("declare_explored").click().run()
+    healthy(app)
+    assert app.query_params["section"] == "declare"
+    assert "written down and hashed" in texts(app)
+
+
 def test_versions_are_compared_and_linked(open_app, shared_run):
     app = open_app(shared_run / "store", "compare", section="flips")
     healthy(app)
