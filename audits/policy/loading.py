@@ -19,6 +19,7 @@ from audits.types import Finding
 T = TypeVar("T")
 
 DEFAULT_NAME = "default policy"
+SHORTCUT_MARGIN = "shortcuts.margin_logits"
 
 
 def load_policy(
@@ -160,6 +161,7 @@ def _assemble(
         causes=file.causes,
         comparison=file.comparison if "comparison" in file.model_fields_set else default.comparison,
         deployment=file.deployment,
+        shortcuts=file.shortcuts if file.shortcuts.model_fields_set else default.shortcuts,
         profiles=_unique(file.report.profile),
         findings=_findings(file, by),
     )
@@ -185,6 +187,11 @@ def _findings(file: PolicyFile, by: str) -> tuple[Finding, ...]:
         for metric in file.margin
         if not file.reasons.get(f"margin.{metric}", "").strip()
     ]
+    declared = "margin_logits" in file.shortcuts.model_fields_set
+    if declared and not file.reasons.get(SHORTCUT_MARGIN, "").strip():
+        message = "The margin of the shortcut audit gives no reason; add it under [reasons] as "
+        message += f'"{SHORTCUT_MARGIN}" = "…".'
+        found.append(Finding(severity="warning", where=f"{by}: {SHORTCUT_MARGIN}", message=message))
     found += [
         Finding(
             severity="warning",

@@ -183,6 +183,17 @@ class ComparisonSection(_Strict):
         return self
 
 
+class ShortcutsSection(_Strict):
+    """``[shortcuts]``: what the shortcut audit of images judges against.
+
+    Attributes:
+        margin_logits: Largest effect of a suspect that does not matter, in units of the explained
+            score: log-odds where it is a probability.
+    """
+
+    margin_logits: float = Field(default=0.25, gt=0, allow_inf_nan=False)
+
+
 class ReportSection(_Strict):
     """``[report]``: which laws and guidelines the run answers.
 
@@ -217,6 +228,7 @@ class PolicyFile(_Strict):
     causes: CausesSection = CausesSection()
     comparison: ComparisonSection = ComparisonSection()
     deployment: DeploymentSection = DeploymentSection()
+    shortcuts: ShortcutsSection = ShortcutsSection()
     report: ReportSection = ReportSection()
     gate: GateSection = GateSection()
 
@@ -255,6 +267,7 @@ class Policy:
         causes: Target population, second labels and columns for slices.
         comparison: Risk bands of a comparison of versions.
         deployment: Prevalence at the place of use, by output.
+        shortcuts: Margin of the shortcut audit.
         profiles: Laws and guidelines that the run answers; none for all.
         findings: What a reader of the policy must know, such as a margin without reason.
     """
@@ -281,6 +294,7 @@ class Policy:
     causes: CausesSection = field(default_factory=CausesSection)
     comparison: ComparisonSection = field(default_factory=ComparisonSection)
     deployment: DeploymentSection = field(default_factory=DeploymentSection)
+    shortcuts: ShortcutsSection = field(default_factory=ShortcutsSection)
     profiles: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -309,6 +323,7 @@ class Policy:
             "causes": self.causes.model_dump(mode="json"),
             "comparison": self.comparison.model_dump(mode="json"),
             "deployment": self.deployment.model_dump(mode="json"),
+            "shortcuts": self.shortcuts.model_dump(mode="json"),
             "report": {"profile": list(self.profiles)},
             "gate": {"rule": [rule.model_dump(mode="json") for rule in self.gate]},
             "findings": [finding.to_dict() for finding in self.findings],

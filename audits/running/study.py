@@ -296,7 +296,7 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         models=plan.models,
         skipped=_skipped(study, passes),
         explanations={p.key: p.summary for p in passes if p.summary},
-        shortcuts=_shortcuts(passes),
+        shortcuts=_shortcuts(passes, policy.shortcuts.margin_logits),
         data_quality=_quality(study),
         requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
         findings=_distinct([*known, *(f for p in passes for f in p.findings)]),
@@ -310,7 +310,7 @@ def _misfitting(study: Study) -> tuple[Finding, ...]:
     return misfitting_masks(study)
 
 
-def _shortcuts(passes: Sequence[ModelPass]) -> Mapping[str, Any]:
+def _shortcuts(passes: Sequence[ModelPass], margin: float) -> Mapping[str, Any]:
     """Judge the suspects of all models together; empty where no model reads images."""
     suspects = [one for p in passes for one in p.suspects]
     facts = [p.shortcuts for p in passes if p.shortcuts]
@@ -318,7 +318,7 @@ def _shortcuts(passes: Sequence[ModelPass]) -> Mapping[str, Any]:
         return {}
     from audits.explanations.shortcuts import joined_context, judge_shortcuts
 
-    return {**judge_shortcuts(suspects), **joined_context(facts)}
+    return {**judge_shortcuts(suspects, margin=margin), **joined_context(facts)}
 
 
 def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) -> Internal:

@@ -160,7 +160,9 @@ def shortcut_part(chosen: Context) -> None:
         )
     else:
         st.header("Does the model read a shortcut?", anchor=False)
-        suspects_part(chosen.evidence["shortcuts"], items)
+        reasons = chosen.evidence["policy"].get("reasons", {})
+        reason = reasons.get("shortcuts.margin_logits")
+        suspects_part(chosen.evidence["shortcuts"], items, reason=reason)
     shortcut_context_part(chosen)
 
 

@@ -18,10 +18,19 @@ PLACES = {"border": "Border of the image", "outside_anatomy": "Outside the anato
 POINTED_AT = ("border", "outside_anatomy")
 
 
-def suspects_part(section: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
-    """Show what removing each suspect does, its verdict, and what that does not establish."""
+def suspects_part(
+    section: Mapping[str, Any], items: Sequence[Mapping[str, Any]], *, reason: str | None
+) -> None:
+    """Show what removing each suspect does, its verdict, and what that does not establish.
+
+    Args:
+        section: The run's shortcut audit.
+        items: Its entries of one output.
+        reason: Why the policy takes that margin, if it says so.
+    """
     show_table([_suspect_row(one) for one in items], alt="Shortcut audit of this output")
-    told = f"Effects in log-odds, 95 %; the margin is {numbers.number(section['margin'])}. "
+    told = f"Effects in log-odds, 95 %. Declared margin: {numbers.number(section['margin'])}. "
+    told += f"{reason} " if reason else ""
     told += (
         "The verdict rests on the effect minus that of the sham, q over all suspects of the run."
     )

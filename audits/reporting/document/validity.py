@@ -48,12 +48,20 @@ def errors(evidence: Evidence) -> Iterator[Block]:
             ),
             rows=tuple(_shortcut_row(s) for s in shortcuts),
         )
+        yield Text(text=_shortcut_margin(evidence), style="small")
     else:
         yield Missing(text="No shortcut audit was made.")
     limits = evidence["shortcuts"].get("does_not_establish")
     if limits:
         yield Text(text=str(limits), style="small")
     yield from slices(evidence["outputs"])
+
+
+def _shortcut_margin(evidence: Evidence) -> str:
+    margin = evidence["shortcuts"].get("margin")
+    reason = evidence["policy"].get("reasons", {}).get("shortcuts.margin_logits")
+    because = f": {reason}" if reason else "; the policy gives no reason."
+    return f"Effects up to {margin:g} log-odds do not matter{because}"
 
 
 def _shortcut_row(entry: Mapping[str, Any]) -> Row:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from audits.cancel import CancelledRun
 from audits.explanations.shortcuts import (
@@ -20,9 +21,11 @@ from audits.explanations.shortcuts import (
 )
 from audits.explanations.shortcuts.patches import grown, sham_of, with_pasted, without
 from audits.explanations.shortcuts.regions import border, outside, patch_pair
+from audits.running import run_study_audit
 from model_adapters.base import ImageValue
 
 from .conftest import FrameStudy, image_adapter
+from .imaging_folders import model_folder, study_folder
 
 SIZE = 40
 CORNER = (slice(3, 9), slice(28, 36))
@@ -127,6 +130,45 @@ def test_the_marker_reader_is_found_and_the_honest_model_cleared(marked):
     }
     assert "its errors come from it" in used["does_not_establish"]
     assert "no shortcut is not shown" in honest["does_not_establish"]
+
+
+def test_the_policy_sets_the_margin_of_a_run(tmp_path):
+    rng = np.random.default_rng(0)
+    study, rows = tmp_path / "s", []
+    study.mkdir()
+    for at in range(10):
+        pixels = rng.integers(40, 60, (SIZE, SIZE)).astype(np.uint8)
+        Image.fromarray(pixels).save(study / f"{at}.png")
+        rows.append((f"c{at}", f"p{at}", f"{at}.png", at % 2))
+    cases = pd.DataFrame(rows, columns=["case_id", "patient_id", "image", "y"])
+    study_folder(study, cases, inputs={"image": {"column": "image", "kind": "png"}})
+    args = {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "padding": 1}
+    layers = [
+        {"type": "Conv2d", "args": args, "key": "a"},
+        {"type": "AdaptiveAvgPool2d", "args": {"output_size": 1}},
+        {"type": "Flatten"},
+    ]
+    model = model_folder(
+        tmp_path / "m",
+        tensors={"a.weight": torch.ones(1, 1, 3, 3), "a.bias": torch.zeros(1)},
+        architecture={"name": "sequential", "layers": layers},
+        inputs={"image": {"size": [SIZE, SIZE]}},
+        thresholds=[0.5],
+    )
+    for margin, verdict in ((0.25, "not_used"), (1e-12, "used or inconclusive")):
+        run = run_study_audit(
+            study,
+            [model],
+            policy={"shortcuts": {"margin_logits": margin}},
+            out=tmp_path / str(margin),
+            store=tmp_path / "store",
+            explain_cases=2,
+            check_cases=0,
+        )
+        (entry,) = run.evidence["shortcuts"]["outputs"]
+        assert entry["margin"] == run.evidence["shortcuts"]["margin"] == margin
+        assert entry["verdict"] in verdict
+        assert run.evidence["policy"]["shortcuts"] == {"margin_logits": margin}
 
 
 def test_zones_are_tested_where_no_mask_names_a_suspect(marked):

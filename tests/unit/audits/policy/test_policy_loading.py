@@ -104,12 +104,27 @@ def test_data_is_hashed_without_regard_to_order():
         ({"gate": {"rule": [{"metric": "shortcut", "kind": "verdict", "limit": 1}]}}, "verdict"),
         ({"gate": {"rule": [{"metric": "tpr", "kind": "odd", "limit": 1}]}}, "gate.rule.0.kind"),
         ({"margin": {"tpr": {1, 2}}}, "margin"),
+        ({"shortcuts": {"margin_logits": 0}}, "shortcuts.margin_logits"),
     ],
 )
 def test_one_sentence_for_what_it_cannot_say(data, words):
     with pytest.raises(PolicyError, match=words) as caught:
         load_policy(data)
     assert "\n" not in str(caught.value)
+
+
+def test_the_margin_of_shortcuts_is_declared_with_a_reason():
+    key = "shortcuts.margin_logits"
+    default = load_policy(None)
+    assert default.shortcuts.margin_logits == load_policy({}).shortcuts.margin_logits == 0.25
+    assert default.reasons[key] == load_policy({}).reasons[key]
+    own = load_policy({"shortcuts": {"margin_logits": 0.1}})
+    assert own.to_dict()["shortcuts"] == {"margin_logits": 0.1}
+    assert key not in own.reasons
+    assert f"policy given as data: {key}" in {one.where for one in own.findings}
+    told = load_policy({"shortcuts": {"margin_logits": 0.1}, "reasons": {key: "as agreed"}})
+    assert told.reasons[key] == "as agreed"
+    assert key not in " ".join(one.where for one in told.findings)
 
 
 def test_missing_or_broken_file(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from audits.cohorts.images.deidentification import stated_deidentification
 from audits.errors import AuditError
 from audits.reporting.document import build_document
-from audits.reporting.document.blocks import Figure, Grid, Missing
+from audits.reporting.document.blocks import Figure, Grid, Missing, Text
 from audits.reporting.figures import chart_svg
 from audits.reporting.release import restrict
 from audits.reporting.signoff import reviews_summary
@@ -51,7 +51,7 @@ def rich(exact):
         },
     }
     found["shortcuts"] = {
-        "context_establishes": "Informs only.",
+        "context_establishes": "Informs only.", "margin": 0.25,
         "outputs": [
             {
                 "model": "m@1", "output": "y", "suspect": "marker", "q": 0.001, "verdict": "used",
@@ -117,6 +117,12 @@ def test_oversight_tells_the_workload_and_the_explanations_to_rely_on(rich):
     assert "at its threshold" in captions(found)
     grid = next(b for b in found if isinstance(b, Grid) and "by what a person" in b.caption)
     assert grid.rows[0].cells[1].text == "20"
+
+
+def test_the_margin_of_the_shortcut_audit_stands_with_its_reason(rich):
+    rich["policy"]["reasons"] = {"shortcuts.margin_logits": "as agreed"}
+    told = " ".join(b.text for b in blocks(rich, "errors") if isinstance(b, Text))
+    assert "Effects up to 0.25 log-odds do not matter: as agreed" in told
 
 
 def said(kind, case, reviewer="dr"):
