@@ -14,6 +14,7 @@ from typing import Any
 from audits.reporting.cells import Hide, is_hidden, key_of
 from audits.reporting.masking import blank, masked_estimate, masked_section, metric_hidden
 from audits.reporting.quality_release import restricted_quality
+from audits.reporting.summary import summarise
 from audits.reporting.suppression import OutputPlan, plan_suppression
 from audits.reporting.version_release import restricted_comparison, sides_of
 
@@ -49,7 +50,7 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
         _output(output, plan, cell=cell, floor=floor)
         for output, plan in zip(evidence["outputs"], plans, strict=True)
     ]
-    return {
+    masked = {
         **evidence,
         "release": "restricted",
         "study": study,
@@ -63,6 +64,8 @@ def restrict(evidence: Mapping[str, Any], *, cell: int = 10) -> dict[str, Any]:
         "data_quality": restricted_quality(evidence, plans, study, cell=cell),
         "findings": [_worded(f, "message") for f in evidence["findings"]],
     }
+    # The counts of the exact evidence would tell how many verdicts are masked.
+    return {**masked, "summary": summarise(masked)}
 
 
 def _study(evidence: Mapping[str, Any], plans: Sequence[OutputPlan], cell: int) -> dict[str, Any]:

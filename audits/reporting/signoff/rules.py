@@ -12,7 +12,10 @@ from audits.reporting.signoff.state import ROLES
 from audits.storage.canonical import canonical_json
 from audits.storage.run import Run
 
-_MASKED = ("study", "skipped", "outputs", "explanations", "shortcuts", "comparison", "data_quality")
+_MASKED = (
+    *("study", "skipped", "outputs", "explanations", "shortcuts", "comparison", "data_quality"),
+    "summary",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audits.reporting.release import restrict
+from audits.reporting.summary import summarise
 
 CELL = 10
 RATES = {
@@ -117,6 +118,7 @@ def exact_evidence(rows, attributes=("sex", "band"), intersections=(("band", "se
         "comparison": {},
         "data_quality": {"missing": [{"variable": "age", "n": 50, "missing": 3, "share": 0.06}]},
         "requirements": [],
+        "prior_runs": [],
         "findings": [{"severity": "info", "where": "labels.y", "message": "3 rows have no label."}],
     }
 
@@ -305,6 +307,19 @@ def test_the_direction_is_shown_only_with_a_verdict_that_says_it(verdict, n, wor
         if one["metric"] == "tpr":
             assert one["worse"] == worse
             assert one["carried_by"] == ([{"sex": "M"}] if worse else [])
+
+
+def test_the_counts_of_the_summary_are_those_of_the_release():
+    exact = exact_evidence(small_cohort(), ("sex",), ())
+    for one in exact["outputs"][0]["comparisons"]:
+        one |= {"verdict": "disparity", "strength": "confirmed", "group_n": 10}
+    exact["summary"] = summarise(exact)
+    shown = restrict(exact)
+    kept = [one["verdict"] for one in shown["outputs"][0]["comparisons"]]
+    assert None in kept, "one verdict would pin a count down"
+    assert shown["summary"]["verdicts"]["disparity"] == kept.count("disparity")
+    assert exact["summary"]["verdicts"]["disparity"] == len(kept)
+    assert shown["summary"]["confirmed"] == kept.count("disparity")
 
 
 def test_one_sided_secrets_leave_the_other_side_shown():
