@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sources",
     is_flag=True,
-    help="Of a run: also hash the data and the models that it was made from, where they lay.",
+    help="Of a run: also hash the data, models and policy that it was made from, where they lay.",
 )
 def verify(path: Path, trusted: Path | None, *, sources: bool) -> int:
     """Check a run folder or any export: exit 0 intact, 1 altered, naming what.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +59,10 @@ def load_policy(
         raw = _read(path)
         by, sha = path.name, hashlib.sha256(raw).hexdigest()
         file = _validated(_parse(raw, str(path)), str(path))
-    return _assemble(file, default, by=by, sha=sha, groups=groups, intersections=intersections)
+    policy = _assemble(file, default, by=by, sha=sha, groups=groups, intersections=intersections)
+    if source is None or isinstance(source, Mapping):
+        return policy
+    return replace(policy, file=str(Path(source).absolute()))
 
 
 def _read(path: Path) -> bytes:

@@ -270,6 +270,7 @@ class Policy:
         shortcuts: Margin of the shortcut audit.
         profiles: Laws and guidelines that the run answers; none for all.
         findings: What a reader of the policy must know, such as a margin without reason.
+        file: Where the policy lay, absolute; None where it was no file. It stays on site.
     """
 
     by: str
@@ -297,6 +298,7 @@ class Policy:
     shortcuts: ShortcutsSection = field(default_factory=ShortcutsSection)
     profiles: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    file: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effective policy as plain data, in the sections of the file."""

@@ -238,7 +238,8 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
         comparison=compared.to_dict(),
     )
     progress(0.9, "Writing the run")
-    internal = replace(internal_of(table, source, key, command), predictions=_predictions(table))
+    internal = internal_of(table, source, key, command, declared)
+    internal = replace(internal, predictions=_predictions(table))
     run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)
     progress(1.0, "Done")
     return run

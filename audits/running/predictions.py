@@ -242,7 +242,7 @@ def parts_of(  # noqa: PLR0913 - everything the evidence holds
 
 
 def internal_of(
-    table: CohortTable, source: Path | str, key: str, command: Sequence[str]
+    table: CohortTable, source: Path | str, key: str, command: Sequence[str], policy: Policy
 ) -> Internal:
     """Return what of a table's run stays on site."""
     return Internal(
@@ -253,6 +253,7 @@ def internal_of(
             "predictions": str(Path(source).absolute()),
             "study": None,
             "models": {},
+            "policy": policy.file,
         },
         cases=_cases(table),
         predictions={SCORES_KEY: _predictions(table)},
@@ -343,7 +344,7 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
         parts, counts = audit_in_portions(
             table, declared, cancel=cancel, device=where, why=why, **shared
         )
-        internal = internal_of_portions(table, counts, key, command)
+        internal = internal_of_portions(table, counts, key, command, declared)
     else:
         task = str(options.get("task", "binary"))
         found = audit_table(
@@ -356,7 +357,8 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
             device=where,
             **shared,
         )
-        parts, internal = found.parts, internal_of(table, source, key, command)
+        parts = found.parts
+        internal = internal_of(table, source, key, command, declared)
     progress(0.9, "Writing the run")
     stop_if(cancel)
     run = write_run(target, parts, internal, store=registry, replace=if_changed, cancel=cancel)

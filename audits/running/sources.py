@@ -1,4 +1,4 @@
-"""Are the data and the models that a run was made from still what its evidence names?"""
+"""Are the data, models and policy that a run was made from still what its evidence names?"""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SourceState:
 
 
 def source_states(run: Run) -> Iterator[SourceState]:
-    """Yield the state of the data and of each model, by the hashes in the evidence.
+    """Yield the state of the data, of each model and of the policy, by the hashes in the evidence.
 
-    The policy stands in the evidence itself, and the versions of the code beside it.
+    A policy that was no file stands in the evidence itself, and so do the versions of the code.
 
     Args:
         run: The run; its internal files say where everything lay.
@@ -47,13 +47,23 @@ def source_states(run: Run) -> Iterator[SourceState]:
         held = named.get(key, {})
         state = _model(Path(folder), held.get("manifest_sha256"), held.get("weights_sha256"))
         yield SourceState(name=f"model {key} {folder}", state=state)
+    if info.get("policy"):
+        held = evidence["declaration"].get("policy_sha256")
+        state = _file(Path(info["policy"]), held)
+        yield SourceState(name=f"policy {info['policy']}", state=state)
+
+
+def _file(path: Path, wanted: str | None) -> Literal["intact", "altered", "missing"]:
+    if not path.is_file():
+        return "missing"
+    return "intact" if file_sha256(path) == wanted else "altered"
 
 
 def _data(path: Path, wanted: str | None) -> Literal["intact", "altered", "missing"]:
-    if not path.exists():
-        return "missing"
+    if not path.is_dir():
+        return _file(path, wanted)
     try:
-        found = open_study(path).sha256 if path.is_dir() else file_sha256(path)
+        found = open_study(path).sha256
     except PackageError:
         return "altered"
     return "intact" if found == wanted else "altered"

@@ -400,6 +400,7 @@ def internal_of_portions(
     counts: Mapping[str, Mapping[str, npt.NDArray[Any]]],
     key: str,
     command: Sequence[str],
+    policy: Policy,
 ) -> Internal:
     """Return what of such a run stays on site: counts by group, label and score, and a sample."""
     from audits.running.frames import cases_frame, predictions_frame
@@ -414,6 +415,7 @@ def internal_of_portions(
             "predictions": str(table.path.absolute()),
             "study": None,
             "models": {},
+            "policy": policy.file,
         },
         cases=cases_frame((), None, {}, ()),
         predictions={SCORES_KEY: predictions_frame((), "score", none, probabilities)},

@@ -329,6 +329,7 @@ def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) 
         "command": list(command),
         "study": str(study.folder.absolute()),
         "models": plan.folders,
+        "policy": plan.policy.file,
     }
     return Internal(
         info=info,

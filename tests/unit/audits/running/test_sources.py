@@ -18,8 +18,10 @@ def made(tmp_path, monkeypatch):
     table = tmp_path / "scores.csv"
     pd.DataFrame(frame).to_csv(table, index=False)
     run = tmp_path / "run"
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[margin]\ntpr = 0.1\n", encoding="utf-8")
     command = ["audit", "--predictions", table, "--label", "y", "--score", "s", "--group", "sex"]
-    assert main([str(word) for word in [*command, "--out", run]]) == 0
+    assert main([str(word) for word in [*command, "--policy", policy, "--out", run]]) == 0
     return table, run
 
 
@@ -34,3 +36,17 @@ def test_verify_follows_the_chain_to_the_table(made, capsys):
     table.unlink()
     assert main(["verify", str(run), "--sources"]) == 1
     assert f"missing: table {table}" in capsys.readouterr().out
+
+
+def test_verify_follows_the_chain_to_the_policy(made, capsys):
+    table, run = made
+    policy = table.with_name("policy.toml")
+    assert str(policy) not in (run / "evidence.json").read_text()
+    assert main(["verify", str(run), "--sources"]) == 0
+    assert f"intact: policy {policy}" in capsys.readouterr().out
+    policy.write_text("[margin]\ntpr = 0.3\n", encoding="utf-8")
+    assert main(["verify", str(run), "--sources"]) == 1
+    assert f"altered: policy {policy}" in capsys.readouterr().out
+    policy.unlink()
+    assert main(["verify", str(run), "--sources"]) == 1
+    assert f"missing: policy {policy}" in capsys.readouterr().out
