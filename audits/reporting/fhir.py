@@ -151,6 +151,7 @@ def _provenance(told: ToldCase, risk: str, device: str) -> Resource:
         "meta": {"security": [AI_ASSERTED]},
         "target": [{"reference": risk}],
         "recorded": told.run["created"],
+        "reason": [{"coding": [AI_ASSERTED]}],
         "agent": [
             {
                 "type": {"coding": [_AUTHOR]},
@@ -158,21 +159,23 @@ def _provenance(told: ToldCase, risk: str, device: str) -> Resource:
                 "who": {"reference": device},
             }
         ],
-        "entity": [
-            {
-                "role": "source",
-                "what": {
-                    "identifier": {
-                        "system": f"urn:auscult:{name}",
-                        "value": str(value),
-                    },
-                    "display": shown,
-                },
-            }
-            for name, value, shown in (
-                ("evidence-sha256", told.run["evidence_sha256"], "Evidence of the audit run"),
-                ("study-sha256", told.run["study"].get("sha256"), "Study data"),
-            )
-            if value
-        ],
+        "entity": list(_entities(told)),
     }
+
+
+def _entities(told: ToldCase) -> Iterator[Resource]:
+    """Yield what the risk was made from, each by its hash; the guide derives from the card."""
+    sources = [
+        ("evidence-sha256", told.run["evidence_sha256"], "Evidence of the audit run"),
+        ("study-sha256", told.run["study"].get("sha256"), "Study data"),
+    ]
+    for name, value, shown in sources:
+        if value:
+            identifier = {"system": f"urn:auscult:{name}", "value": str(value)}
+            yield {"role": "source", "what": {"identifier": identifier, "display": shown}}
+    card = (told.model or {}).get("manifest_sha256")
+    if card:
+        identifier = {"system": "urn:auscult:manifest-sha256", "value": str(card)}
+        shown = f"Model card of {model_label(told.output.get('model'))}"
+        what = {"type": "DocumentReference", "identifier": identifier, "display": shown}
+        yield {"role": "derivation", "what": what}

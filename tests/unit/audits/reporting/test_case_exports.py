@@ -77,6 +77,7 @@ def told(**changes):
             "evidence_sha256": "e" * 64,
         },
         "model": {"id": "net", "version": "1.0", "weights_sha256": "a" * 64,
+                  "manifest_sha256": "b" * 64,
                   "card": {"developer": "Acme", "limitations": "Adults only."}},
         "output": output(),
         "score": {"logit": 0.4, "probability": 0.6, "value": None},
@@ -193,6 +194,9 @@ def test_the_bundle_is_valid_r4_and_tagged_as_asserted_by_a_machine():
     assert risk["prediction"][0]["probabilityDecimal"] == 0.6
     assert "Lactate 4.1 mmol/L (+0.90)" in risk["prediction"][0]["rationale"]
     assert provenance["target"][0]["reference"] == bundle["entry"][1]["fullUrl"]
+    assert provenance["reason"][0]["coding"][0]["code"] == "AIAST"
+    made_from = [(e["role"], e["what"]["identifier"]["value"]) for e in provenance["entity"]]
+    assert made_from == [("source", "e" * 64), ("source", "5" * 64), ("derivation", "b" * 64)]
     assert case_bundle(told()) == bundle
 
 
