@@ -1,8 +1,8 @@
 """Patients most like one, with what really happened to them, those who went the other way too.
 
 "Alike" is told by what moved this patient's score: for tables, variables weighted by the size of
-their effect; otherwise the model's own scores of every finding. Both are the model's eyes, not a
-clinician's.
+their effect; where no columns hold most of what moved it, the model's own scores of every finding.
+Both are the model's eyes, not a clinician's.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def similar_cases(ref: RunRef, model: str, output: str, case: str) -> SimilarCas
     weights = _effect_sizes(ref, model, output, case)
     study = explanations.run_study(ref) if weights else None
     by: Literal["effects", "scores"] = "scores"
-    if study is not None and weights:
+    if study is not None and _held(study, weights):
         by, distance = "effects", _by_variables(study, ref, found.rows, case, weights)
     else:
         distance = _by_scores(ref, model, place)
@@ -121,6 +121,16 @@ def _effect_sizes(ref: RunRef, model: str, output: str, case: str) -> dict[str, 
     except explanations.UNEXPLAINED:
         return {}
     return {p["name"]: abs(float(p["effect"])) for p in entry.get("players") or []}
+
+
+def _held(study: Study, weights: Mapping[str, float]) -> bool:
+    """Return whether the study's table holds what moved the score, most of it by effect.
+
+    Measurements over time, notes and images are no columns: patients alike in none of them would
+    all be equally far.
+    """
+    held = sum(weight for name, weight in weights.items() if name in study.cases)
+    return held > sum(weights.values()) / 2
 
 
 def _by_variables(

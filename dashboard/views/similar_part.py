@@ -16,7 +16,8 @@ from dashboard.words import word
 TOLD_BY = {
     "effects": "Alike in the variables that moved this patient's score, each weighted by the size "
     "of its effect.",
-    "scores": "Alike in the model's own scores of every finding.",
+    "scores": "Alike in the model's own scores of every finding, because what moved this score is "
+    "no column of the study's table.",
 }
 
 

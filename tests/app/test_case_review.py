@@ -129,6 +129,17 @@ def test_similar_patients_hold_both_outcomes_and_never_the_patient(open_app, sha
     assert 0 <= found.low <= found.k / found.n <= found.high <= 1
 
 
+def test_patients_are_alike_by_scores_where_no_column_holds_what_moved_the_score(
+    open_app, shared_run, monkeypatch
+):
+    open_app(shared_run / "store")
+    ref = run_ref(shared_run / "run-a")
+    monkeypatch.setattr(similar, "_effect_sizes", lambda *_: {"vitals: hr": 2.0, "age": 0.5})
+    found = similar.similar_cases(ref, "toy@1.0", "nodule", "c-002")
+    assert found.by == "scores"
+    assert any(one.closeness > 0 for one in (*found.with_condition, *found.without))
+
+
 def test_the_observed_rate_stands_on_the_page_with_n_and_where_it_was_counted(open_app, own_run):
     shown = texts(open_app(own_run / "store", "case_review", output="nodule", case="c-007"))
     assert " in 100** patients with such a predicted risk" in shown
