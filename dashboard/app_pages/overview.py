@@ -18,12 +18,12 @@ from dashboard.views.pickers import pick_one
 from dashboard.views.run_card import run_card, run_history
 from dashboard.words import humanised
 
-left, right = st.columns([1.6, 1], vertical_alignment="bottom")
+left, right = st.columns([1, 1.1], vertical_alignment="bottom")
 with left:
     context.header(
         "Overview", "What was audited, for whom, what stands out and what is not known yet."
     )
-with right:
+with right, st.container(horizontal_alignment="right"):
     who_part()
 state.read_address()
 settings = read_settings()

@@ -31,7 +31,7 @@ def attention_list(evidence: Mapping[str, Any], card: RunCard) -> None:
     if not points:
         st.write("No disparity, failed check or gap in the evidence stands out in this run.")
     for point in points:
-        text, link = st.columns([7, 1], vertical_alignment="center")
+        text, link = st.columns([4, 1], vertical_alignment="center")
         text.markdown(point.text)
         if point.page:
             query = {"run": card.id, **dict(point.query)}

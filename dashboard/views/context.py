@@ -103,7 +103,7 @@ def pick(
         no_runs()
         return None
     gone(cards)
-    left, right = st.columns([1, 1.9], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([1, 2.7], gap="large", vertical_alignment="bottom")
     with left:
         header(title, question)
     unreadable(broken)
@@ -118,7 +118,7 @@ def unreadable(broken: list[Unreadable]) -> None:
 
 
 def _pick(cards: list[RunCard], *, with_output: bool, with_model: bool) -> Context | None:
-    widths = [1.6] + [1.15] * with_model + [1.0] * with_output
+    widths = [1.6] + [1.45] * with_model + [1.0] * with_output
     places = iter(st.columns(widths, vertical_alignment="bottom"))
     with next(places):
         card = pick_run(cards)
@@ -173,4 +173,4 @@ def _pick_output(evidence: dict[str, Any], model: str | None, *, shown: bool) ->
 def _run_label(card: RunCard) -> str:
     cases = f"{card.cases:,} cases" if card.cases is not None else numbers.SUPPRESSED
     kind = "comparison · " if card.kind == "comparison" else ""
-    return f"{humanised(card.study)} · {kind}{cases} · {numbers.day(card.created)}"
+    return f"{humanised(card.study)} · {kind}{numbers.day(card.created)} · {cases}"
