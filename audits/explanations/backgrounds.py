@@ -71,6 +71,10 @@ class Background:
     prepared: Mapping[str, Any]
     raw: Mapping[str, pd.DataFrame]
 
+    def others(self, case: str) -> npt.NDArray[np.bool_]:
+        """Return which rows are not the case itself, (n,): nobody lies outside of themselves."""
+        return np.array([one != case for one in self.case_ids], dtype=bool)
+
 
 def audit_background(
     study: CaseSource,

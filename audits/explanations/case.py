@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
 from audits.explanations.cams.tokens import declared_tokens, window_of
+from audits.explanations.input_findings import lone_background
 from audits.explanations.localisation import with_localisation
 from audits.explanations.observed import with_observed_risk
 from audits.explanations.request import Request, open_request
@@ -145,6 +146,10 @@ def explain_unchecked(request: Request, method: str) -> CaseExplanation:
     """Explain an opened request by a method that fits its model; checks follow."""
     chosen = choose_method(request.adapter, method)
     found = with_region(request, _explainers()[chosen](request, chosen))
+    against = found.background
+    if against is not None and against.cohort is not None and against.n == 1:
+        lone = lone_background(request.case, request.background())
+        found = replace(found, findings=(*found.findings, lone))
     return with_localisation(request.study, found)
 
 

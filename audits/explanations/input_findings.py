@@ -13,6 +13,7 @@ from audits.types import Finding
 if TYPE_CHECKING:
     import pandas as pd
 
+    from audits.explanations.backgrounds import Background
     from model_adapters.base import Feature
 
 FAR = 10.0
@@ -73,6 +74,21 @@ def measured_findings(
     return tuple(_finding(case, message) for message in messages)
 
 
+def lone_background(case: str, background: Background) -> Finding:
+    """Return what to say of a background of one row: it is no cohort.
+
+    Args:
+        case: Case id.
+        background: Of one row.
+    """
+    message = (
+        "The background is a single case, so effects compare two cases and tell nothing of a cohort"
+        if background.others(case).any()
+        else "The background is this case alone, so every effect against it is 0"
+    )
+    return _finding(case, f"{message}; add cases to the study, or name another background.")
+
+
 def _messages(
     features: Sequence[Feature], values: pd.Series[Any], cohort: pd.DataFrame
 ) -> Iterator[str]:
@@ -95,7 +111,8 @@ def _messages(
     ]
     if beyond:
         yield (
-            f"{_listed(beyond)}: outside of everybody in the background; effects extrapolate there."
+            f"{_listed(beyond)}: outside of everybody in the background; if the unit is right, "
+            "effects extrapolate there."
         )
 
 

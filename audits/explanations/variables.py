@@ -222,7 +222,7 @@ def explanation_of_row(  # noqa: PLR0913 - a row of a whole sample's estimate
                 request.case,
                 described(field, getattr(request.study, "variables", ())),
                 request.raw[field.name].iloc[0],
-                background.raw[field.name],
+                background.raw[field.name][background.others(request.case)],
             ),
             *findings,
         ),

@@ -122,7 +122,10 @@ def explain_wide(
         findings=(
             *request.findings(),
             *input_findings(
-                request.case, features, request.raw[field].iloc[0], background.raw[field]
+                request.case,
+                features,
+                request.raw[field].iloc[0],
+                background.raw[field][background.others(request.case)],
             ),
             *_said(len(features), len(names), declared=declared),
         ),

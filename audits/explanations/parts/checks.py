@@ -15,10 +15,10 @@ from audits.explanations.checks.variables import (
     PARTS,
     RESAMPLES,
     ROWS_PER_PART,
+    deletion_check,
     rows_of_background,
     sign_check,
 )
-from audits.explanations.parts.deletion import deletion_check
 from audits.explanations.parts.fusion import fusion_game
 from audits.explanations.parts.sequences import explain_by_sequence, sequence_game
 from audits.explanations.result import CaseExplanation, Check

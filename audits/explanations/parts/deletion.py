@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.checks.names import DELETION, FEWEST_PLAYERS
-from audits.explanations.checks.running import rank_check
-from audits.explanations.checks.variables import deletion_areas, orders_of
 from audits.explanations.parts.evidence import Deletion
-from audits.explanations.result import Check
 
 if TYPE_CHECKING:
     from audits.explanations.shapley import Game
@@ -21,21 +17,6 @@ MOST = 3
 SHARE = 4
 
 Floats = npt.NDArray[np.float64]
-
-
-def deletion_check(game: Game, output: int, effects: Floats, *, seed: int) -> Check:
-    """Rank the order of the effects among 19 random orders of taking parts out.
-
-    Args:
-        game: One case whose players are the parts.
-        output: Which output.
-        effects: (players,).
-        seed: Seed of the other orders.
-    """
-    if game.players < FEWEST_PLAYERS:
-        return Check(name=DELETION, value=None, null=None, verdict="not_checked")
-    areas = deletion_areas(game, 0, output, orders_of(effects, seed))
-    return rank_check(float((1 + (areas[1:] <= areas[0]).sum()) / len(areas)))
 
 
 def deletion_test(game: Game, output: int, effects: Floats, *, seed: int) -> Deletion | None:

@@ -147,7 +147,8 @@ def _odd_inputs(request: Request, background: Background) -> tuple[Finding, ...]
         if field.modality == "table":
             features = described(field, getattr(request.study, "variables", ()))
             own = request.raw[field.name].iloc[0]
-            out += input_findings(request.case, features, own, background.raw[field.name])
+            others = background.raw[field.name][background.others(request.case)]
+            out += input_findings(request.case, features, own, others)
         elif field.modality == "sequence":
             features = sequence_variables(request, field)
             out += odd_measurements(request, field, features, background)

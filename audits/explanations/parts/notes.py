@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.errors import ExplanationError
-from audits.explanations.parts.deletion import deletion_check, deletion_test
+from audits.explanations.checks.variables import deletion_check
+from audits.explanations.parts.deletion import deletion_test
 from audits.explanations.parts.evidence import NoteEvidence, TextLevel, TextUnit
 from audits.explanations.parts.layout import Layout, Player, joint_game, plain_error, rows_of
 from audits.explanations.parts.negation import negated_spans

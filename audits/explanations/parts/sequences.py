@@ -74,10 +74,7 @@ def explain_by_sequence(
         players=effects_of(shown.players, estimate.levels[1], request.index),
         off_support=_off_support(request, field, shown, windows),
         timeline=timeline_of(request, field, features, windows, estimate),
-        findings=(
-            *_findings(request, field),
-            *odd_measurements(request, field, features, background),
-        ),
+        findings=odd_measurements(request, field, features, background),
     )
 
 
@@ -183,22 +180,24 @@ def _counts(request: Request, field: Field, grid: npt.NDArray[np.floating[Any]])
 def odd_measurements(
     request: Request, field: Field, features: tuple[Feature, ...], background: Background
 ) -> tuple[Finding, ...]:
-    """Return what the reader must know of values that nobody has, or in another unit."""
+    """Return what the reader must know of what was measured: nothing, once, or beyond anybody."""
     grid = as_array(request.prepared[field.name])[0, ..., 0]
-    others = as_array(background.prepared[field.name])[..., 0]
-    return measured_findings(request.case, features, grid, others)
+    others = as_array(background.prepared[field.name])[background.others(request.case), ..., 0]
+    return (
+        *_course_findings(request.case, grid),
+        *measured_findings(request.case, features, grid, others),
+    )
 
 
-def _findings(request: Request, field: Field) -> tuple[Finding, ...]:
-    grid = as_array(request.prepared[field.name])[0]
-    where = f"explanation.{request.case}"
-    if not np.isfinite(grid[..., 0]).any():
+def _course_findings(case: str, grid: npt.NDArray[np.floating[Any]]) -> tuple[Finding, ...]:
+    where = f"explanation.{case}"
+    if not np.isfinite(grid).any():
         message = (
             "Nothing of what the model reads over time was measured in this case; its effects are "
             "those of not being measured."
         )
         return (Finding(severity="warning", where=where, message=message),)
-    if np.isfinite(grid[..., 0]).any(axis=1).sum() == 1:
+    if np.isfinite(grid).any(axis=1).sum() == 1:
         message = "All measurements of this case lie in one step, so there is no course over time."
         return (Finding(severity="info", where=where, message=message),)
     return ()
