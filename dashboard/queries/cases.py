@@ -21,6 +21,10 @@ Show = Literal["all", "wrong", "missed", "false_alarm", "found", "uncertain", "c
 Outcome = Literal["true_positive", "false_negative", "false_positive", "true_negative"]
 
 
+SIBLINGS = 6
+"""Other cases of a patient that are named; a stay scored by the hour has hundreds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Which cases are asked for; the whole key of a filtered list.
@@ -119,6 +123,24 @@ def facts(
         outcome=shown.outcome,
         groups=dict(shown.groups),
     )
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def of_same_patient(
+    ref: RunRef, model: str | None, output: str, case: str
+) -> tuple[dict[str, dict[str, str]], int]:
+    """Return the groups of a patient's other scored cases by their id, and how many there are.
+
+    The first :data:`SIBLINGS` are named; none where the run declares no patients.
+    """
+    codes, row = columns.patients(ref), columns.row_of(ref, case)
+    if codes is None or row is None:
+        return {}, 0
+    found = scored(ref, model, output)
+    places = np.flatnonzero((codes[found.rows] == codes[row]) & (found.rows != row))
+    ids = columns.case_ids(ref, found.rows[places[:SIBLINGS]])
+    rows = [_row(found, int(place), name, None) for place, name in zip(places, ids, strict=False)]
+    return {one.case: dict(one.groups) for one in rows}, len(places)
 
 
 def group_columns(frame: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from dashboard.views.case_list import versions_of
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.risk_scale import risk_scale
-from dashboard.words import word
+from dashboard.words import inside, word
 
 NUMBERS = ("regression", "ordinal", "segmentation", "detection")
 SCALES = {
@@ -42,7 +42,35 @@ def case_head(chosen: Context, case: str) -> CaseFacts | None:
     st.header(f"Case {case}", anchor=False)
     told = group_label(facts.groups) if facts.groups else "No group is recorded for this case."
     st.caption(told)
+    _siblings(chosen, facts)
     return facts
+
+
+def _siblings(chosen: Context, facts: CaseFacts) -> None:
+    """Link to the other cases of the same patient, each by what it differs in."""
+    others, n = cases.of_same_patient(
+        ref=chosen.ref, model=chosen.model, output=chosen.output.name, case=facts.case
+    )
+    if not n:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="siblings"):
+        st.caption(f"Same patient, {numbers.counted(n, 'other case')}:", width="content")
+        for case, groups in others.items():
+            apart = {name: to for name, to in groups.items() if facts.groups.get(name) != to}
+            held = {"model": chosen.model} if chosen.model else {}
+            st.page_link(
+                "app_pages/case_review.py",
+                label=f"{case} ({inside(group_label(apart))})" if apart else case,
+                query_params={
+                    "run": chosen.evidence["run"]["id"],
+                    **held,
+                    "output": chosen.output.name,
+                    "case": case,
+                },
+                width="content",
+            )
+        if n > len(others):
+            st.caption(f"and {n - len(others):,} more", width="content")
 
 
 def prediction_part(chosen: Context, facts: CaseFacts) -> None:

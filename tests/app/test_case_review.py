@@ -129,6 +129,13 @@ def test_similar_patients_hold_both_outcomes_and_never_the_patient(open_app, sha
     assert 0 <= found.low <= found.k / found.n <= found.high <= 1
 
 
+def test_other_cases_of_the_same_patient_are_linked(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", output="nodule", case="c-000")
+    assert "Same patient, 1 other case:" in texts(app)
+    (link,) = [one for one in app.get("page_link") if one.proto.label.startswith("c-001")]
+    assert "case=c-001" in link.proto.query_string
+
+
 def test_patients_are_alike_by_scores_where_no_column_holds_what_moved_the_score(
     open_app, shared_run, monkeypatch
 ):
