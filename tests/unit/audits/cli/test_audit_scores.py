@@ -81,6 +81,7 @@ def same_but_for_the_run(evidence):
     kept["run"].pop("internal_sha256")
     kept["declaration"].pop("time")
     kept.pop("prior_runs")
+    kept.pop("digest")  # of everything, the id and the time included
     kept["summary"].pop("prior_runs")
     return kept
 
