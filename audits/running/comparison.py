@@ -22,8 +22,9 @@ from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, ScoredOutput, audit_fairness
 from audits.policy import Policy
 from audits.running.frames import predictions_frame
-from audits.running.predictions import internal_of, open_scores, parts_of, plain
+from audits.running.predictions import open_scores, plain
 from audits.running.table_outputs import rows_of, scored_outputs
+from audits.running.table_parts import internal_of, parts_of
 from audits.running.thresholds import paired_horizons, paired_thresholds
 from audits.running.writing import content_key, unchanged_run, write_run
 from audits.storage import Run, Store

@@ -4,46 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audits.cancel import Cancel, never, part_of, stop_if
-from audits.cohorts import Attribute, CohortTable, GroupSpec, open_table
-from audits.cohorts.groups import read_attribute
+from audits.cohorts import CohortTable, open_table
 from audits.cohorts.streamed import StreamedTable
 from audits.cohorts.task_columns import TaskNames
-from audits.fairness import FairnessResult, audit_fairness
+from audits.fairness import audit_fairness
 from audits.fairness.custom import Metric, Of, custom_metrics_of
 from audits.policy import Policy, load_policy
-from audits.reporting import AuditParts, build_evidence, library_versions
-from audits.running import quality
+from audits.reporting import AuditParts, build_evidence
 from audits.running.causes import table_context, with_causes
 from audits.running.columns import table_columns, with_declared
 from audits.running.extras import with_sections
-from audits.running.requirements import requirements_of
 from audits.running.streamed import (
     audit_in_portions,
     internal_of_portions,
     open_in_portions,
     streams,
 )
-from audits.running.table_outputs import compared_attributes, rows_of, scored_outputs, stays_of
+from audits.running.table_outputs import rows_of, scored_outputs, stays_of
+from audits.running.table_parts import internal_of, parts_of
 from audits.running.thresholds import paired_horizons, paired_thresholds
-from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import (
-    SCORES_KEY,
-    Internal,
     content_key,
-    new_run_id,
     now,
-    stamp,
     unchanged_run,
     write_run,
 )
 from audits.storage import Run, Store
 from audits.storage.writer import refuse_existing
-from audits.types import Finding, Progress, silent
+from audits.types import Progress, silent
 from model_adapters import select_device
 
 if TYPE_CHECKING:
@@ -185,81 +177,6 @@ def audit_table(  # noqa: PLR0913 - mirrors the options of the command
     return AuditResult(parts=parts, table=table, policy=policy)
 
 
-def parts_of(  # noqa: PLR0913 - everything the evidence holds
-    table: CohortTable,
-    policy: Policy,
-    result: FairnessResult,
-    *,
-    seed: int,
-    prior_runs: Sequence[Mapping[str, Any]] = (),
-    findings: Sequence[Finding] = (),
-    declared_at: datetime | None = None,
-) -> AuditParts:
-    """Return the parts of the evidence of a table of scores.
-
-    Args:
-        table: The opened table.
-        policy: The policy it was audited under.
-        result: The statistics.
-        seed: Seed of the run.
-        prior_runs: Earlier runs of the same table.
-        findings: What the reader must know beside what table and policy say.
-        declared_at: When the policy was read, before any result; default now.
-    """
-    moment = declared_at or now()
-    attributes = compared_attributes(table)
-    return AuditParts(
-        run={
-            "id": new_run_id(moment),
-            "created": stamp(moment),
-            "seed": seed,
-            "versions": library_versions(models=False),
-            "device": "cpu",
-        },
-        declaration={"policy_sha256": policy.sha256, "time": stamp(moment), "by": policy.by},
-        policy=policy.to_dict(),
-        study={
-            "name": table.name,
-            "version": table.version,
-            "sha256": table.sha256,
-            "cases": len(table.case_ids),
-            "patients": table.n_patients,
-            "scope": table.scope,
-        },
-        prior_runs=prior_runs,
-        skipped=table.skipped,
-        outputs=result.to_dict(),
-        data_quality=_quality(table, attributes),
-        requirements=requirements_of(policy, [a.name for a in attributes], ()),
-        findings=[
-            *table.findings,
-            *policy.findings,
-            *unused_settings(policy, [s.name for s in table.scores], [a.name for a in attributes]),
-            *undeclared_intersections(table.intersections, policy),
-            *findings,
-        ],
-    )
-
-
-def internal_of(
-    table: CohortTable, source: Path | str, key: str, command: Sequence[str], policy: Policy
-) -> Internal:
-    """Return what of a table's run stays on site."""
-    return Internal(
-        info={
-            "kind": "predictions",
-            "key": key,
-            "command": list(command),
-            "predictions": str(Path(source).absolute()),
-            "study": None,
-            "models": {},
-            "policy": policy.file,
-        },
-        cases=_cases(table),
-        predictions={SCORES_KEY: _predictions(table)},
-    )
-
-
 def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
     source: Path | str,
     out: Path | str,
@@ -369,47 +286,3 @@ def run_predictions_audit(  # noqa: PLR0913 - mirrors the options of the command
 def plain(value: Any) -> Any:
     """Return an option as plain data, for the key of a run."""
     return asdict(value) if isinstance(value, TaskNames) else value
-
-
-def _site(table: CohortTable) -> list[Attribute]:
-    """Return the site of every case, where the command names its column."""
-    name = table.task_names.site
-    if name is None:
-        return []
-    return [read_attribute(GroupSpec(name=name, column=name, kind="site"), table.cases, table.name)]
-
-
-def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, Any]:
-    acquired = table.task_names.acquired
-    return {
-        "missing": quality.missing_values(table.cases, map(str, table.cases.columns)),
-        "repeated_patients": quality.repeated_patients(table.patients),
-        "doubled_rows": quality.doubled_rows(table.cases, list(map(str, table.cases.columns))),
-        "code_systems": quality.code_systems(table.cases, (), ids=table.id_columns),
-        "prevalence": quality.prevalence(table.labels, [*attributes, *_site(table)]),
-        "prevalence_by_month": quality.prevalence_by_month(
-            None if acquired is None else table.cases[acquired], table.labels
-        ),
-    }
-
-
-def _cases(table: CohortTable) -> pd.DataFrame:
-    from audits.running.frames import cases_frame
-
-    return cases_frame(
-        table.case_ids,
-        table.patients,
-        table.labels,
-        compared_attributes(table),
-        table.task_columns.weight,
-    )
-
-
-def _predictions(table: CohortTable) -> pd.DataFrame:
-    from audits.running.frames import predictions_frame
-
-    scores = {s.name: s.values for s in table.scores}  # noqa: PD011 - plain arrays
-    # A risk by a horizon is none of the label itself: nobody may draw its calibration from it.
-    timed = table.task_names.time is not None
-    probabilities = scores if table.space == "probability" and not timed else {}
-    return predictions_frame(table.case_ids, "score", scores, probabilities)

@@ -4,57 +4,41 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audits.cancel import Cancel, never, part_of, stop_if
-from audits.cohorts.streamed import Portion, StreamedTable, open_streamed, parquet_rows
+from audits.cancel import Cancel, never, part_of
+from audits.cohorts.streamed import StreamedTable, open_streamed, parquet_rows
 from audits.cohorts.table import missing_patients
 from audits.errors import StudyError
 from audits.fairness import ScoredOutput
-from audits.fairness.counts import Counts
 from audits.fairness.spill import Spill
 from audits.fairness.streaming import StreamedOutput, audit_streamed
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
 from audits.running.columns import table_columns, with_declared
-from audits.running.patient_sample import PatientSample, Sampler
+from audits.running.gathered import Gathered, gather, scored_rows
+from audits.running.patient_sample import PatientSample
 from audits.running.quality import share_of
 from audits.running.requirements import requirements_of
 from audits.running.sampled_sections import explained_on_sample
 from audits.running.thresholds import named_threshold, paired_thresholds
 from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import SCORES_KEY, Internal, new_run_id, now, stamp
-from audits.types import Finding, Progress, Skipped, silent
+from audits.types import Finding, Progress, silent
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 STREAM_ABOVE = 2_000_000
 """Rows above which a Parquet table is read in portions."""
-MOST_ENTRIES = 4_000_000
-"""Combinations of groups and scores above which scores are binned, so that they fit."""
-SHOWN_SKIPPED = 1_000
 _OPTIONS = frozenset(
     {"labels", "scores", "patient", "groups", "intersections", "positive", "task", "space", "scope"}
 )
 _NO_ROWS = "The table was read in portions, so its rows were not compared with each other."
-
-
-@dataclass(kw_only=True)
-class _Gathered:
-    """What is known after the rows were read once."""
-
-    counts: list[Counts | None]
-    known: list[int]
-    positives: list[int]
-    missing: dict[str, int] = field(default_factory=dict)
-    unknown_patients: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    unusable: int = 0
 
 
 def streams(
@@ -132,7 +116,7 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
             attributes=len(table.attributes),
         )
         steps = part_of(progress, 0.0, 0.4)
-        gathered, sample = _gather(table, spill, steps, cancel, device)
+        gathered, sample = gather(table, spill, steps, cancel, device)
         spill.sort()
         outputs, findings = [], []
         for index, command in enumerate(paired):
@@ -197,64 +181,6 @@ def audit_in_portions(  # noqa: PLR0913 - mirrors the options of the command
     }
 
 
-def _gather(
-    table: StreamedTable, spill: Spill, progress: Progress, cancel: Cancel, device: str
-) -> tuple[_Gathered, PatientSample]:
-    size = len(table.labels)
-    sampler = Sampler(table.rows, outputs=size)
-    out = _Gathered(counts=[None] * size, known=[0] * size, positives=[0] * size)
-    for portion in table.portions():
-        stop_if(cancel)
-        progress(portion.first / max(table.rows, 1), f"Read {portion.first:,} rows")
-        patients = portion.patients
-        if patients is None:
-            first = np.uint64(portion.first)
-            patients = first + np.arange(len(portion.scores[0]), dtype=np.uint64)
-        spill.add(patients, portion.labels, portion.scores, portion.codes)
-        sampler.add(portion, patients)
-        for name, count in portion.missing.items():
-            out.missing[name] = out.missing.get(name, 0) + count
-        out.unknown_patients += portion.unknown_patients
-        for index in range(size):
-            _count(table, portion, index, out, device)
-        _skip(table, portion, out)
-    return out, sampler.finish()
-
-
-def _count(table: StreamedTable, portion: Portion, index: int, out: _Gathered, device: str) -> None:
-    label, score = portion.labels[index], portion.scores[index]
-    scored = _scored(table, index, label, score, portion.codes)
-    counted = Counts.of(scored, device=device)
-    before = out.counts[index]
-    merged = counted if before is None else before.merge(counted)
-    out.counts[index] = merged if len(merged.cell) <= MOST_ENTRIES else merged.to_bins()
-    out.known[index] += int((label >= 0).sum())
-    out.positives[index] += int((label == 1).sum())
-
-
-def _scored(
-    table: StreamedTable,
-    index: int,
-    label: npt.NDArray[np.int8],
-    score: npt.NDArray[np.float64],
-    codes: Sequence[npt.NDArray[np.int32]],
-) -> ScoredOutput:
-    return ScoredOutput(
-        name=table.labels[index].name,
-        y=label,
-        score=score,
-        label_column=table.labels[index].column,
-        positive=table.labels[index].positive,
-        space=table.space,
-        attributes=tuple(
-            a.with_codes(code) for a, code in zip(table.attributes, codes, strict=True)
-        ),
-        scope=table.scope,
-        compared=table.groups,
-        crossings=table.intersections,
-    )
-
-
 def _output(
     table: StreamedTable,
     index: int,
@@ -268,7 +194,7 @@ def _output(
         name, command=command, policy=policy, chosen_on=chosen_on, space=table.space
     )
     none = np.zeros(0, dtype=np.int32)
-    output = _scored(
+    output = scored_rows(
         table,
         index,
         np.zeros(0, dtype=np.int8),
@@ -284,7 +210,7 @@ def _output(
 
 
 def _streamed(
-    table: StreamedTable, gathered: _Gathered, spill: Spill, output: ScoredOutput, index: int
+    table: StreamedTable, gathered: Gathered, spill: Spill, output: ScoredOutput, index: int
 ) -> StreamedOutput:
     counts = gathered.counts[index]
     if counts is None or counts.n == 0:
@@ -301,22 +227,7 @@ def _streamed(
     )
 
 
-def _skip(table: StreamedTable, portion: Portion, out: _Gathered) -> None:
-    """List rows that lack a label or a score; all are counted, the first thousand are named."""
-    lacks = []
-    for label, score, values, scores in zip(
-        table.labels, table.scores, portion.labels, portion.scores, strict=True
-    ):
-        lacks += [(f"label {label.column!r}", values < 0), (f"score {score!r}", np.isnan(scores))]
-    anywhere = np.any([rows for _, rows in lacks], axis=0)
-    out.unusable += int(anywhere.sum())
-    for row in np.flatnonzero(anywhere)[: SHOWN_SKIPPED - len(out.skipped)].tolist():
-        words = list(dict.fromkeys(name for name, rows in lacks if rows[row]))
-        reason = f"The {' and the '.join(words)} is missing."
-        out.skipped.append(Skipped(case=str(portion.first + row), reason=reason))
-
-
-def _quality(table: StreamedTable, gathered: _Gathered, spill: Spill) -> dict[str, Any]:
+def _quality(table: StreamedTable, gathered: Gathered, spill: Spill) -> dict[str, Any]:
     n = table.rows
     repeated: dict[str, Any] = {
         "state": "not_available",
@@ -350,7 +261,7 @@ def _quality(table: StreamedTable, gathered: _Gathered, spill: Spill) -> dict[st
 
 
 def _portion_findings(
-    table: StreamedTable, gathered: _Gathered, sample: PatientSample, *, why: bool | None
+    table: StreamedTable, gathered: Gathered, sample: PatientSample, *, why: bool | None
 ) -> list[Finding]:
     deeper = "reliability, causes, slices and mitigation" if why is not False else "reliability"
     message = (

@@ -116,7 +116,7 @@ def test_bins_state_what_they_cost(tmp_path, small_portions, monkeypatch):
     frame = table(rounded=False)
     _, whole = audited(tmp_path, frame, above=10**9, why=False)
     monkeypatch.setattr(counting, "BINS", 512)
-    monkeypatch.setattr("audits.running.streamed.MOST_ENTRIES", 100)
+    monkeypatch.setattr("audits.running.gathered.MOST_ENTRIES", 100)
     monkeypatch.setattr("audits.fairness.streaming.BINS", 512)
     run, parts = audited(tmp_path, frame, above=0)
     said = next(f["message"] for f in parts["outputs"][0]["findings"] if "512 bins" in f["message"])
