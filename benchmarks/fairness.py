@@ -33,7 +33,8 @@ from sklearn.metrics import accuracy_score
 from audits.cohorts.groups import Attribute
 from audits.fairness import ScoredOutput, ThresholdExplorer, audit_fairness
 from audits.fairness.bootstrap import patient_profiles, resample_rates
-from audits.fairness.frame import build_frame, crossing
+from audits.fairness.families import crossing
+from audits.fairness.frame import build_frame
 from audits.policy import load_policy
 from benchmarks.validity.cohorts import Design, draw
 

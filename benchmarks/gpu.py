@@ -24,7 +24,8 @@ from audits.explanations.cams.tap import layer_named, tapped
 from audits.explanations.shapley import Stop, cell_game, permutation_shapley
 from audits.fairness.bootstrap import Profiles, patient_profiles
 from audits.fairness.counts import Counts
-from audits.fairness.frame import build_frame, crossing
+from audits.fairness.families import crossing
+from audits.fairness.frame import build_frame
 from audits.fairness.on_device import count_on, resample_on
 from benchmarks.fairness import cohort
 

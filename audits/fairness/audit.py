@@ -12,7 +12,8 @@ import numpy as np
 from audits.fairness.applicable import metric_findings
 from audits.fairness.between import SECTIONS
 from audits.fairness.cells import score_cells
-from audits.fairness.frame import Family, Frame, build_frame, crossing, everybody, marginal
+from audits.fairness.families import Family, crossing, everybody, marginal
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.measures import measure_family
 from audits.fairness.ratios import REST
 from audits.fairness.side_by_side import side_by_side

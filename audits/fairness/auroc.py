@@ -15,7 +15,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from audits.fairness.cells import PerLabel, ScoreCells
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.intervals import SMALL_CLASS, logit_limits, newcombe_auroc
 from audits.fairness.rates import Z95
 from audits.fairness.types import FloatArray, IntArray

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import chdtrc, expit, ndtri
 
 from audits.fairness.auroc import Areas
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.heterogeneity import between_variance
 from audits.fairness.intervals import logit_limits, wilson
 from audits.fairness.ratios import Ratio

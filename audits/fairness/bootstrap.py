@@ -14,7 +14,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from audits.fairness.audit import families_of
-from audits.fairness.frame import Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.on_device import resample_on
 from audits.fairness.rates import DENOMINATORS, predicted_positive
 from audits.fairness.types import BoolArray, FloatArray, IntArray, ScoredOutput

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from audits.fairness.drafting import Drafter
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.means import linear_estimates, mean_of
 from audits.fairness.number_errors import ERROR_BOUNDS, mean_ratio, number_errors
 from audits.fairness.statistics.measure import Task, measure_task

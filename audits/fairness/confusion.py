@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from audits.fairness.audit import families_of
-from audits.fairness.frame import Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.statistics.arms import arm_estimate, measure_arm, rows_of_groups
 from audits.fairness.statistics.point import Point, Statistic, undefined
 from audits.fairness.types import BoolArray, IntArray, ScoredOutput

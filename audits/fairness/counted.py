@@ -10,7 +10,8 @@ import numpy as np
 from audits.fairness.auprc import auprc_estimates
 from audits.fairness.auroc import area_estimates
 from audits.fairness.cross_ranking import cross_areas
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.means import Linear, linear_estimates
 from audits.fairness.rates import DENOMINATORS, NEEDS_NO_THRESHOLD, rate_estimates
 from audits.fairness.subject import Subject

@@ -13,7 +13,7 @@ import numpy as np
 
 from audits.fairness.auroc import Areas, twice_the_wins
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.intervals import newcombe_auroc
 from audits.fairness.rates import Z95
 from audits.fairness.reference_areas import outranked_by_all

@@ -12,7 +12,8 @@ import numpy as np
 
 from audits.errors import AuditError, PolicyError
 from audits.fairness.audit import families_of
-from audits.fairness.frame import DETAILED_TASKS, Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import DETAILED_TASKS, Frame, build_frame
 from audits.fairness.rates import predicted_positive
 from audits.fairness.statistics.arms import rows_of_groups
 from audits.fairness.types import FloatArray, IntArray, ScoredOutput

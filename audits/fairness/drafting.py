@@ -9,7 +9,7 @@ import numpy as np
 from audits.fairness.area_contrasts import contrast_areas
 from audits.fairness.auroc import Areas
 from audits.fairness.contrasts import Contrast, contrast_oe, contrast_rates
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.heterogeneity import estimate_heterogeneity, rate_heterogeneity
 from audits.fairness.interactions import empirical_logits
 from audits.fairness.number_errors import contrast_means

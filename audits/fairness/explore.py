@@ -16,7 +16,8 @@ from scipy.special import stdtrit
 from audits.errors import AuditError
 from audits.fairness.audit import families_of
 from audits.fairness.cells import ScoreCells, score_cells
-from audits.fairness.frame import Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.moments import Moments, patient_moments
 from audits.fairness.rates import DENOMINATORS, MIRROR, complement, rate_estimates
 from audits.fairness.ratios import Ratio, Sums, icc_from_sums

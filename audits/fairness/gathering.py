@@ -17,7 +17,8 @@ from audits.fairness.auroc import area_sums
 from audits.fairness.between import cross_products
 from audits.fairness.calibration import BinnedError, worth_of
 from audits.fairness.cells import PerLabel, ScoreCells, look_up
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.means import linear_sums
 from audits.fairness.rates import (
     DENOMINATORS,

@@ -12,7 +12,7 @@ from audits.fairness.by_statistics import measure_by_statistics, measure_numbers
 from audits.fairness.cells import ScoreCells, score_cells
 from audits.fairness.counted import estimates_of, sections_of
 from audits.fairness.drafting import Drafter
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.gathering import OnePart, Rows
 from audits.fairness.rates import DENOMINATORS, NEEDS_NO_THRESHOLD
 from audits.fairness.ratios import REST

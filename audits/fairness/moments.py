@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.types import FloatArray, IntArray
 
 THRESHOLDS = 4_096

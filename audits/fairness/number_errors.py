@@ -9,7 +9,8 @@ from scipy.special import stdtrit
 
 from audits.fairness.auroc import satterthwaite
 from audits.fairness.contrasts import Contrast, assemble, too_small, two_sided_or_one
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.rates import Z95
 from audits.fairness.ratios import Ratio, group_sums, reference_sums
 from audits.fairness.types import FloatArray

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.intervals import INSUFFICIENT_BELOW, jeffreys, wilson
 from audits.fairness.ratios import Ratio, Sums, group_sums, pooled_icc, reference_sums
 from audits.fairness.types import BoolArray, FloatArray

@@ -16,7 +16,8 @@ import numpy as np
 
 from audits.fairness.auroc import Areas, area_values, twice_the_wins
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.ratios import REST
 from audits.fairness.types import FloatArray, IntArray
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from audits.fairness.audit import families_of
-from audits.fairness.frame import Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.intervals import wilson
 from audits.fairness.rates import Z95
 from audits.fairness.statistics.arms import arm_estimate, measure_arm, rows_of_groups

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from audits.fairness.cells import ScoreCells, cells_of
 from audits.fairness.counts import Counts
-from audits.fairness.frame import Family, Frame, family_of_codes
+from audits.fairness.families import Family, family_of_codes
+from audits.fairness.frame import Frame
 from audits.fairness.types import IntArray
 
 

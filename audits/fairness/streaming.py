@@ -26,7 +26,8 @@ from audits.fairness.audit import (
 )
 from audits.fairness.cells import ScoreCells
 from audits.fairness.counts import BINS, Counts
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.gathering import Part
 from audits.fairness.measures import measure_family
 from audits.fairness.side_by_side import side_by_side

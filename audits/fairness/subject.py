@@ -10,7 +10,8 @@ import numpy as np
 
 from audits.fairness.area_contrasts import NullMoments
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.ratios import REST
 from audits.fairness.types import GroupResult, Heterogeneity, IntArray
 from audits.fairness.verdicts import Draft

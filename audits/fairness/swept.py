@@ -11,7 +11,7 @@ from audits.fairness.auprc import average_precision
 from audits.fairness.auroc import Areas, area_values, areas_from, placement_values
 from audits.fairness.calibration import LogisticFits, binned_error
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.gathering import (
     FirstSweep,
     Rows,

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from audits.fairness.cells import ScoreCells
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.means import Linear, linear_estimates
 from audits.fairness.types import BoolArray, FloatArray, IntArray
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audits.fairness.contrasts import Contrast
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.interactions import departure
 from audits.fairness.power import adjusted_alpha, further_cases, minimum_detectable
 from audits.fairness.significance import benjamini_hochberg

@@ -11,7 +11,8 @@ from scipy.stats import binom
 from audits.cohorts.groups import Attribute
 from audits.fairness import ScoredOutput, audit_fairness
 from audits.fairness.bootstrap import bootstrap_estimates
-from audits.fairness.frame import build_frame, marginal
+from audits.fairness.families import marginal
+from audits.fairness.frame import build_frame
 from audits.fairness.intervals import jeffreys, wilson
 from audits.fairness.types import OutputResult
 from audits.policy import load_policy

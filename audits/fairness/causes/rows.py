@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from audits.fairness.frame import Family, Frame, build_frame, marginal
+from audits.fairness.families import Family, marginal
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.rates import predicted_positive
 from audits.fairness.types import BoolArray, FloatArray, IntArray, ScoredOutput
 from audits.policy import Policy

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from audits.fairness.causes.rows import Rows
-from audits.fairness.frame import Family
+from audits.fairness.families import Family
 from audits.fairness.intervals import INSUFFICIENT_BELOW, wilson
 from audits.fairness.rates import Z95, measure_rates, pair_counts, rate_estimates
 from audits.fairness.types import BoolArray, FloatArray, IntArray

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit, stdtrit
 
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.intervals import INSUFFICIENT_BELOW, wilson
 from audits.fairness.rates import Z95
 from audits.fairness.ratios import REST

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audits.fairness.frame import Family, Frame
+from audits.fairness.families import Family
+from audits.fairness.frame import Frame
 from audits.fairness.heterogeneity import estimate_heterogeneity
 from audits.fairness.ratios import REST
 from audits.fairness.statistics.arms import (

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.fairness.audit import families_of
-from audits.fairness.frame import Family, Frame, build_frame, everybody
+from audits.fairness.families import Family, everybody
+from audits.fairness.frame import Frame, build_frame
 from audits.fairness.rates import predicted_positive
 from audits.fairness.statistics.arms import arm_estimate, measure_arm, rows_of_groups
 from audits.fairness.statistics.point import Statistic

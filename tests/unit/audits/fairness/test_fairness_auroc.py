@@ -7,7 +7,8 @@ import pytest
 
 from audits.fairness.auroc import area_sums, area_values, areas_from, placement_values
 from audits.fairness.cells import look_up, score_cells
-from audits.fairness.frame import build_frame, crossing, everybody, marginal
+from audits.fairness.families import crossing, everybody, marginal
+from audits.fairness.frame import build_frame
 from audits.fairness.ratios import REST
 from audits.fairness.reference_areas import (
     reference_areas,

@@ -11,7 +11,8 @@ from audits.fairness import ScoredOutput, audit_fairness
 from audits.fairness.auroc import area_sums, area_values, areas_from, placement_values
 from audits.fairness.between import SECTIONS, area_spread, between_groups, cross_products
 from audits.fairness.cells import look_up, score_cells
-from audits.fairness.frame import build_frame, marginal
+from audits.fairness.families import marginal
+from audits.fairness.frame import build_frame
 from audits.fairness.heterogeneity import between_variance
 from audits.policy import load_policy
 

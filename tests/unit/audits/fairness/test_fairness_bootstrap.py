@@ -7,7 +7,8 @@ import pytest
 
 from audits.fairness import ScoredOutput, audit_fairness
 from audits.fairness.bootstrap import bootstrap_estimates, patient_profiles, resample_rates
-from audits.fairness.frame import build_frame, marginal
+from audits.fairness.families import marginal
+from audits.fairness.frame import build_frame
 from audits.policy import load_policy
 
 

@@ -8,7 +8,8 @@ import pytest
 from audits.fairness import counts as counting
 from audits.fairness.bootstrap import bootstrap_section, patient_profiles
 from audits.fairness.counts import Counts
-from audits.fairness.frame import build_frame, marginal
+from audits.fairness.families import marginal
+from audits.fairness.frame import build_frame
 from audits.fairness.on_device import count_on, resample_on
 from audits.policy import load_policy
 
