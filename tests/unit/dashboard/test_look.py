@@ -120,6 +120,7 @@ def test_every_method_of_the_contract_has_words():
         "occlusion",
         "region_shapley",
         "rise",
+        "residual",
         "attention_relevance",
         "shapley",
         "tree_interventional",
@@ -145,7 +146,9 @@ def test_caches_are_keyed_by_small_values(path):
         "str",
         "str | None",
         "bool",
+        "int",
         "float",
+        "float | None",
         "Question",
         "Sides",
         "RunCard",
@@ -158,6 +161,8 @@ def test_caches_are_keyed_by_small_values(path):
         ):
             arguments = [*node.args.args, *node.args.kwonlyargs]
             for argument in arguments:
+                if argument.arg.startswith("_"):  # no part of the key: what the others name
+                    continue
                 assert ast.unparse(argument.annotation) in allowed, (node.name, argument.arg)
 
 
