@@ -101,6 +101,12 @@ def page_of_cases(question: Question, page: int, size: int) -> tuple[list[CaseRo
     return rows, len(places)
 
 
+def how_many(question: Question) -> int:
+    """Return how many cases are asked for, without reading an id."""
+    return len(_ordered(question))
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
 def facts(
     ref: RunRef, model: str | None, output: str, case: str, threshold: float | None
 ) -> CaseFacts | None:

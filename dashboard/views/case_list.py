@@ -169,7 +169,7 @@ def _with_image(chosen: Context) -> bool:
 
 def _page(question: Question) -> int:
     """Return the page of the list, from 0; the pager stands where there is more than one."""
-    total = cases.page_of_cases(question, 0, 0)[1]
+    total = cases.how_many(question)
     pages = -(-total // SHOWN)
     if pages <= 1:
         return 0
