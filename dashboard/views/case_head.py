@@ -99,7 +99,7 @@ def _recorded(chosen: Context, facts: CaseFacts) -> str:
     task = chosen.entry.get("task")
     if facts.observed is None:
         return "not recorded"
-    if task in NUMBERS:
+    if task in NUMBERS and task != "segmentation":  # there the mask is the measurement
         return f"measured {numbers.number(facts.observed)}"
     if task == "survival":
         return "event recorded" if facts.observed else "no event until the end of observation"

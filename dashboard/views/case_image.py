@@ -30,7 +30,7 @@ class Shown:
         case: Case id.
         output: Name of the output.
         field: Name of the image input.
-        flagged: Whether the case was flagged; otherwise the map starts hidden.
+        flagged: Whether the case was flagged, or none can be; otherwise the map starts hidden.
         verdict: What the checks say; a map that is checked meanwhile is another picture. None
             for the image alone.
         scale: Magnitude at which the colours end, where another version stands beside.
@@ -73,7 +73,8 @@ def show_image(  # noqa: PLR0913 - what is shown, and beside what
         region: Of a segmentation, which pixels are explained.
         method: How the map was made; empty for the model's default method.
     """
-    flagged = facts.outcome in {"true_positive", "false_positive"}
+    without = chosen.entry["threshold"]["value"] is None  # nothing can be flagged
+    flagged = without or facts.outcome in {"true_positive", "false_positive"}
     payload = _payload(
         Shown(
             ref=chosen.ref,
@@ -94,6 +95,8 @@ def show_image(  # noqa: PLR0913 - what is shown, and beside what
     image = explanations.case_image(chosen.ref, facts.case, field)
     for note in image.notes:
         st.caption(note)
+    if image.spacing_mm is None:
+        st.caption("No scale bar: the image does not state its pixel spacing.")
     if found is None or found.patient is None:
         st.caption("Image without a map.")
 

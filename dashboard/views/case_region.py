@@ -39,8 +39,8 @@ def region_part(chosen: Context, model: str, entry: Mapping[str, Any]) -> None:
         return
     key = (model, str(entry["case"]), chosen.output.name)
     kept = st.session_state.setdefault(REGION, {})
-    asked = "what the model segments" if found["region"] == "mask" else found["region"]
-    st.markdown(f"Explained: **{asked}**, {found['pixels']:,} pixels of the model's grid.")
+    pixels = f"{found['pixels']:,} pixel{'' if found['pixels'] == 1 else 's'}"
+    st.markdown(f"Explained: **{_asked(found['region'])}**, {pixels} of the model's grid.")
     if key in kept and st.button("Explain the whole segmentation", key=f"whole_{model}"):
         del kept[key]
         st.rerun()
@@ -51,8 +51,19 @@ def region_part(chosen: Context, model: str, entry: Mapping[str, Any]) -> None:
         _row("A tenth elsewhere blanked (mean of 5)", **elsewhere, unit=found["unit"]),
     ]
     show_table(rows, alt="Size of the segmentation and its overlap")
+    told = "Dice is measured on the model's grid here; that above, on the stored image."
     if found["dice_against"] == "prediction":
-        st.caption("Dice of the blanked rows is against the untouched prediction.")
+        told += " Of the blanked rows it is against the untouched prediction."
+    st.caption(told)
+
+
+def _asked(region: str) -> str:
+    """Return a region as people say it."""
+    kind, _, place = region.partition(":")
+    if kind == "pixel":
+        row, column = place.split(",")
+        return f"the pixel in row {row}, column {column}"
+    return {"mask": "what the model segments", "reference": "the study's mask"}.get(kind, region)
 
 
 def _row(what: str, size: float, dice: float | None, unit: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -43,32 +44,33 @@ def _study(folders, root):
     return folders.study_folder(study, cases, inputs=inputs, groups=["sex"])
 
 
-def _model(folders, root, *, segmentation):
+def _model(folders, root, task):
     same = {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "padding": 1}
     layers = [{"type": "Conv2d", "args": same, "key": "a"}]
-    if not segmentation:
+    if task == "binary":
         layers += [{"type": "AdaptiveAvgPool2d", "args": {"output_size": 1}}, {"type": "Flatten"}]
     weight = torch.zeros(1, 1, 3, 3)
     weight[0, 0, 1, 1] = 20.0
+    declared = {"space": "value"} if task == "anomaly" else {"thresholds": [0.5]}
     return folders.model_folder(
         root / "model",
         tensors={"a.weight": weight, "a.bias": torch.tensor([-8.0])},
         architecture={"name": "sequential", "layers": layers},
         inputs={"image": {"size": [SIZE, SIZE], "scale": "0-1"}},
-        task="segmentation" if segmentation else "binary",
-        thresholds=[0.5],
+        task=task,
+        **declared,
     )
 
 
 @pytest.fixture(scope="session")
 def runs(folders, tmp_path_factory):
-    """Return the store of a run of a classifier, and that of a segmentation, by name."""
+    """Return the folder of a run of every task, by its name."""
     made = {}
-    for name in ("classifier", "segmentation"):
+    for name in ("binary", "segmentation", "anomaly"):
         root = tmp_path_factory.mktemp(name)
         run_study_audit(
             _study(folders, root),
-            [_model(folders, root, segmentation=name == "segmentation")],
+            [_model(folders, root, name)],
             out=root / "run",
             store=root / "store",
             explain_cases=2,
@@ -83,9 +85,10 @@ def _said(app) -> str:
 
 
 def test_another_method_explains_the_same_score(open_app, runs):
-    app = open_app(runs["classifier"] / "store", "case_review", case="c1", output="y")
+    app = open_app(runs["binary"] / "store", "case_review", case="c1", output="y")
     assert not app.exception
     assert "Read at layer" in _said(app)
+    assert "No scale bar: the image does not state its pixel spacing." in _said(app)
     assert not [one for one in app.selectbox if one.label == "Method"]
     app.toggle("other_method_m@1.0").set_value(True).run()
     assert not app.exception
@@ -116,3 +119,25 @@ def test_the_list_of_a_segmentation_shows_each_overlap(open_app, runs):
     assert shown.to_dict() == pytest.approx(held[shown.index].to_dict(), nan_ok=True)
     assert 0 < shown["c1"] < 1
     assert "Overlap with the study's mask (Dice)" in _said(app)
+    assert "Reference label of the study: present" in _said(app)
+    assert "Explained: **what the model segments**" in _said(app)
+
+
+def test_a_picked_pixel_is_explained_by_itself(open_app, runs):
+    app = open_app(runs["segmentation"] / "store", "case_review", case="c1", output="y")
+    app.session_state["region"] = {("m@1.0", "c1", "y"): "pixel:9,12"}
+    app.run()
+    assert not app.exception
+    assert "Explained: **the pixel in row 9, column 12**, 1 pixel of" in _said(app)
+    next(one for one in app.button if one.label == "Explain the whole segmentation").click().run()
+    assert "Explained: **what the model segments**" in _said(app)
+
+
+def test_the_residual_of_an_anomaly_is_shown_where_nothing_can_be_flagged(open_app, runs):
+    app = open_app(runs["anomaly"] / "store", "case_review", case="c1", output="y")
+    assert not app.exception
+    assert not app.error
+    payload = app.get("bidi_component")[0].proto.bytes
+    meta = json.loads(payload[4 : 4 + int.from_bytes(payload[:4], "little")])
+    assert meta["map"]["mode"] == "contour"
+    assert meta["map"]["note"].startswith("Residual, 24×24 cells")
