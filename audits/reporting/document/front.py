@@ -26,7 +26,7 @@ from audits.reporting.document.findings import (
 )
 from audits.reporting.document.signed import actions_text, later_limits, state_text
 from audits.reporting.requirements import card_field
-from audits.reporting.summary import verdict_counts, version_counts
+from audits.reporting.summary import judged, unsettled, verdict_counts, version_counts
 from audits.reporting.words import (
     count,
     day,
@@ -136,14 +136,14 @@ def executive(evidence: Evidence) -> Iterator[Block]:
 
 
 def _headline(counts: Mapping[str, int], confirmed: int) -> str:
-    total = sum(counts.values())
+    total = judged(counts)
     if not total:
         return "No comparison of groups was declared, so this run reaches no verdict."
     compared = plural(total, "comparison")
     if not counts["disparity"]:
         return (
             f"Of {compared} declared before the run, none shows a disparity. "
-            f"{counts['inconclusive'] + counts['not_evaluable']:,} could not be settled: that is "
+            f"{unsettled(counts):,} could not be settled: that is "
             "not evidence of equal treatment."
         )
     how = f"{confirmed:,} of them confirmed" if confirmed else "none of them confirmed"

@@ -11,6 +11,7 @@ from audits.reporting.document.front import RELEASE_WORDS
 from audits.reporting.document.model_parts import declared
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import profiles
+from audits.reporting.summary import masked_counts
 from audits.reporting.words import MISSING, count
 
 Evidence = Mapping[str, Any]
@@ -77,14 +78,7 @@ def _log(evidence: Evidence) -> Grid:
 
 
 def _masked(output: Mapping[str, Any]) -> Row:
-    groups, compared = output["groups"], output["comparisons"]
-    return cells(
-        output_label(output),
-        count(len(groups)),
-        count(sum(bool(g.get("suppressed")) for g in groups)),
-        count(len(compared)),
-        count(sum(bool(c.get("suppressed")) for c in compared)),
-    )
+    return cells(output_label(output), *(count(n) for n in masked_counts(output).values()))
 
 
 def _images(found: Mapping[str, Any] | None) -> Iterator[Block]:

@@ -12,10 +12,7 @@ from audits.reporting.signoff.state import ROLES
 from audits.storage.canonical import canonical_json
 from audits.storage.run import Run
 
-_MASKED = (
-    *("study", "skipped", "outputs", "explanations", "shortcuts", "comparison", "data_quality"),
-    "summary",
-)
+_MASKED = ("study", "skipped", "outputs", "explanations", "shortcuts", "comparison", "data_quality")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from audits import audit_predictions
+from audits.cli.failures import run_guarded as main
+from audits.explanations.shortcuts import MeasuredSuspect, judge_shortcuts
 from audits.reporting import restrict, seal
+from audits.storage import open_run
 
 ROWS = 700
+SAMPLE = Path(__file__).parents[4] / "sample_data" / "icu_multimodal"
+STUDY = """
+[study]
+name = "ward"
+version = "1.0"
+[cases]
+table = "cases.parquet"
+id = "case_id"
+patient = "patient_id"
+[labels.deterioration]
+column = "deterioration"
+positive = 1
+[groups.sex]
+column = "sex"
+[inputs.note]
+column = "note"
+"""
 
 
 def table() -> pd.DataFrame:
@@ -81,3 +103,66 @@ def regression():
         groups=["sex"],
     )  # fmt: skip
     return seal(result.to_dict(), "0" * 64)
+
+
+def ward(folder: Path) -> tuple[Path, pd.DataFrame]:
+    """Write a study of 240 simulated notes that all hold words found nowhere else."""
+    held = pd.read_parquet(SAMPLE / "cases.parquet").query("split == 'test' and note.notna()")
+    cases = held.groupby("deterioration").head(120).reset_index(drop=True)
+    told = cases["sex"].map({"F": "zebrafinch", "M": "marmoset"})
+    cases["note"] = cases["note"] + " Quillfeather saw a " + told + "."
+    folder.mkdir()
+    columns = ["case_id", "patient_id", "sex", "note", "deterioration"]
+    cases[columns].to_parquet(folder / "cases.parquet")
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    return folder, cases
+
+
+@pytest.fixture(scope="session")
+def noted(tmp_path_factory):
+    """A run of a model that reads notes, and the cases with their notes."""
+    base = tmp_path_factory.mktemp("notes")
+    study, cases = ward(base / "study")
+    command = ["audit", "--study", study, "--model", SAMPLE / "models" / "notes-1.0"]
+    command += ["--explain-cases", 4, "--check-cases", 1, "--store", base / "store"]
+    assert main([str(word) for word in [*command, "--out", base / "run"]]) == 0
+    return base, cases
+
+
+def suspect(name, effect):
+    """Return what the removal of a suspect did to 40 cases of 20 patients."""
+    rng = np.random.default_rng(len(name))
+    return MeasuredSuspect(
+        model="old@1.0",
+        outputs=("y",),
+        suspect=name,
+        case_ids=tuple(f"c{at}" for at in range(40)),
+        patients=np.arange(40) // 2,
+        labels=rng.integers(0, 2, (40, 1)).astype(np.int8),
+        effect=rng.normal(effect, 0.6, (40, 1)),
+        sham=rng.normal(0, 0.6, (40, 1)),
+        inserted=rng.normal(effect, 0.6, (20, 1)),
+        inserted_patients=np.arange(20),
+        mass_share=rng.random((40, 1)),
+        area_share=np.full(40, 0.03),
+    )
+
+
+@pytest.fixture(scope="session", params=["internal", "restricted"])
+def compared(request, tmp_path_factory):
+    """Two versions over one table, with a shortcut audit, at each release."""
+    base = tmp_path_factory.mktemp(f"compared_{request.param}")
+    frame = table()
+    noise = np.random.default_rng(5).normal(0, 0.2, ROWS)
+    frame["new"] = (frame["s"] + noise).clip(0, 1)
+    frame.to_csv(base / "t.csv", index=False)
+    command = ["compare", "--predictions", base / "t.csv", "--label", "y", "--patient", "patient"]
+    command += ["--base-score", "s", "--candidate-score", "new", "--threshold", "0.5"]
+    command += ["--group", "sex", "--group", "age_band", "--intersect", "sex,age_band"]
+    command += ["--store", base / "store", "--out", base / "run"]
+    assert main([str(word) for word in command]) == 0
+    judged = judge_shortcuts([suspect("border", 0.0), suspect("marker", 2.0)])
+    evidence = {**open_run(base / "run").exact, "shortcuts": judged}
+    if request.param == "restricted":
+        evidence = restrict(evidence)
+    return seal(evidence, "0" * 64)

@@ -15,49 +15,9 @@ import pytest
 
 from audits.cli.failures import run_guarded as main
 
-SAMPLE = Path(__file__).parents[4] / "sample_data" / "icu_multimodal"
 MODEL = "icu-notes@1.0"
 WORDS = ("Quillfeather", "zebrafinch", "marmoset")
-"""A name, and a word for each sex: the most telling one that a scan for proxies can find."""
-STUDY = """
-[study]
-name = "ward"
-version = "1.0"
-[cases]
-table = "cases.parquet"
-id = "case_id"
-patient = "patient_id"
-[labels.deterioration]
-column = "deterioration"
-positive = 1
-[groups.sex]
-column = "sex"
-[inputs.note]
-column = "note"
-"""
-
-
-def ward(folder: Path) -> tuple[Path, pd.DataFrame]:
-    """Write a study of 240 simulated notes that all hold words found nowhere else."""
-    held = pd.read_parquet(SAMPLE / "cases.parquet").query("split == 'test' and note.notna()")
-    cases = held.groupby("deterioration").head(120).reset_index(drop=True)
-    told = cases["sex"].map({"F": WORDS[1], "M": WORDS[2]})
-    cases["note"] = cases["note"] + " " + WORDS[0] + " saw a " + told + "."
-    folder.mkdir()
-    columns = ["case_id", "patient_id", "sex", "note", "deterioration"]
-    cases[columns].to_parquet(folder / "cases.parquet")
-    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
-    return folder, cases
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    base = tmp_path_factory.mktemp("notes")
-    study, cases = ward(base / "study")
-    command = ["audit", "--study", study, "--model", SAMPLE / "models" / "notes-1.0"]
-    command += ["--explain-cases", 4, "--check-cases", 1, "--store", base / "store"]
-    assert main([str(word) for word in [*command, "--out", base / "run"]]) == 0
-    return base, cases
+"""What the fixture adds to every note: a name, and a word for each sex."""
 
 
 def phrases(cases: pd.DataFrame) -> set[str]:
@@ -89,8 +49,8 @@ def leaked(path: Path, cases: pd.DataFrame) -> set[str]:
     return {one for one in phrases(cases) if one in text}
 
 
-def test_the_evidence_holds_no_word_of_a_note(made):
-    base, cases = made
+def test_the_evidence_holds_no_word_of_a_note(noted):
+    base, cases = noted
     assert (base / "run" / "internal" / "explanations" / MODEL).is_dir()
     assert len(phrases(cases)) > 20
     assert not leaked(base / "run" / "evidence.json", cases)
@@ -99,16 +59,16 @@ def test_the_evidence_holds_no_word_of_a_note(made):
 
 
 @pytest.mark.parametrize("form", ["pdf", "html", "json", "csv", "xlsx", "xml", "md"])
-def test_no_export_of_the_run_holds_a_word_of_a_note(made, form, tmp_path):
-    base, cases = made
+def test_no_export_of_the_run_holds_a_word_of_a_note(noted, form, tmp_path):
+    base, cases = noted
     out = tmp_path / f"report.{form}"
     assert main(["report", str(base / "run"), "--format", form, "--out", str(out)]) == 0
     assert not leaked(out, cases)
 
 
 @pytest.mark.parametrize("form", ["pdf", "fhir"])
-def test_no_export_of_a_case_holds_a_word_of_its_note(made, form, tmp_path):
-    base, cases = made
+def test_no_export_of_a_case_holds_a_word_of_its_note(noted, form, tmp_path):
+    base, cases = noted
     explained = base / "run" / "internal" / "explanations" / MODEL
     case = min(folder.name for folder in explained.iterdir())
     out = tmp_path / f"case.{form}"

@@ -28,15 +28,15 @@ from audits.reporting.sections import SECTIONS
 from audits.reporting.tables import evidence_tables
 from audits.reporting.words import glossary
 from audits.reporting.workbook import workbook
-from audits.storage import canonical_json
+from audits.storage import canonical_json, open_run
 
 NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
 FORMS = ("{:.1f}", "{:.2f}", "{:.3f}", "{:g}", "{:.2g}", "{:.4g}", "{:,.0f}", "{:.12g}")
 
 
 def numbers_in(text: str) -> set[str]:
-    """Return the numbers a text prints; hashes, ids and words with digits are none."""
-    text = re.sub(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}…", " ", text)
+    """Return the numbers a text prints; hashes, ids, DICOM tags and words with digits are none."""
+    text = re.sub(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}…|\(\d{4},\d{4}\)|CID \d+", " ", text)
     return set(NUMBER.findall(text))
 
 
@@ -175,6 +175,21 @@ def test_every_printed_number_is_in_the_evidence(release, form, request):
 @pytest.mark.parametrize("kind", ["survival", "regression"])
 def test_every_number_of_another_task_is_in_the_evidence(kind, form, request):
     assert not strangers(request.getfixturevalue(kind), form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_number_of_two_versions_and_of_shortcuts_is_in_the_evidence(form, compared):
+    assert compared["comparison"]["outputs"]
+    assert [one["verdict"] for one in compared["shortcuts"]["outputs"]].count("used") == 1
+    assert not strangers(compared, form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_number_of_a_study_with_notes_is_in_the_evidence(form, noted):
+    base, _ = noted
+    evidence = open_run(base / "run").evidence
+    assert evidence["explanations"]
+    assert not strangers(evidence, form)
 
 
 def test_a_foreign_number_would_be_noticed(exact):
