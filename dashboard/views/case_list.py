@@ -40,14 +40,15 @@ LABELS: dict[Show, str] = {
     "found": "Found",
     "blind": "In the order of the study",
 }
+HIGHEST = "highest risk first"
 ORDER: dict[Show, str] = {
-    "all": "highest risk first",
+    "all": HIGHEST,
     "wrong": "furthest on the wrong side first",
     "missed": "surest miss first",
     "false_alarm": "surest false alarm first",
     "uncertain": "closest to the threshold first",
-    "changed": "highest risk first",
-    "found": "highest risk first",
+    "changed": HIGHEST,
+    "found": HIGHEST,
     "blind": "in the order of the study, predictions and labels hidden",
 }
 
@@ -65,7 +66,7 @@ def case_list(chosen: Context, *, blind: bool) -> str | None:
     question = _question(chosen, blind=blind)
     page = _page(question)
     rows, total = cases.page_of_cases(question, page, SHOWN)
-    st.caption(_found_text(question, total, page, len(rows)))
+    st.caption(_found_text(question, total, page, len(rows), _measure(chosen)))
 
     def take_row() -> None:
         selected = state.selected_rows(TABLE)
@@ -179,10 +180,20 @@ def _page(question: Question) -> int:
     return int(st.pagination(pages, key="case_page", max_visible_pages=5)) - 1
 
 
-def _found_text(question: Question, total: int, page: int, shown: int) -> str:
+def _measure(chosen: Context) -> str:
+    """Return what the cases' number is called: a risk, an overlap or a score."""
+    if cases.has_risk(chosen.ref, chosen.model, chosen.output.name):
+        return "Risk"
+    return "Dice" if chosen.entry.get("task") == "segmentation" else "Score"
+
+
+def _found_text(question: Question, total: int, page: int, shown: int, measure: str) -> str:
     first = page * SHOWN + 1
     place = f"{first:,} to {first + shown - 1:,} shown, " if total > shown else ""
-    return f"{total:,} cases, {place}{ORDER[question.show]}."
+    order = ORDER[question.show]
+    if order == HIGHEST and measure != "Risk":
+        order = f"highest {measure if measure == 'Dice' else 'score'} first"
+    return f"{total:,} cases, {place}{order}."
 
 
 def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.DataFrame:
@@ -190,13 +201,13 @@ def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.Data
 
     held: dict[str, list[object]] = {"Case": [row.case for row in rows]}
     if not blind:
-        probability = cases.has_risk(chosen.ref, chosen.model, chosen.output.name)
+        measure = _measure(chosen)
         found = [word("outcome", row.outcome) if row.outcome else None for row in rows]
         shown: list[object] = [
-            row.risk * 100 if probability and row.risk is not None else row.risk for row in rows
+            row.risk * 100 if measure == "Risk" and row.risk is not None else row.risk
+            for row in rows
         ]
-        overlap = chosen.entry.get("task") == "segmentation"
-        held["Risk" if probability else "Dice" if overlap else "Score"] = shown
+        held[measure] = shown
         held["Call"] = [f"{w.symbol} {w.label}" if w else "–" for w in found]
     names = list(dict.fromkeys(name for row in rows for name, _ in row.groups))
     for name in names:

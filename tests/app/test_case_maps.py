@@ -120,6 +120,7 @@ def test_the_list_of_a_segmentation_shows_each_overlap(open_app, runs):
     assert 0 < shown["c1"] < 1
     assert "Overlap with the study's mask (Dice)" in _said(app)
     assert "Reference label of the study: present" in _said(app)
+    assert "8 cases, highest Dice first." in _said(app)
     assert "Explained: **what the model segments**" in _said(app)
 
 
@@ -137,6 +138,7 @@ def test_the_residual_of_an_anomaly_is_shown_where_nothing_can_be_flagged(open_a
     app = open_app(runs["anomaly"] / "store", "case_review", case="c1", output="y")
     assert not app.exception
     assert not app.error
+    assert "8 cases, highest score first." in _said(app)
     payload = app.get("bidi_component")[0].proto.bytes
     meta = json.loads(payload[4 : 4 + int.from_bytes(payload[:4], "little")])
     assert meta["map"]["mode"] == "contour"
