@@ -76,6 +76,11 @@ def reference_label(reference: object) -> str:
     return "the rest" if reference in (None, "rest") else level_text(str(reference))
 
 
+def model_key(model: Mapping[str, Any]) -> str:
+    """Return the ``id@version`` under which a run holds a model of its evidence."""
+    return f"{model['id']}@{model['version']}"
+
+
 def model_label(key: str | None) -> str:
     """Return the words for ``id@version``.
 

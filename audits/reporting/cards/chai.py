@@ -26,6 +26,7 @@ from audits.reporting.words import (
     group_label,
     humanised,
     is_ratio,
+    model_key,
     model_label,
     reference_label,
     unit_of,
@@ -125,7 +126,7 @@ NO_MODEL = "Not available: no model was handed over, only its scores."
 
 
 def _names(evidence: Evidence) -> str:
-    names = [model_label(f"{m['id']}@{m['version']}") for m in evidence["models"]]
+    names = [model_label(model_key(m)) for m in evidence["models"]]
     return " and ".join(names) or f"Table of scores {evidence['study']['name']}"
 
 
@@ -134,8 +135,7 @@ def _declared(evidence: Evidence, field: str) -> str:
         return NO_MODEL
     missing = f"Not available: the model's card does not declare {card_field(field).label.lower()}."
     texts = {
-        model_label(f"{m['id']}@{m['version']}"): declared_field(m, field) or missing
-        for m in evidence["models"]
+        model_label(model_key(m)): declared_field(m, field) or missing for m in evidence["models"]
     }
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))

@@ -26,6 +26,7 @@ from audits.reporting.words import (
     estimate_text,
     group_label,
     humanised,
+    model_key,
     model_label,
     plural,
     unit_of,
@@ -68,7 +69,7 @@ def _front_matter(evidence: Evidence) -> Iterator[str]:
     yield 'language: "en"'
     yield 'tags: ["healthcare", "bias-audit", "auscult"]'
     yield "model-index:"
-    keys = [f"{m['id']}@{m['version']}" for m in evidence["models"]]
+    keys = [model_key(m) for m in evidence["models"]]
     for key in keys or ("",):
         yield f"- name: {json.dumps(model_label(key or None), ensure_ascii=False)}"
         results = [
@@ -114,7 +115,7 @@ def _metric(group: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def _body(evidence: Evidence) -> Iterator[str]:
-    names = [model_label(f"{m['id']}@{m['version']}") for m in evidence["models"]]
+    names = [model_label(model_key(m)) for m in evidence["models"]]
     yield f"\n# {plain(' and '.join(names) or 'Table of scores')}\n"
     yield f"> {STANCE}\n"
     for heading, fields in _DECLARED[:3]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from audits.errors import AuditError
 from audits.fairness.observed_risk import NOT_TOLD, ObservedRate, observed_of
 from audits.reporting.case.question import CaseQuestion
+from audits.reporting.words import model_key
 from audits.storage.names import name_of_file
 from audits.storage.run import Run
 
@@ -99,7 +100,7 @@ def case_of_run(run: Run, about: CaseQuestion) -> ToldCase:
             "study": {k: evidence["study"].get(k) for k in ("name", "version", "sha256")},
             "evidence_sha256": _evidence_sha256(run),
         },
-        model=next((m for m in evidence["models"] if f"{m['id']}@{m['version']}" == key), None),
+        model=next((m for m in evidence["models"] if model_key(m) == key), None),
         output=output,
         score=score,
         threshold=(output.get("threshold") or {}).get("value"),
@@ -120,7 +121,7 @@ def _evidence_sha256(run: Run) -> str:
 def _model_key(run: Run, wanted: str | None) -> str:
     known = run.model_keys
     if wanted is None:
-        declared = [f"{m['id']}@{m['version']}" for m in run.evidence["models"]]
+        declared = [model_key(m) for m in run.evidence["models"]]
         return next((key for key in declared if key in known), SCORES_KEY)
     if wanted not in known:
         raise AuditError(

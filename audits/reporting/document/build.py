@@ -23,7 +23,7 @@ from audits.reporting.document.robustness import robustness
 from audits.reporting.order import in_order
 from audits.reporting.sections import SECTIONS
 from audits.reporting.signoff.filing import DRAFT, Filing, with_signoff
-from audits.reporting.words import model_label
+from audits.reporting.words import model_key, model_label
 from audits.storage.canonical import sha256_of
 
 Evidence = Mapping[str, Any]
@@ -92,7 +92,7 @@ def build_document(evidence: Evidence, filing: Filing = DRAFT) -> Document:
 
 
 def _subtitle(evidence: Evidence) -> str:
-    models = [model_label(f"{m['id']}@{m['version']}") for m in evidence["models"]]
+    models = [model_label(model_key(m)) for m in evidence["models"]]
     return f"{' and '.join(models) or 'A table of scores'} on {evidence['study']['name']}"
 
 

@@ -33,6 +33,7 @@ from audits.reporting.words import (
     group_label,
     humanised,
     margin_text,
+    model_key,
     model_label,
     ordinal,
     plural,
@@ -61,7 +62,7 @@ def _cover(evidence: Evidence, evidence_sha256: str) -> Iterator[Fact]:
     run, study = evidence["run"], evidence["study"]
     yield Fact(label="Report", value=run["id"], code=True)
     for model in evidence["models"]:
-        key = model_label(f"{model['id']}@{model['version']}")
+        key = model_label(model_key(model))
         yield Fact(label="Model", value=key)
         yield Fact(label="Weights, sha256", value=model["weights_sha256"], code=True)
     if not evidence["models"]:

@@ -15,10 +15,10 @@ from audits.reporting.document.blocks import (
     Row,
     Text,
 )
-from audits.reporting.document.model_parts import model_key
+from audits.reporting.document.model_parts import model_name
 from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells, estimate_cell
-from audits.reporting.words import MISSING, estimate_text, humanised
+from audits.reporting.words import MISSING, estimate_text, humanised, model_key
 
 Evidence = Mapping[str, Any]
 
@@ -41,16 +41,12 @@ def inputs(evidence: Evidence) -> Iterator[Block]:
         alike.setdefault(_names(model), []).append(model)
     for names, models in alike.items():
         if len(alike) > 1:
-            yield Heading(text=" and ".join(map(model_key, models)))
+            yield Heading(text=" and ".join(map(model_name, models)))
         yield from _without_variables(models)
         if names:
             yield from _declared_bases(models[0])
             yield from _inventory(evidence, models)
     yield from _decisions(evidence)
-
-
-def _key(model: Mapping[str, Any]) -> str:
-    return f"{model['id']}@{model['version']}"
 
 
 def _features(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -88,10 +84,10 @@ def _declared_bases(model: Mapping[str, Any]) -> Iterator[Block]:
 
 def _inventory(evidence: Evidence, models: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     """Yield the table: what each input measures, its association, its share of attribution."""
-    scans = {_key(m): _scan(evidence, _key(m)) for m in models}
+    scans = {model_key(m): _scan(evidence, model_key(m)) for m in models}
     found = {key: _strongest(scan.get("inputs") or ()) for key, scan in scans.items()}
     first = next((held for held in found.values() if held), {})
-    weight = {_key(m): _importance(evidence, _key(m)) for m in models}
+    weight = {model_key(m): _importance(evidence, model_key(m)) for m in models}
     ordered = sorted(_features(models[0]), key=lambda f: _rank(f, first.get(f["name"])))
     yield Grid(
         caption="Inventory of inputs, those that measure or may stand in for a protected basis "
@@ -131,8 +127,8 @@ def _strongest(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, A
 
 
 def _share_label(model: Mapping[str, Any], scans: Mapping[str, Mapping[str, Any]]) -> str:
-    what = "Share" if scans[_key(model)].get("inputs") else "Mean |effect|, logits"
-    return f"{what}, {model_key(model)}"
+    what = "Share" if scans[model_key(model)].get("inputs") else "Mean |effect|, logits"
+    return f"{what}, {model_name(model)}"
 
 
 def _rank(feature: Mapping[str, Any], scanned: Mapping[str, Any] | None) -> int:
@@ -157,7 +153,7 @@ def _row(
     if role == "none":
         told = f"no; closest: {str(basis).replace('_', ' ')}" if basis else "no"
     associated = scanned.get("association")
-    shares = [_share(found[_key(m)].get(name), weight[_key(m)].get(name)) for m in models]
+    shares = [_share(found[model_key(m)].get(name), weight[model_key(m)].get(name)) for m in models]
     return Row(
         cells=(
             Cell(text=str(feature["label"]), note=str(feature.get("unit") or "")),

@@ -29,6 +29,7 @@ from audits.reporting.words import (
     estimate_text,
     group_label,
     humanised,
+    model_key,
     model_label,
     number,
     word,
@@ -47,9 +48,9 @@ DATA = (
 MODEL = ("architecture", "development", "design_choices", "class_imbalance")
 
 
-def model_key(model: Mapping[str, Any]) -> str:
+def model_name(model: Mapping[str, Any]) -> str:
     """Return ``id@version`` in words."""
-    return model_label(f"{model['id']}@{model['version']}")
+    return model_label(model_key(model))
 
 
 def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
@@ -64,12 +65,12 @@ def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
         found = [(n, t) for n in names if n not in own and (t := declared_field(model, n))]
         if found:
             if several:
-                yield Heading(text=model_key(model))
+                yield Heading(text=model_name(model))
             facts = [Fact(label=card_field(name).label, value=text) for name, text in found]
             yield Facts(facts=tuple(facts))
         known = {*dict(found), *own, *(n for n in names if n in later)}
         absent = ", ".join(card_field(n).label.lower() for n in names if n not in known)
-        silent.setdefault(absent, []).append(model_key(model))
+        silent.setdefault(absent, []).append(model_name(model))
     if not evidence["models"] and len(own) < len(names):
         yield Missing(text="No model was handed over, so no model card declares anything.")
     for absent, models in silent.items():
@@ -225,7 +226,7 @@ def _skipped(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
 def model(evidence: Evidence) -> Iterator[Block]:
     """Yield section 5: what each model is."""
     for one in evidence["models"]:
-        yield Heading(text=model_key(one))
+        yield Heading(text=model_name(one))
         facts = [
             Fact(label="Format", value=str(one.get("format"))),
             Fact(label="Task", value=str(one.get("task"))),
