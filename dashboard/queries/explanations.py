@@ -247,7 +247,6 @@ def reference_mask(ref: RunRef, case: str, field: str, output: str) -> npt.NDArr
     return study.finding(case, field, output, shape)
 
 
-@st.cache_resource(max_entries=96, show_spinner=False)
 def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
     ref: RunRef,
     model: str,
@@ -258,6 +257,9 @@ def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
     method: str = "",
 ) -> Explanation:
     """Return the explanation of one score: the run's, the store's, or a new one, kept.
+
+    A test may end while nobody looks, or be asked for by somebody else: one that was tested is
+    looked for every time.
 
     Args:
         ref: The run.
@@ -283,8 +285,34 @@ def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
         method=method,
     )
     checked = checked_folder(wanted)
-    if (checked / "explanation.json").is_file():
-        return _read(checked, computed_now=True)
+    try:
+        written = (checked / "explanation.json").stat().st_mtime_ns
+    except OSError:
+        return _untested(ref, model, case, output, cohort, region, method)
+    return _tested(str(checked), written)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def _tested(folder: str, written: int) -> Explanation:
+    """Return a tested explanation; the time in the key follows a second test."""
+    del written
+    return _read(Path(folder), computed_now=True)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def _untested(  # noqa: PLR0913, PLR0917 - the parts of a cache key
+    ref: RunRef, model: str, case: str, output: str, cohort: str, region: str, method: str
+) -> Explanation:
+    """Return the run's explanation, the store's, or a new one."""
+    wanted = Wanted(
+        ref=ref,
+        model=model,
+        case=case,
+        output=output,
+        cohort=cohort,
+        region=region,
+        method=method,
+    )
     own = cohort == EVERYBODY and not region and not method
     found = _from_run(ref, model, case, output) if own else None
     if found is not None:
@@ -298,15 +326,6 @@ def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
 def checked_folder(wanted: Wanted) -> Path:
     """Return where an explanation lies once it was tested."""
     return _cache_folder(wanted, checks=True)
-
-
-def forget(wanted: Wanted) -> None:
-    """Have an explanation read again, because it was tested meanwhile."""
-    key = (wanted.ref, wanted.model, wanted.case, wanted.output)
-    case_explanation.clear(*key, wanted.cohort, wanted.region, wanted.method)
-    case_explanation.clear(*key, wanted.cohort, wanted.region)
-    case_explanation.clear(*key, wanted.cohort)
-    case_explanation.clear(*key)
 
 
 def methods_offered(ref: RunRef, model: str) -> tuple[str, ...]:

@@ -45,7 +45,6 @@ def _follow(wanted: Wanted, what: str) -> None:
     job = checking.check_job(running.get(wanted, ""))
     if job is None or job.ended:
         running.pop(wanted, None)
-        explanations.forget(wanted)
         if job is not None and job.state != "done":
             st.session_state[PROBLEM] = job.message
         st.rerun()

@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 
 from audits.running import run_study_audit
+from dashboard.queries.explanations import Wanted, case_explanation, checked_folder
+from dashboard.queries.runs import run_ref
 
 FOLDERS = Path(__file__).parents[1] / "unit" / "audits" / "explanations" / "imaging_folders.py"
 SIZE = 24
@@ -84,6 +86,18 @@ def _said(app) -> str:
     return "\n".join(str(one.value) for one in (*app.markdown, *app.caption, *app.header))
 
 
+def _tested_by_somebody_else(run):
+    """Put a tested explanation where the test of another session would have put it."""
+    ref = run_ref(run)
+    wanted = Wanted(ref=ref, model="m@1.0", case="c1", output="y", method="integrated_gradients")
+    found = case_explanation(ref, "m@1.0", "c1", "y", method="integrated_gradients")
+    passed = {"name": "deletion_rank", "value": 0.05, "null": 0.05, "verdict": "reflects"}
+    folder = checked_folder(wanted)
+    folder.mkdir(parents=True)
+    np.savez(folder / found.entry["map"]["file"], patient=found.patient)
+    (folder / "explanation.json").write_text(json.dumps({**found.entry, "checks": [passed]}))
+
+
 def test_another_method_explains_the_same_score(open_app, runs):
     app = open_app(runs["binary"] / "store", "case_review", case="c1", output="y")
     assert not app.exception
@@ -101,6 +115,10 @@ def test_another_method_explains_the_same_score(open_app, runs):
         assert not app.error
         assert "Read at layer" not in _said(app)
         assert "Computed for this view and kept in the store" in _said(app)
+    assert "Not yet checked" in _said(app)
+    _tested_by_somebody_else(runs["binary"] / "run")
+    app.run()
+    assert "Reflects the model" in _said(app)
     app.toggle("other_method_m@1.0").set_value(False).run()
     assert not app.exception
     assert "Read at layer" in _said(app)
