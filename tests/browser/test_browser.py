@@ -25,6 +25,9 @@ DARK = "rgb(16, 24, 28)"
 """The dark theme's ground, as a browser says it."""
 _GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 
+MADE_UP_MODEL = "the folder of toy@1.0 is gone"
+"""The runs of these tests were written by hand: no model stands behind them to be asked."""
+
 # (rule, part of the target's selector): why it is not ours.
 AXE_BASELINE: tuple[tuple[str, str], ...] = ()
 
@@ -35,7 +38,7 @@ def _fail_free(watched) -> None:
     page = watched.page
     assert page.locator('[data-testid="stException"]').count() == 0
     for alert in page.locator('[data-testid="stAlert"]').all_inner_texts():
-        assert "cannot" not in alert, alert
+        assert "cannot" not in alert or MADE_UP_MODEL in alert, alert
         assert "unexpected" not in alert, alert
 
 

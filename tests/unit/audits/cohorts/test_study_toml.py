@@ -34,7 +34,7 @@ def test_the_contract_s_example_is_understood(write_study, study_toml):
         (
             '[inputs.note]\ncolumn = "note"',
             '[inputs.note]\ncolumn = "note"\nmask_column = "effusion_mask"',
-            ["inputs.note", "masks belong to an image"],
+            ["inputs.note", "masks and boxes belong to an image"],
         ),
         (
             'kind = "png"',
