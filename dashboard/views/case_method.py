@@ -30,7 +30,12 @@ def chosen_method(chosen: Context, model: str, *, beside: bool) -> str:
         Name of a method, or empty for the model's default one.
     """
     has_map = explanations.image_field(chosen.ref) or recordings.signal_field(chosen.ref)
-    if beside or not has_map or explanations.model_folder(chosen.ref, model) is None:
+    if (
+        beside
+        or not has_map
+        or not _reads_maps(chosen, model)
+        or explanations.model_folder(chosen.ref, model) is None
+    ):
         return ""
     if not st.toggle("Another map method", key=f"other_method_{model}", persist_state="session"):
         return ""
@@ -47,3 +52,10 @@ def chosen_method(chosen: Context, model: str, *, beside: bool) -> str:
             st.caption("This method asks the model some hundred times: it can take a minute.")
         return "" if picked == offered[0] else picked
     return ""
+
+
+def _reads_maps(chosen: Context, model: str) -> bool:
+    """Return whether a model takes images or recordings, whatever else the study holds."""
+    own = [m for m in chosen.evidence["models"] if f"{m['id']}@{m['version']}" == model]
+    given = [one["modality"] for m in own for one in m.get("inputs") or []]
+    return not given or bool({"image", "signal"} & set(given))

@@ -80,11 +80,11 @@ def opinion_part(chosen: Context, facts: CaseFacts) -> None:
     said = reviews.of_case(chosen.ref, chosen.output.name, facts.case)
     if said:
         show_table([_told(review) for review in said], alt="What was said about this case")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"Reviews of this run: {reviews.count(chosen.ref):,}. They are kept in the store, "
-            "never in the run, and lines are only ever added."
-        )
+    st.caption(
+        f"Reviews of this run: {reviews.count(chosen.ref):,}. They are kept in the store, "
+        "never in the run, and lines are only ever added."
+    )
+    with st.container(horizontal=True):
         for form in FORMATS:
             st.download_button(
                 f"Download {form.upper()}",
