@@ -91,11 +91,15 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
     Raises:
         AuditError: If the two versions of an output are not on the same rows.
     """
+    from threadpoolctl import threadpool_limits
+
     layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
     jobs = [(both, _layout(layouts, both[0])) for both in pairs]
     done: dict[int, tuple[dict[str, Any], list[_Row]]] = {}
-    # One more than the cores, so that none of them waits for the last output alone.
-    with ThreadPoolExecutor(max_workers=min(_WORKERS, (os.cpu_count() or 1) + 1)) as pool:
+    # One more than the cores, so that none of them waits for the last output alone; and one thread
+    # of linear algebra in each, or they would wait for one another.
+    workers = min(_WORKERS, (os.cpu_count() or 1) + 1)
+    with threadpool_limits(limits=1), ThreadPoolExecutor(max_workers=workers) as pool:
         futures = {
             pool.submit(_compared, *job, policy, audited, seed): at for at, job in enumerate(jobs)
         }
