@@ -1,17 +1,14 @@
-"""Are badges and shortcut verdicts calibrated? Small networks whose truth is known.
+"""Are badges calibrated? Small networks whose truth is known.
 
     python -m benchmarks.imaging            # prints, and writes imaging_results.json
-    python -m benchmarks.imaging --models 40
 
-Badges: images of noise with one bright lesion, networks trained on them. Maps of noise, single
-blobs anywhere, and maps of the same networks with shuffled weights must not pass; their own must.
-Shortcuts: networks trained where a marker says nothing about the label must not be called users
-of it.
+Images of noise with one bright lesion, networks trained on them. Maps of noise, single blobs
+anywhere, and maps of the same networks with shuffled weights must not pass; their own must.
+Shortcut verdicts are measured by ``benchmarks.shortcuts``.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import hashlib
 import json
@@ -20,17 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from PIL import Image
 from safetensors.torch import save
 from scipy.ndimage import gaussian_filter
 
-from audits.cohorts import Study, open_study
 from audits.explanations.cams import cam_engine
 from audits.explanations.checks.deletion import deletion_rank
 from audits.explanations.checks.randomisation import randomisation_checks, shuffled_weights
-from audits.explanations.shortcuts import judge_shortcuts, measure_shortcuts
 from model_adapters import load_adapter, manifest_text
 
 SIZE = 32
@@ -61,30 +54,23 @@ def network() -> torch.nn.Sequential:
     return torch.nn.Sequential(*(getattr(torch.nn, kind)(**args) for kind, args in LAYERS))
 
 
-def pictures(
-    count: int, rng: np.random.Generator, *, marked: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return images (n, 32, 32) of 0-255, labels, and masks of a marker in a corner."""
+def pictures(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 32, 32) of 0-255, and labels."""
     images = gaussian_filter(rng.normal(size=(count, SIZE, SIZE)), (0, 1, 1)) * 60 + 90
     labels = rng.random(count) < 0.5
-    masks = np.zeros((count, SIZE, SIZE), dtype=bool)
     for one in range(count):
         if labels[one]:
             i, j = rng.integers(9, SIZE - 9, 2)
             images[one, i - 3 : i + 4, j - 3 : j + 4] += 90
-        if rng.random() < marked:  # says nothing about the label
-            top, left = rng.integers(0, 2, 2) * (SIZE - 6) + 1
-            masks[one, top : top + 4, left : left + 4] = True
-            images[one][masks[one]] = 250
-    return np.clip(images, 0, 255), labels.astype(np.float32), masks
+    return np.clip(images, 0, 255), labels.astype(np.float32)
 
 
-def trained(seed: int, steps: int, *, marked: float = 0.0) -> torch.nn.Sequential:
+def trained(seed: int, steps: int) -> torch.nn.Sequential:
     """Return a network trained to find the lesion."""
     torch.manual_seed(seed)
     rng, net = np.random.default_rng(seed), network()
     optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
-    images, labels, _ = pictures(600, rng, marked=marked)
+    images, labels = pictures(600, rng)
     x = torch.as_tensor(images / 255 - 0.5, dtype=torch.float32)[:, None]
     y = torch.as_tensor(labels)
     for _ in range(steps):
@@ -161,7 +147,7 @@ def badge_figures(base: Any) -> dict[str, Any]:
 
 def found_lesions(adapter: Any, rng: np.random.Generator) -> torch.Tensor:
     """Return images whose lesion the network finds, (CASES, 1, 32, 32)."""
-    images, labels, _ = pictures(4 * CASES, rng)
+    images, labels = pictures(4 * CASES, rng)
     x = torch.as_tensor(images / 255 - 0.5, dtype=torch.float32)[:, None]
     return x[(adapter.predict({"image": x})[:, 0] > 0) & (labels == 1)][:CASES]
 
@@ -191,41 +177,6 @@ def badge_maps(
     }
 
 
-def marked_study(folder: Path) -> Study:
-    """Write images with markers that say nothing about the label."""
-    folder.mkdir()
-    images, labels, masks = pictures(PATIENTS, np.random.default_rng(5), marked=0.8)
-    rows = []
-    for at in range(PATIENTS):
-        Image.fromarray(images[at].astype(np.uint8)).save(folder / f"{at}.png")
-        mask = f"{at}_m.png" if masks[at].any() else ""
-        if mask:
-            Image.fromarray((masks[at] * 255).astype(np.uint8)).save(folder / mask)
-        rows.append((f"c{at}", f"p{at}", f"{at}.png", mask, int(labels[at])))
-    names = ["case_id", "patient_id", "image", "marker", "lesion"]
-    pd.DataFrame(rows, columns=names).to_parquet(folder / "cases.parquet")
-    spec = {
-        "study": {"name": "marked", "version": "1"},
-        "cases": {"table": "cases.parquet", "patient": "patient_id"},
-        "labels": {"lesion": {"column": "lesion"}},
-        "inputs": {"image": {"column": "image", "kind": "png", "marker_mask_column": "marker"}},
-    }
-    (folder / "study.toml").write_text(manifest_text(spec), encoding="utf-8")
-    return open_study(folder)
-
-
-def shortcut_figures(base: Any, study: Study, models: int) -> dict[str, Any]:
-    """Return the verdicts on networks that had no shortcut to learn."""
-    verdicts: list[str] = []
-    for seed in range(models):
-        adapter = base.with_module(trained(100 + seed, 60, marked=0.8))
-        judged = judge_shortcuts(measure_shortcuts(study, adapter, seed=seed), seed=seed)
-        verdicts += [one["verdict"] for one in judged["outputs"]]
-        if seed % 20 == 0:
-            print(f"{seed + 1} of {models} networks", flush=True)
-    return {word: verdicts.count(word) for word in ("used", "not_used", "inconclusive")}
-
-
 def leak_figures(base: Any) -> dict[str, Any]:
     """Return what 100 calls leave behind: resident memory and hooks."""
     adapter = base.with_module(trained(1, 5))
@@ -249,17 +200,10 @@ def _resident() -> int:
 
 def main() -> None:
     """Measure, print, and keep the results."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--models", type=int, default=200, help="0: badges and memory only")
-    models = parser.parse_args().models
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         base = load_adapter(model_folder(Path(folder) / "model"), device="cpu")
         results = {"badges": badge_figures(base), "leak of 100 calls": leak_figures(base)}
-        print(json.dumps(results, indent=2, sort_keys=True), flush=True)
-        if models:
-            study = marked_study(Path(folder) / "study")
-            results["shortcut verdicts without a shortcut"] = shortcut_figures(base, study, models)
     text = json.dumps(results, indent=2, sort_keys=True)
     print(text)
     RESULTS.write_text(text + "\n", encoding="utf-8")

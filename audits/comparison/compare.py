@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,12 @@ from audits.comparison.shrinkage import shrunk_changes
 from audits.comparison.verdicts import UNDIRECTED, reach_verdict
 from audits.errors import AuditError
 from audits.fairness import DETAILED_TASKS, ScoredOutput, audit_fairness
+from audits.fairness.side_by_side import side_by_side
 from audits.fairness.significance import benjamini_hochberg
 from audits.policy import Policy
 from audits.types import Progress, silent
 
 _PROBABLE = frozenset({"logit", "probability"})
-_WORKERS = 4
-"""Outputs at once, at most: each holds some 300 MB for a million rows."""
 
 Estimates = Mapping[frozenset[tuple[str, str]], Mapping[str, Any]]
 """Groups, everybody the empty set, to the audit's estimates by metric."""
@@ -91,24 +89,17 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
     Raises:
         AuditError: If the two versions of an output are not on the same rows.
     """
-    from threadpoolctl import threadpool_limits
-
     layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
-    jobs = [(both, _layout(layouts, both[0])) for both in pairs]
-    done: dict[int, tuple[dict[str, Any], list[_Row]]] = {}
-    # One more than the cores, so that none of them waits for the last output alone; and one thread
-    # of linear algebra in each, or they would wait for one another.
-    workers = min(_WORKERS, (os.cpu_count() or 1) + 1)
-    with threadpool_limits(limits=1), ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = {
-            pool.submit(_compared, *job, policy, audited, seed): at for at, job in enumerate(jobs)
-        }
-        for future in as_completed(futures):
-            at = futures[future]
-            done[at] = future.result()
-            progress(len(done) / max(len(pairs), 1), f"Compared {pairs[at][0].name}")
-    rows = [row for at in range(len(jobs)) for row in done[at][1]]
-    outputs = [done[at][0] for at in range(len(jobs))]
+    tasks = [
+        partial(_compared, both, _layout(layouts, both[0]), policy, audited, seed) for both in pairs
+    ]
+    found = side_by_side(
+        tasks,
+        max((len(first.y) for first, _ in pairs), default=0),
+        done=lambda share: progress(share, "Comparing"),
+    )
+    outputs = [output for output, _ in found]
+    rows = [row for _, held in found for row in held]
     _judge(rows, policy)
     progress(1.0, "Compared")
     return Comparison(base=base, candidate=candidate, outputs=tuple(outputs))

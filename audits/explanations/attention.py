@@ -18,7 +18,7 @@ import numpy.typing as npt
 from audits.errors import ExplanationError
 from audits.explanations.cams.engine import MapEngine, graph_ready, spatial_field
 from audits.explanations.cams.holding import differentiable, held
-from audits.explanations.cams.tap import forward_hooks
+from audits.explanations.cams.tap import forward_hooks, maps_of_outputs
 from audits.explanations.cams.tokens import TokenGrid, declared_tokens, window_of
 from audits.explanations.spaces import explained_tensor
 
@@ -84,15 +84,14 @@ class AttentionEngine:
         with held(module), differentiable():
             taken, outputs = self._attentions(module, lambda: adapter.forward(inputs))
             values = explained_tensor(outputs, self.adapter.output.space).sum(dim=0)
-            maps = []
-            for index in range(len(values)):
-                slopes = torch.autograd.grad(
-                    values[index], taken, retain_graph=index + 1 < len(values)
-                )
-                read = relevance([one.detach() for one in taken], slopes)
-                maps.append(self.tokens.lay_out(read[..., None])[:, 0])
+            held_fast = [one.detach() for one in taken]
+            maps = maps_of_outputs(
+                values,
+                taken,
+                lambda slopes: self.tokens.lay_out(relevance(held_fast, slopes)[..., None])[:, 0],
+            )
         scores = outputs.detach().to("cpu", torch.float64).numpy()
-        return scores, torch.stack(maps, dim=1).to("cpu", torch.float32).numpy()
+        return scores, maps.to("cpu", torch.float32).numpy()
 
     def _attentions(
         self, module: torch.nn.Module, forward: Any

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from audits.errors import ExplanationError
 from audits.explanations.cams.engine import graph_ready
 from audits.explanations.cams.holding import differentiable, held
-from audits.explanations.cams.tap import forward_hooks, layer_named
+from audits.explanations.cams.tap import forward_hooks, layer_named, maps_of_outputs
 from audits.explanations.spaces import explained_tensor
 
 if TYPE_CHECKING:
@@ -87,14 +87,12 @@ class PropagationEngine:
         with held(module), differentiable():
             patches, outputs = self._passed(module, lambda: adapter.forward(inputs))
             values = explained_tensor(outputs, self.adapter.output.space).sum(dim=0)
-            maps = []
-            for index in range(len(values)):
-                (slope,) = torch.autograd.grad(
-                    values[index], patches, retain_graph=index + 1 < len(values)
-                )
-                maps.append(self._laid_out(slope * patches.detach()).sum(dim=1))
+            taken = patches.detach()
+            maps = maps_of_outputs(
+                values, [patches], lambda slopes: self._laid_out(slopes[0] * taken).sum(dim=1)
+            )
         scores = outputs.detach().to("cpu", torch.float64).numpy()
-        return scores, torch.stack(maps, dim=1).to("cpu", torch.float32).numpy()
+        return scores, maps.to("cpu", torch.float32).numpy()
 
     def _passed(self, module: torch.nn.Module, forward: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the patches, where the graph starts, and the outputs that depend on them."""

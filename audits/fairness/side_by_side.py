@@ -1,8 +1,9 @@
-"""Families measured beside each other, on as many threads as there are cores.
+"""Families and outputs measured beside each other, on as many threads as there are cores.
 
 NumPy leaves the interpreter's lock while it sums and sorts, so threads help where arrays are long;
-below that the lock is what they would wait for. Each task works on its own: results do not depend
-on the number of threads.
+below that the lock is what they would wait for. Linear algebra is held to one thread in each, or
+its own threads would wait for one another. Each task works on its own: results do not depend on
+the number of threads.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def side_by_side(
             out.append(task())
             tell(at / len(tasks))
         return out
-    with ThreadPoolExecutor(threads, thread_name_prefix="auscult-family") as pool:
+    from threadpoolctl import threadpool_limits
+
+    pooled = ThreadPoolExecutor(threads, thread_name_prefix="auscult-family")
+    with threadpool_limits(limits=1), pooled as pool:
         started = [pool.submit(task) for task in reversed(tasks)]
         try:
             for at, future in enumerate(as_completed(started), 1):

@@ -9,22 +9,21 @@ from typing import Any
 
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.cohorts import Attribute, Study, open_study
-from audits.cohorts.inputs import inside, path_cells
 from audits.errors import AuditError
 from audits.fairness import BINARY_TASKS, audit_fairness, check_task
 from audits.fairness.custom import custom_metrics_of
 from audits.policy import Policy, load_policy
 from audits.reporting import AuditParts, library_versions
-from audits.running import quality
 from audits.running.base_run import BaseRun, base_pass, open_base
 from audits.running.causes import study_context, with_causes
 from audits.running.comparison import compare_passes
 from audits.running.drift import Again, Side, explanation_drift, reseeded_key
 from audits.running.extras import with_sections
 from audits.running.frames import cases_frame
-from audits.running.inputs import model_inputs
 from audits.running.model import ModelPass, run_model
+from audits.running.refusals import refuse_doubles, refuse_other_task
 from audits.running.requirements import requirements_of
+from audits.running.study_sections import model_section, quality_section, study_section
 from audits.running.study_tasks import study_stays, study_weights
 from audits.running.unused import unused_settings
 from audits.running.writing import (
@@ -60,7 +59,7 @@ class _Plan:
     def models(self) -> list[Mapping[str, Any]]:
         """Return ``models`` of the evidence, the version in use first."""
         known = [] if self.base is None else [self.base.model]
-        return [*known, *(_model_section(m, self.study) for m in self.manifests)]
+        return [*known, *(model_section(m, self.study) for m in self.manifests)]
 
     @property
     def folders(self) -> dict[str, str]:
@@ -292,12 +291,12 @@ def _parts(plan: _Plan, passes: Sequence[ModelPass], time: str) -> AuditParts:
         run={},
         declaration={"policy_sha256": policy.sha256, "time": time, "by": policy.by},
         policy=policy.to_dict(),
-        study=_study_section(study),
+        study=study_section(study),
         models=plan.models,
         skipped=_skipped(study, passes),
         explanations={p.key: p.summary for p in passes if p.summary},
         shortcuts=_shortcuts(passes, policy.shortcuts.margin_logits),
-        data_quality=_quality(study),
+        data_quality=quality_section(study),
         requirements=requirements_of(policy, [a.name for a in plan.attributes], cards),
         findings=_distinct([*known, *(f for p in passes for f in p.findings)]),
     )
@@ -358,7 +357,7 @@ def _plan(
     """Open the study, the manifests and the policy, and hash what the run is made from."""
     opened = open_study(study)
     manifests = tuple(read_manifest(folder) for folder in models)
-    _refuse_doubles(manifests)
+    refuse_doubles(manifests)
     earlier = None if base[0] is None else open_base(base[0], opened, base[1])
     if earlier is not None and earlier.key in [m.card.key for m in manifests]:
         raise AuditError(
@@ -368,7 +367,7 @@ def _plan(
     for manifest in manifests:
         check_task(manifest.output.task, str(manifest.folder))
     if options["compare"]:
-        _refuse_other_task(manifests, earlier)
+        refuse_other_task(manifests, earlier)
     declared = load_policy(policy, groups=tuple(opened.groups))
     key = content_key(
         kind="study",
@@ -389,63 +388,6 @@ def _plan(
     )
 
 
-def _refuse_other_task(manifests: Sequence[Manifest], base: BaseRun | None) -> None:
-    """Refuse versions of two tasks before either is scored; spellings of a binary one are alike."""
-    tasks: list[str] = [m.output.task for m in manifests]
-    if base is not None:
-        held = next(one for one in base.run.exact["outputs"] if one["model"] == base.key)
-        tasks = [str(held["task"]), *tasks]
-    first, second = tasks[0], tasks[-1]
-    if first != second and not {first, second} <= set(BINARY_TASKS):
-        raise AuditError(
-            f"{manifests[-1].folder}: the base's task is {first} and the candidate's {second}, so "
-            "their scores mean different things; compare versions of one task."
-        )
-
-
-def _refuse_doubles(manifests: Sequence[Manifest]) -> None:
-    seen: dict[str, Path] = {}
-    for manifest in manifests:
-        key = manifest.card.key
-        if key in seen:
-            raise AuditError(
-                f"{manifest.folder}: is {key}, and so is {seen[key]}; give each model folder its "
-                "own id or version."
-            )
-        seen[key] = manifest.folder
-
-
-def _study_section(study: Study) -> dict[str, Any]:
-    return {
-        "name": study.name,
-        "version": study.version,
-        "description": study.description,
-        "licence": study.licence,
-        "sha256": study.sha256,
-        "cases": len(study.case_ids),
-        "patients": study.n_patients,
-        "split": study.split,
-        "scope": study.scope,
-        "sampling": study.spec.cases.sampling,
-    }
-
-
-def _model_section(manifest: Manifest, study: Study) -> dict[str, Any]:
-    card = manifest.card
-    return {
-        "id": card.id,
-        "version": card.version,
-        "weights_sha256": card.weights_sha256,
-        "manifest_sha256": card.manifest_sha256,
-        "format": card.format,
-        "task": manifest.output.task,
-        "space": manifest.output.space,
-        "outputs": list(manifest.output.names),
-        "inputs": model_inputs(manifest, study),
-        "card": dict(card.declared),
-    }
-
-
 def _skipped(study: Study, passes: Sequence[ModelPass]) -> tuple[Skipped, ...]:
     """Return every skipped case once for each reason."""
     found = [*study.skipped, *(s for one in passes for s in one.skipped)]
@@ -454,39 +396,3 @@ def _skipped(study: Study, passes: Sequence[ModelPass]) -> tuple[Skipped, ...]:
 
 def _distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple({(f.where, f.message): f for f in findings}.values())
-
-
-def _quality(study: Study) -> dict[str, Any]:
-    cases, spec = study.cases, study.spec.cases
-    columns = [label.column for label in study.labels.values()]
-    columns += [attribute.column for attribute in study.attributes()]
-    columns += [variable.name for variable in study.variables]
-    content = [v.name for v in study.variables if v.name in cases.columns]
-    return {
-        "missing": quality.missing_values(cases, columns),
-        "repeated_patients": quality.repeated_patients(study.patients),
-        "doubled_rows": quality.doubled_rows(cases, content, study.patients),
-        "units": quality.units(cases, study.variables),
-        "code_systems": quality.code_systems(
-            cases, study.variables, ids=(spec.id, spec.patient, spec.split)
-        ),
-        "implausible": quality.implausible_values(cases, study.variables),
-        "shared_patients": quality.shared_patients(study.table, spec.patient, spec.split),
-        "prevalence": quality.prevalence(study.labels, study.attributes()),
-        "prevalence_by_month": quality.prevalence_by_month(
-            None if spec.time is None else cases[spec.time], study.labels
-        ),
-        **_deidentification(study),
-    }
-
-
-def _deidentification(study: Study) -> dict[str, Any]:
-    """Return what the study's DICOM images state, nothing where it has none."""
-    columns = [i.column for i in study.inputs.values() if i.kind == "dicom" and i.column]
-    if not columns:
-        return {}
-    from audits.cohorts.images.deidentification import stated_deidentification
-
-    names = [name for column in columns for name in path_cells(study.cases[column]) if name]
-    found = (inside(study.folder, str(name)) for name in names)
-    return {"deidentification": stated_deidentification(found)}

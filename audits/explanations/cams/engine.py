@@ -17,7 +17,7 @@ from audits.explanations.cams.formulas import (
 )
 from audits.explanations.cams.holding import differentiable
 from audits.explanations.cams.layers import find_target_layer
-from audits.explanations.cams.tap import layer_named, tapped
+from audits.explanations.cams.tap import layer_named, maps_of_outputs, tapped
 from audits.explanations.cams.tokens import TokenGrid, declared_tokens, window_of
 from audits.explanations.spaces import explained_tensor
 from model_adapters.base import TargetLayer
@@ -157,19 +157,13 @@ def cam_maps(
         method: A gradient formula.
         tokens: How tokens become a grid, for token models.
     """
-    import torch
-
     formula = GRADIENT_FORMULAS[method]
-    count = outputs.shape[1]
     kept = _laid_out(activations.detach(), tokens)
-    totals = outputs.sum(dim=0)
-    maps = []
-    for index in range(count):
-        (gradient,) = torch.autograd.grad(
-            totals[index], activations, retain_graph=index + 1 < count
-        )
-        maps.append(formula(kept, _laid_out(gradient, tokens)))
-    return torch.stack(maps, dim=1)
+    return maps_of_outputs(
+        outputs.sum(dim=0),
+        [activations],
+        lambda slopes: formula(kept, _laid_out(slopes[0], tokens)),
+    )
 
 
 def _laid_out(values: torch.Tensor, tokens: TokenGrid | None) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,33 @@ def layer_named(module: torch.nn.Module, name: str) -> torch.nn.Module:
     raise ExplanationError(
         f"architecture.target_layer: the model has no layer {name!r}{hint}; "
         "name one of the model's modules or leave target_layer out to have it found"
+    )
+
+
+def maps_of_outputs(
+    totals: torch.Tensor,
+    start: Sequence[torch.Tensor],
+    read: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+) -> torch.Tensor:
+    """Return what is read from the gradients of every output, from one graph.
+
+    Args:
+        totals: (outputs,) each output summed over the cases.
+        start: Tensors where the graph starts.
+        read: Turns their gradients into maps (n, *grid).
+
+    Returns:
+        Maps (n, outputs, *grid).
+    """
+    import torch
+
+    count = len(totals)
+    return torch.stack(
+        [
+            read(torch.autograd.grad(totals[at], start, retain_graph=at + 1 < count))
+            for at in range(count)
+        ],
+        dim=1,
     )
 
 
