@@ -24,17 +24,24 @@ def bands_part(entry: Mapping[str, Any]) -> None:
         if entry.get("withheld"):
             st.caption(entry["withheld"])
         return
-    with st.expander(f"Moves between risk bands ({', '.join(_bands(edges))})"):
-        st.caption(
-            "Up is what one wishes for in cases with the condition, down in those without. The two "
-            "are not added up: a sum hides which side paid."
-        )
-        rows = [_row(one, side) for one in groups if len(one["attributes"]) <= 1 for side in SIDES]
-        show_table(rows, alt="Moves between risk bands by group")
-        st.markdown("**Everybody, band by band**")
-        for side, title in SIDES.items():
-            table = groups[0]["reclassification"][side]["table"]
-            show_table(_table(table, edges, title), alt=f"{title}: base's band by candidate's band")
+    title = f"Moves between risk bands ({', '.join(_bands(edges))})"
+    moves = st.expander(title, key="band_moves", on_change="rerun")  # tables cost the browser
+    if moves.open:
+        with moves:
+            _moves(groups, edges)
+
+
+def _moves(groups: Sequence[Mapping[str, Any]], edges: Sequence[float]) -> None:
+    st.caption(
+        "Up is what one wishes for in cases with the condition, down in those without. The two "
+        "are not added up: a sum hides which side paid."
+    )
+    rows = [_row(one, side) for one in groups if len(one["attributes"]) <= 1 for side in SIDES]
+    show_table(rows, alt="Moves between risk bands by group")
+    st.markdown("**Everybody, band by band**")
+    for side, title in SIDES.items():
+        table = groups[0]["reclassification"][side]["table"]
+        show_table(_table(table, edges, title), alt=f"{title}: base's band by candidate's band")
 
 
 def _row(group: Mapping[str, Any], side: str) -> dict[str, str]:
@@ -73,13 +80,15 @@ def shrunk_part(entry: Mapping[str, Any]) -> None:
     found = entry.get("shrinkage") or []
     if not found:
         return
-    with st.expander("Changes drawn to the common one"):
-        st.caption(
-            "A small group's change is mostly chance; it is drawn towards the change of all groups "
-            "by its own uncertainty. Descriptive: no verdict is reached on it."
-        )
-        rows = [_shrunk(one, group) for one in found for group in one["groups"]]
-        show_table(rows, alt="Raw and shrunk changes by group")
+    drawn = st.expander("Changes drawn to the common one", key="shrunk_changes", on_change="rerun")
+    if drawn.open:
+        with drawn:
+            st.caption(
+                "A small group's change is mostly chance; it is drawn towards the change of all "
+                "groups by its own uncertainty. Descriptive: no verdict is reached on it."
+            )
+            rows = [_shrunk(one, group) for one in found for group in one["groups"]]
+            show_table(rows, alt="Raw and shrunk changes by group")
 
 
 def _shrunk(one: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, str]:

@@ -67,8 +67,11 @@ def _sliders_and_changes(chosen: Context, versions: Versions, before: float, aft
         persist_state="session",
     )
     show_chart(_forest(changes, metric or "tpr"), key="explored_change", download=chosen.may_leave)
-    with st.expander("Cases with the condition that are newly missed or found"):
-        show_table([_row(change) for change in changes], alt="Newly missed and found by group")
+    title = "Cases with the condition that are newly missed or found"
+    cases = st.expander(title, key="explored_cases", on_change="rerun")
+    if cases.open:
+        with cases:
+            show_table([_row(change) for change in changes], alt="Newly missed and found by group")
 
 
 _STEP = 0.005

@@ -141,9 +141,12 @@ def _inventory(chosen: Context, held: Mapping[str, Any]) -> None:
         st.markdown(f":gray-badge[○ Not covered] {humanised(one['name'])}: {one['reason']}")
     rest = [one for one in held["inputs"] if one["role"] == "none"]
     if rest:
-        with st.expander(f"Inputs that are neither ({len(rest)})"):
-            rows = [_input_row(one, chosen.output.name) for one in rest[:SHOWN]]
-            show_table(rows, alt="The strongest associations of all other inputs")
+        title = f"Inputs that are neither ({len(rest)})"
+        others = st.expander(title, key="other_inputs", on_change="rerun")
+        if others.open:
+            with others:
+                rows = [_input_row(one, chosen.output.name) for one in rest[:SHOWN]]
+                show_table(rows, alt="The strongest associations of all other inputs")
 
 
 def _input_row(one: Mapping[str, Any], output: str) -> dict[str, str]:

@@ -86,8 +86,11 @@ def _groups(chosen: Context, value: float) -> None:
         persist_state="session",
     )
     show_chart(_forest(groups, metric or "tpr"), key="explored_chart", download=chosen.may_leave)
-    with st.expander("All measures at this threshold"):
-        show_table([_row(group) for group in groups], alt="Every measure at the explored threshold")
+    every = st.expander("All measures at this threshold", key="explored_all", on_change="rerun")
+    if every.open:  # a closed table would be drawn anew with every move of the slider
+        with every:
+            rows = [_row(group) for group in groups]
+            show_table(rows, alt="Every measure at the explored threshold")
 
 
 def _forest(groups: Sequence[ExploredGroup], metric: str) -> Forest:
