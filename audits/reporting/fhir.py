@@ -32,6 +32,11 @@ _AUTHOR = {
     "code": "performer",
     "display": "Performer",
 }
+# The guide (hl7.fhir.uv.aitransparency) asks for exactly this code, without a display.
+_MACHINE = {
+    "system": "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
+    "code": "Artificial-Intelligence",
+}
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://auscult/fhir")
 _SHOWN = 12
 
@@ -85,7 +90,7 @@ def _device(told: ToldCase) -> Resource:
         "id": _id(told, "device"),
         "meta": {"security": [AI_ASSERTED]},
         "deviceName": [{"name": name, "type": "model-name"}],
-        "type": {"text": "Artificial intelligence model"},
+        "type": {"coding": [_MACHINE], "text": "Artificial intelligence model"},
     }
     if model:
         developer = declared_field(model, "developer")
@@ -155,7 +160,7 @@ def _provenance(told: ToldCase, risk: str, device: str) -> Resource:
         "agent": [
             {
                 "type": {"coding": [_AUTHOR]},
-                "role": [{"text": "Artificial-Intelligence"}],
+                "role": [{"coding": [_MACHINE]}],
                 "who": {"reference": device},
             }
         ],

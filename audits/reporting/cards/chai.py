@@ -16,6 +16,7 @@ from audits.reporting.digest import PLACEHOLDER, with_digest
 from audits.reporting.document.findings import disparities, output_label, told
 from audits.reporting.document.front import STANCE
 from audits.reporting.document.results import OTHER_TASKS, OVERALL
+from audits.reporting.document.robustness import site_attributes
 from audits.reporting.order import in_order
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.requirements.facts import why_not
@@ -85,6 +86,7 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, Part]]:
             ("ReleaseDate", said("release_date")),
             ("ReleaseVersion", ", ".join(m["version"] for m in evidence["models"]) or NO_MODEL),
             ("GlobalAvailability", said("availability")),
+            *_where_declared(evidence, "EHRCompatibility"),
             ("RegulatoryApproval", said("regulatory_status")),
         ],
     )
@@ -115,11 +117,14 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, Part]]:
     yield (
         "Resources",
         [
+            *_where_declared(evidence, "EvaluationReferences", "ClinicalTrial"),
             ("PeerReviewedPublications", said("publications")),
+            *_where_declared(evidence, "ReimbursementStatus"),
             ("PatientConsentOrDisclosure", said("consent")),
         ],
     )
-    yield "Bibliography", ""
+    # The only required element that a card may leave empty: BibTeX, or nothing.
+    yield "Bibliography", "\n".join(_texts(evidence, "bibliography"))
 
 
 NO_MODEL = "Not available: no model was handed over, only its scores."
@@ -140,6 +145,32 @@ def _declared(evidence: Evidence, field: str) -> str:
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return "\n".join(f"- {name}: {text}" for name, text in texts.items())
+
+
+OPTIONAL = {
+    "EHRCompatibility": "ehr_compatibility",
+    "FoundationModels": "foundation_models",
+    "Security": "cybersecurity",
+    "Transparency": "transparency",
+    "ThirdPartyInformation": "third_parties",
+    "EvaluationReferences": "outcome_evaluations",
+    "ClinicalTrial": "clinical_trial",
+    "ReimbursementStatus": "reimbursement",
+}
+
+
+def _texts(evidence: Evidence, field: str) -> list[str]:
+    found = (declared_field(m, field) for m in evidence["models"])
+    return list(dict.fromkeys(text for text in found if text))
+
+
+def _where_declared(evidence: Evidence, *elements: str) -> Iterator[tuple[str, Part]]:
+    """Yield the elements that the schema lets a card leave out, where a model declares them."""
+    for element in elements:
+        field = OPTIONAL[element]
+        if _texts(evidence, field):
+            text = _declared(evidence, field)
+            yield element, [("EHR", text)] if element == "EHRCompatibility" else text
 
 
 def _summary(evidence: Evidence) -> str:
@@ -172,14 +203,17 @@ def _trust(evidence: Evidence) -> list[tuple[str, Any]]:
     facts = [
         ("OutcomesAndOutputs", outputs or "Not available: the run holds no output."),
         ("ModelType", "; ".join(kinds) or ", ".join(tasks)),
+        *_where_declared(evidence, "FoundationModels"),
         ("InputDataSource", said("data_source")),
         ("OutputAndInputDataTypes", f"{inputs} Outputs: {', '.join(tasks)}."),
         ("DevelopmentDataCharacterization", said("training_data")),
         ("BiasMitigationApproaches", said("bias_mitigation")),
         ("OngoingMaintenance", said("update_process")),
+        *_where_declared(evidence, "Security", "Transparency"),
     ]
     transparency = [
         ("FundingSource", said("funding")),
+        *_where_declared(evidence, "ThirdPartyInformation"),
         ("StakeholdersConsulted", said("stakeholders")),
     ]
     return [("AISystemFacts", facts), ("TransparencyInformation", transparency)]
@@ -188,17 +222,31 @@ def _trust(evidence: Evidence) -> list[tuple[str, Any]]:
 def _metrics(evidence: Evidence) -> list[tuple[str, Any]]:
     efficacy = [_result(*pair) for pair in _overall(evidence)]
     fairness = [_result(*pair) for pair in _gaps(evidence)]
+    safety = [_result(*pair) for pair in _robust(evidence)]
     return [
-        ("UsefulnessUsabilityEfficacy", _metric(evidence, "Performance overall", efficacy)),
-        ("FairnessEquity", _metric(evidence, "Differences between groups", fairness)),
-        ("SafetyReliability", _metric(evidence, "Robustness", [])),
+        (
+            "UsefulnessUsabilityEfficacy",
+            _metric(evidence, "Performance overall", efficacy, why_not("performance")),
+        ),
+        (
+            "FairnessEquity",
+            _metric(evidence, "Differences between groups", fairness, why_not("verdicts")),
+        ),
+        (
+            "SafetyReliability",
+            _metric(evidence, "Robustness to sites and to suspect regions", safety, NOT_ROBUST),
+        ),
     ]
 
 
-def _metric(evidence: Evidence, goal: str, results: list[Any]) -> list[tuple[str, Any]]:
+NOT_ROBUST = "The run compares no sites and holds no shortcut audit."
+
+
+def _metric(
+    evidence: Evidence, goal: str, results: list[Any], reason: str
+) -> list[tuple[str, Any]]:
     study = evidence["study"]
     cases = count(study.get("cases"), suppressed=bool(study.get("suppressed")))
-    reason = why_not("robustness") if goal == "Robustness" else why_not("performance")
     absent = [("MetricResult", [("Label", f"Not available: {reason}"), ("ValueJson", "null")])]
     scope = word("scope", study.get("scope")) or "scope not declared"
     return [
@@ -242,6 +290,27 @@ def _gaps(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any], str]]:
                     f"{word('verdict', one['verdict']).lower()}"
                 )
                 yield label, difference, unit_of(metric)
+
+
+def _robust(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield how far measures differ between sites, and what hiding a suspect region changes."""
+    sites = site_attributes(evidence["data_quality"])
+    for output in evidence["outputs"]:
+        for one in output.get("heterogeneity") or ():
+            if one["attribute"] in sites and (one.get("tau2") or {}).get("value") is not None:
+                label = (
+                    f"{word('metric', one['metric'])}, variance between the levels of "
+                    f"{humanised(one['attribute'])}, {output_label(output)}"
+                )
+                yield label, one["tau2"], ""
+    for one in evidence["shortcuts"].get("outputs") or ():
+        if (one.get("effect") or {}).get("value") is not None:
+            label = (
+                f"Change of the score when {humanised(one['suspect'])} is hidden, "
+                f"{humanised(one['output'])}, {model_label(one.get('model'))}: "
+                f"{word('shortcut', one['verdict']).lower()}"
+            )
+            yield label, one["effect"], ""
 
 
 def _result(label: str, estimate: Mapping[str, Any], unit: str) -> tuple[str, Any]:

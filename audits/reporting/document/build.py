@@ -17,6 +17,7 @@ from audits.reporting.document import (
     validity,
 )
 from audits.reporting.document.blocks import Block, Document, Section
+from audits.reporting.document.declarations import also_declared
 from audits.reporting.document.oversight import oversight
 from audits.reporting.document.privacy import privacy
 from audits.reporting.document.robustness import robustness
@@ -83,12 +84,17 @@ def build_document(evidence: Evidence, filing: Filing = DRAFT) -> Document:
                 title=one.title,
                 question=one.question,
                 evidence_for=cited.get(one.id, ""),
-                blocks=tuple(_BLOCKS[one.id](evidence)),
+                blocks=_blocks(one.id, evidence),
             )
             for one in SECTIONS
             if one.id in _BLOCKS
         ),
     )
+
+
+def _blocks(section: str, evidence: Evidence) -> tuple[Block, ...]:
+    found = tuple(_BLOCKS[section](evidence))
+    return (*found, *also_declared(evidence, section, found))
 
 
 def _subtitle(evidence: Evidence) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 from audits.reporting.cards import chai_card
 from audits.reporting.cards.chai import NAMESPACE
+from audits.reporting.cards.chai import OPTIONAL as OPTIONAL_ELEMENTS
+from audits.reporting.requirements.cards import card_fields
 from audits.storage import canonical_json
 
 METRIC = (
@@ -73,6 +75,29 @@ def test_the_card_is_valid_against_the_structure_of_its_schema(release, request)
     schema.assertValid(made)
     made[0].remove(made[0][1])
     assert not schema.validate(made)
+
+
+def test_a_card_that_declares_everything_fills_the_optional_elements(exact):
+    etree = pytest.importorskip("lxml.etree")
+    schema = etree.RelaxNG(etree.parse(Path(__file__).with_name("chai_card.rng")))
+    evidence = json.loads(canonical_json(exact))
+    card = {name: f"{name} said" for name in card_fields()}
+    evidence["models"] = [
+        {"id": "m", "version": "1", "format": "onnx", "task": "binary", "card": card}
+    ]
+    made = etree.fromstring(chai_card(evidence))
+    schema.assertValid(made)
+    said = {etree.QName(e).localname: e.text for e in made.iter(etree.Element)}
+    assert set(OPTIONAL_ELEMENTS) <= set(said)
+    assert (said["Security"], said["EHR"]) == ("cybersecurity said", "ehr_compatibility said")
+    assert said["Bibliography"] == "bibliography said"
+
+
+def test_safety_shows_what_the_shortcut_audit_measured(compared):
+    results = ET.fromstring(chai_card(compared)).findall(".//{*}SafetyReliability/{*}Results/*")
+    labels = [one[0].text for one in results]
+    assert any("Marker is hidden" in text and text.endswith("used") for text in labels)
+    assert not any("Not available" in text for text in labels)
 
 
 def test_the_elements_stand_in_the_order_of_the_schema(card):

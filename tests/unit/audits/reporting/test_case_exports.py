@@ -195,6 +195,10 @@ def test_the_bundle_is_valid_r4_and_tagged_as_asserted_by_a_machine():
     assert "Lactate 4.1 mmol/L (+0.90)" in risk["prediction"][0]["rationale"]
     assert provenance["target"][0]["reference"] == bundle["entry"][1]["fullUrl"]
     assert provenance["reason"][0]["coding"][0]["code"] == "AIAST"
+    (agent,) = provenance["agent"]
+    assert agent["role"] == [{"coding": device["type"]["coding"]}]
+    assert agent["role"][0]["coding"][0]["code"] == "Artificial-Intelligence"
+    assert agent["type"]["coding"][0]["code"] == "performer"
     made_from = [(e["role"], e["what"]["identifier"]["value"]) for e in provenance["entity"]]
     assert made_from == [("source", "e" * 64), ("source", "5" * 64), ("derivation", "b" * 64)]
     assert case_bundle(told()) == bundle

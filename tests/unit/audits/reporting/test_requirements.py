@@ -7,6 +7,9 @@ from collections import Counter
 
 import pytest
 
+from audits.reporting import seal
+from audits.reporting.document import build_document
+from audits.reporting.document.blocks import Facts
 from audits.reporting.requirements import assess_requirements, declared_field, profiles
 from audits.reporting.requirements.cards import card_fields
 from audits.reporting.requirements.facts import FACTS
@@ -59,9 +62,48 @@ def test_hti1_has_its_31_attributes_in_nine_groups():
     assert [groups[str(n)] for n in range(1, 10)] == [4, 4, 2, 4, 2, 4, 5, 4, 2]
 
 
-def test_tripod_has_its_52_blocks():
-    (tripod,) = [p for p in profiles() if p.id == "tripod_ai"]
-    assert len(tripod.items) == 52
+# Blocks of each guideline: its numbered items, those with parts counted part by part.
+BLOCKS = {"tripod_ai": (27, 52), "stard_ai": (40, 48), "claim2024": (44, 44)}
+
+
+@pytest.mark.parametrize("guideline", BLOCKS)
+def test_a_guideline_has_all_its_items(guideline):
+    (found,) = [p for p in profiles() if p.id == guideline]
+    numbers = [re.match(rf"{guideline}\.(\d+)[a-g]?$", item.id)[1] for item in found.items]
+    items, blocks = BLOCKS[guideline]
+    assert list(map(int, dict.fromkeys(numbers))) == list(range(1, items + 1))
+    assert len(numbers) == blocks
+
+
+def test_stard_has_its_parts():
+    (stard,) = [p for p in profiles() if p.id == "stard_ai"]
+    parts = [i.id.removeprefix("stard_ai.") for i in stard.items if not i.id[-1].isdigit()]
+    assert "".join(parts) == "15a15b15c15d16a16b16c17a17b26a26b40a40b"
+
+
+def test_annex_iv_has_nine_headings_and_articles_10_to_15_are_there():
+    (act,) = [p for p in profiles() if p.id == "eu_ai_act"]
+    headings = {m[1] for i in act.items if (m := re.match(r"Annex IV\((\d)\)", i.citation))}
+    articles = {m[1] for i in act.items if (m := re.match(r"Art\. (\d+)\(", i.citation))}
+    assert headings == set("123456789")
+    assert articles == {"10", "11", "12", "13", "14", "15"}
+
+
+def test_what_a_card_declares_is_printed_in_the_section_that_the_crosswalk_names(exact):
+    card = {name: f"said of {name}" for name in card_fields()}
+    model = {"id": "m", "version": "1", "weights_sha256": "0" * 64, "card": card}
+    document = build_document(seal({**exact, "models": [model]}, "0" * 64))
+    printed = {
+        section.id: {
+            fact.value
+            for block in section.blocks
+            if isinstance(block, Facts)
+            for fact in block.facts
+        }
+        for section in document.sections
+    }
+    for item in ITEMS:
+        assert {f"said of {name}" for name in item.declared} <= printed.get(item.section, set())
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.id)
