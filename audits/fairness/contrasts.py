@@ -277,6 +277,7 @@ def contrast_oe(ratio: Ratio, *, deff: float, margin: float, needed: float) -> C
 
     expected = too_small((own.n / deff, ref.n / deff), needed, "expected events")
     observed = too_small(events, needed, "observed events")
+    agree = ["every case is as predicted" if flat else None for flat in v_own + v_ref == 0]
     return assemble(
         first=first,
         second=second,
@@ -288,6 +289,6 @@ def contrast_oe(ratio: Ratio, *, deff: float, margin: float, needed: float) -> C
         deff=np.ones(len(gap)),
         p=p,
         test="influence-function t, log ratio",
-        short=[a or b for a, b in zip(observed, expected, strict=True)],
+        short=[a or b or c for a, b, c in zip(observed, expected, agree, strict=True)],
         ratio_scale=True,
     )

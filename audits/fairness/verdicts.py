@@ -195,7 +195,7 @@ def _finish(  # noqa: PLR0913 - what the run knows beyond the draft
         ref_n=counts[3],
         difference=_difference(draft),
         ratio=_ratio(draft),
-        difference_90=(_finite(contrast.low90[i]), _finite(contrast.high90[i])),
+        difference_90=_limits(contrast.low90[i], contrast.high90[i]),
         worse=_worse(draft),
         margin=_printed_margin(draft),
         test=contrast.test,
@@ -225,7 +225,9 @@ def _difference(draft: Draft) -> Estimate:
             n_patients=draft.everyone,
             method=draft.method,
         )
-    low, high = _finite(contrast.low[i]), _finite(contrast.high[i])
+    low, high = _limits(contrast.low[i], contrast.high[i])
+    flat = bool(contrast.low[i] == contrast.high[i])
+    why = "the cases do not vary" if flat else "too few cases"
     return Estimate(
         value=value,
         low=low,
@@ -234,8 +236,15 @@ def _difference(draft: Draft) -> Estimate:
         n_patients=draft.everyone,
         deff=_finite(contrast.deff[i]),
         method=draft.method,
-        reason=None if low is not None and high is not None else "no interval: too few cases",
+        reason=None if low is not None and high is not None else f"no interval: {why}",
     )
+
+
+def _limits(low: float, high: float) -> tuple[float | None, float | None]:
+    """Return the limits of an interval; one without width is none."""
+    if low == high:
+        return None, None
+    return _finite(low), _finite(high)
 
 
 def _ratio(draft: Draft) -> Estimate | None:

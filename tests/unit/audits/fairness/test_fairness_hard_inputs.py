@@ -99,6 +99,16 @@ def test_perfect_scores(make_attribute):
     }
 
 
+def test_scores_that_are_the_labels(make_attribute):
+    """Observed and expected events agree case by case: nothing varies, so nothing is claimed."""
+    y = np.tile([0, 1], 100)
+    output = output_of(y, y, np.repeat([0, 1, 2, 3], 50), attribute=make_attribute)
+    found = [c for c in checked(output).comparisons if c.metric == "oe_ratio"]
+    assert found
+    assert all(c.verdict == "not_evaluable" and "as predicted" in c.reason for c in found)
+    assert all(c.difference_90 == (None, None) for c in found)
+
+
 def test_a_group_of_one_and_nobody_else(make_attribute):
     checked(output_of([1], [0.7], [0], attribute=make_attribute))
     rng = np.random.default_rng(4)
