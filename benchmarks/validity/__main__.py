@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.validity.parts import Part, suite
 from benchmarks.validity.promises import SEED
-from benchmarks.validity.tallies import add, conclude
+from benchmarks.validity.tallies import add, conclude, coverage_means
 
 RESULTS = Path(__file__).parents[1] / "validity_results.json"
 PORTION = 100
@@ -68,6 +68,9 @@ def main() -> int:
                 parts.remove(part)
             elif time.monotonic() < end:
                 _run(part, first, audits, kept)
+    for of, found in coverage_means(kept).items():
+        where = f"{found['cells']} cells, lowest {found['lowest']:.3f}"
+        print(f"mean coverage of {of:21} {found['mean']:.4f}  ({where})")
     return 0
 
 

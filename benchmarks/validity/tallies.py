@@ -37,3 +37,23 @@ def conclude(counted: dict[str, Any]) -> dict[str, Any]:
     if "found" in counted:
         out["relative"] = round(counted["found"] / max(counted["found_by_z_test"], 1), 3)
     return out
+
+
+def coverage_means(kept: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return mean, lowest and number of the coverages of each kind of interval over its cells.
+
+    Args:
+        kept: Counts of the parts by name, as ``validity_results.json`` holds them.
+    """
+    cells: dict[str, list[float]] = {}
+    for name, counted in kept.items():
+        if not name.startswith("coverage of "):
+            continue
+        for metric, value in counted.items():
+            if isinstance(value, dict) and "covered" in value:
+                of = "bootstrap" if "bootstrap" in name else metric
+                cells.setdefault(of, []).append(value["covered"] / value["intervals"])
+    return {
+        of: {"mean": sum(found) / len(found), "lowest": min(found), "cells": len(found)}
+        for of, found in sorted(cells.items())
+    }

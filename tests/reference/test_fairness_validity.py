@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from benchmarks.validity import coverage, promises, tallies
+from benchmarks.validity.__main__ import RESULTS
 
 
 def test_limits_are_the_99_percent_binomial_ones():
@@ -39,3 +42,14 @@ def test_portions_of_a_part_add_up():
     ]
     assert tallies.add(*parts) == whole
     assert tallies.conclude({"audits": 4, **whole})["tpr"]["coverage"] > 0.9
+
+
+def test_the_committed_intervals_cover_as_promised():
+    """Mean coverage of each kind of interval over its cells within [.93, .97], none below .88."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = tallies.coverage_means(kept)
+    assert {"tpr", "auroc", "bootstrap"} <= set(found)
+    assert found["auroc"]["cells"] == 32
+    for kind in ("tpr", "auroc", "bootstrap"):
+        assert 0.93 <= found[kind]["mean"] <= 0.97, kind
+        assert found[kind]["lowest"] >= 0.88, kind
