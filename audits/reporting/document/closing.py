@@ -20,7 +20,7 @@ from audits.reporting.document.signed import (
     signatures,
 )
 from audits.reporting.document.tables import cells
-from audits.reporting.requirements import profiles
+from audits.reporting.requirements import card_field, profiles, undeclared_fields
 from audits.reporting.words import (
     day,
     glossary,
@@ -87,14 +87,35 @@ def limitations(evidence: Evidence) -> Iterator[Block]:
 
 def _not_available(evidence: Evidence) -> Iterator[Block]:
     by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    by_field: dict[str, list[Mapping[str, Any]]] = {}
     for item in evidence["requirements"]:
-        if item["state"] == "not_available":
-            by_reason.setdefault(item["reason"], []).append(item)
-    yield Grid(
-        caption="What is missing, why, and what asks for it",
-        columns=(Column(label="Reason", share=1.4), Column(label="Asked for by", share=2)),
-        rows=tuple(cells(reason, cited(items)) for reason, items in by_reason.items()),
-    )
+        if item["state"] != "not_available":
+            continue
+        reason, fields = undeclared_fields(item["reason"])
+        if reason:
+            by_reason.setdefault(reason, []).append(item)
+        for name in fields:
+            by_field.setdefault(name, []).append(item)
+    if by_reason:
+        yield Grid(
+            caption="What is missing, why, and what asks for it",
+            columns=(Column(label="Reason", share=1.4), Column(label="Asked for by", share=2)),
+            rows=tuple(cells(reason, cited(items)) for reason, items in by_reason.items()),
+        )
+    if by_field:
+        yield Grid(
+            caption="What no model card declares (under [card] in model.toml) and nobody has "
+            "declared at sign-off, and what asks for it",
+            columns=(
+                Column(label="Field", share=1.3),
+                Column(label="Name in the card", share=1.1),
+                Column(label="Asked for by", share=2.4),
+            ),
+            rows=tuple(
+                cells(card_field(name).label, name, cited(items))
+                for name, items in by_field.items()
+            ),
+        )
 
 
 def cited(items: Sequence[Mapping[str, Any]]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audits.reporting.document.blocks import Block, Facts, Heading
-from audits.reporting.document.model_parts import declared
+from audits.reporting.document.blocks import Block, Fact, Facts, Heading
+from audits.reporting.document.model_parts import model_name, own_fields
 from audits.reporting.document.signed import signoff_of
 from audits.reporting.requirements import card_field, declared_field, profiles
 
@@ -33,7 +33,25 @@ def also_declared(evidence: Evidence, section: str, blocks: Sequence[Block]) -> 
     names = [n for n in asked if card_field(n).label not in printed and _is_said(n, evidence)]
     if names:
         yield Heading(text="Also declared")
-        yield from declared(evidence, names)
+        yield Facts(facts=tuple(_facts(names, evidence)))
+
+
+def _facts(names: Sequence[str], evidence: Evidence) -> Iterator[Fact]:
+    """Yield each field once where all models say the same, else once for each text."""
+    own = dict(own_fields(evidence, names))
+    for name in names:
+        label = card_field(name).label
+        if name in own:
+            yield Fact(label=label, value=own[name])
+            continue
+        said: dict[str, list[str]] = {}
+        for model in evidence["models"]:
+            text = declared_field(model, name)
+            if text:
+                said.setdefault(text, []).append(model_name(model))
+        for text, models in said.items():
+            whose = "" if len(models) == len(evidence["models"]) else f" ({', '.join(models)})"
+            yield Fact(label=label, value=text + whose)
 
 
 def _is_said(name: str, evidence: Evidence) -> bool:

@@ -58,7 +58,7 @@ def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
     later = signoff_of(evidence).fields
     silent: dict[str, list[str]] = {}
     several = len(evidence["models"]) > 1
-    own = dict(_own_fields(evidence, names))
+    own = dict(own_fields(evidence, names))
     if own:
         yield Facts(facts=tuple(Fact(label=card_field(n).label, value=t) for n, t in own.items()))
     for model in evidence["models"]:
@@ -79,8 +79,13 @@ def declared(evidence: Evidence, names: Sequence[str]) -> Iterator[Block]:
             yield Missing(text=f"{whose} does not declare: {absent}.")
 
 
-def _own_fields(evidence: Evidence, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the fields that were declared at sign-off, saying who did so after the run."""
+def own_fields(evidence: Evidence, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the fields that were declared at sign-off, saying who did so after the run.
+
+    Args:
+        evidence: ``evidence.json`` with what people signed.
+        names: Fields of a card.
+    """
     for name in names:
         said = signoff_of(evidence).fields.get(name)
         if said:

@@ -5,7 +5,7 @@ An audit gives evidence for a requirement; whether it is met is for people to de
 
 from __future__ import annotations
 
-from audits.reporting.requirements.assess import assess_requirements
+from audits.reporting.requirements.assess import assess_requirements, undeclared_fields
 from audits.reporting.requirements.cards import card_field, declared_field
 from audits.reporting.requirements.catalogue import Item, Profile, profiles
 
@@ -16,4 +16,5 @@ __all__ = [
     "card_field",
     "declared_field",
     "profiles",
+    "undeclared_fields",
 ]

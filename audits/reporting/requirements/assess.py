@@ -11,6 +11,7 @@ from audits.reporting.requirements.facts import holds, why_not
 from audits.reporting.sections import section
 
 Evidence = Mapping[str, Any]
+UNDECLARED = "Not declared under [card] in model.toml:"
 UNSIGNED = "Nobody has signed the report of this run."
 
 
@@ -80,4 +81,14 @@ def _undeclared(names: Sequence[str], evidence: Evidence) -> str:
     if not evidence["models"]:
         return "No model was handed over, so no model card declares it."
     fields = ", ".join(names)
-    return f"Not declared under [card] in model.toml: {fields}."
+    return f"{UNDECLARED} {fields}."
+
+
+def undeclared_fields(reason: str) -> tuple[str, tuple[str, ...]]:
+    """Return a reason without what cards do not declare, and the names of those fields.
+
+    Args:
+        reason: The reason of an entry that is not available.
+    """
+    other, _, fields = reason.partition(UNDECLARED)
+    return other.strip(), tuple(fields.strip().removesuffix(".").split(", ")) if fields else ()
