@@ -5,7 +5,8 @@
 Every path is walked with other seeds, each stopped by its own rule as in the product. The truth of
 a run is the mean of all other runs, which is unbiased; effect +- 1.96 standard errors (widened
 by the truth's own error) should hold it. What is enumerated has no error and is left out. Results
-go to ``coverage_paths.json``.
+go to ``coverage_paths.json``. Of a note and a fusion every level counts that is walked: sentences
+and words, and the parts of all inputs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from audits.explanations.shapley import (
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "icu_multimodal"
 RESULTS = Path(__file__).with_name("coverage_paths.json")
 CASE, CASE_WITH_IMAGE = "M03929", "M03598"
-RUNS = {"sequence": 30, "fusion": 24, "note": 60, "made": 200}
+RUNS = {"sequence": 30, "fusion": 24, "note": 200, "made": 200}
 
 Found = tuple[np.ndarray, np.ndarray]
 """Effects and standard errors of one run."""
@@ -55,7 +56,7 @@ def coverage(walk: Callable[[int], Found], runs: int) -> dict[str, Any]:
     }
 
 
-def _made_game(players: int) -> FieldsGame:
+def _made_game(players: int, background: int = 20) -> FieldsGame:
     """Return one case of a bent random network, as in the tests."""
     rng = np.random.default_rng(5)
     first = rng.normal(size=(players, 24)) / np.sqrt(players) * 2
@@ -63,7 +64,7 @@ def _made_game(players: int) -> FieldsGame:
     return FieldsGame(
         predict=lambda batch: np.maximum(batch["x"] @ first, 0.2) ** 1.5 @ second,
         cases={"x": rng.normal(size=(1, players))},
-        background={"x": rng.normal(size=(20, players))},
+        background={"x": rng.normal(size=(background, players))},
         player_of_cell={"x": np.arange(players)},
         players=players,
     )
@@ -83,6 +84,15 @@ def owen(seed: int) -> Found:
     """Walk 20 players in five groups."""
     groups = Hierarchy(levels=(np.arange(20) // 4,))
     return _members(owen_values(_made_game(20), groups, seed=seed, stop=Stop()))
+
+
+def removed(seed: int) -> Found:
+    """Walk 36 players in three groups against one background row, stopped as notes are."""
+    from audits.explanations.parts.notes import STOP
+
+    groups = Hierarchy(levels=(np.arange(36) // 12,))
+    stop = replace(STOP, seconds=600.0)
+    return _members(owen_values(_made_game(36, background=1), groups, seed=seed, stop=stop))
 
 
 def wide(seed: int) -> Found:
@@ -119,8 +129,9 @@ def _of_sample(model: str, case: str) -> Callable[[int], Found]:
             found = sequences.explain_by_sequence(one, "shapley", stop=sequences.STOP, fine=False)
         else:
             found = explain_unchecked(one, "shapley")
-        effects = np.array([player.effect for player in found.players])
-        return effects, np.array([np.nan if p.se is None else p.se for p in found.players])
+        parts = [*found.players, *(found.note.units if found.note else ())]
+        effects = np.array([part.effect for part in parts])
+        return effects, np.array([np.nan if part.se is None else part.se for part in parts])
 
     return walk
 
@@ -128,6 +139,7 @@ def _of_sample(model: str, case: str) -> Callable[[int], Found]:
 PATHS: dict[str, Callable[[], dict[str, Any]]] = {
     "flat": lambda: coverage(flat, RUNS["made"]),
     "owen": lambda: coverage(owen, RUNS["made"]),
+    "removed": lambda: coverage(removed, RUNS["made"]),
     "wide": lambda: coverage(wide, 20),
     "note": lambda: coverage(_of_sample("notes-1.0", CASE), RUNS["note"]),
     "gru": lambda: coverage(_of_sample("gru-1.0", CASE), RUNS["sequence"]),

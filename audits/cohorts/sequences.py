@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype
 
 from audits.cohorts.tables import as_numbers, as_text, column, read_table
-
-COLUMNS = ("time", "variable", "value")
 
 
 class SequenceTable:
@@ -38,8 +38,12 @@ class SequenceTable:
                 "value": as_numbers(value, where=where, name="value", need="holds measurements"),
             }
         ).sort_values(["case", "time", "variable"], kind="stable", ignore_index=True)
+        case = tidy.pop("case").to_numpy()
+        starts = np.flatnonzero(np.append(True, case[1:] != case[:-1]))[: len(case)]
         self._rows = tidy
-        self._index = tidy.groupby("case", sort=False).indices
+        self._span = dict(
+            zip(map(str, case[starts]), pairwise([*starts.tolist(), len(case)]), strict=True)
+        )
 
     @property
     def variables(self) -> frozenset[str]:
@@ -48,5 +52,5 @@ class SequenceTable:
 
     def of(self, case_id: str) -> pd.DataFrame:
         """Return ``time``, ``variable`` and ``value`` of one case by rising time; may be empty."""
-        rows = self._index.get(case_id, [])
-        return self._rows.iloc[rows][list(COLUMNS)].reset_index(drop=True)
+        first, behind = self._span.get(case_id, (0, 0))
+        return self._rows.iloc[first:behind].reset_index(drop=True)

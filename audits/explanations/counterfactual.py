@@ -121,7 +121,8 @@ def search_counterfactuals(
     Args:
         request: The case.
         target: On the probability (or value) scale; default the model's own threshold, else 0.5.
-        seconds: After which the search ends.
+        seconds: After which the search ends; opening the cohort that results must be like does
+            not count.
 
     Raises:
         ExplanationError: If no variable of the model is declared actionable, or an output without
@@ -134,9 +135,10 @@ def search_counterfactuals(
             f"counterfactual: none of the variables of {request.adapter.card.key} is declared "
             "actionable; set actionable in variables.csv"
         )
+    support = NearestDistance(cohort_numbers(request))
     started = time.monotonic()
     beam = _Beam()
-    _run(request, known, wanted, started + seconds, beam)
+    _run(request, known, wanted, support, started + seconds, beam)
     spent = time.monotonic() - started
     before = own_values(request)
     found = []
@@ -173,18 +175,22 @@ def _target(request: Request, target: float | None) -> float:
 
 
 def _run(
-    request: Request, known: Mapping[str, Plausible], target: float, ends: float, beam: _Beam
+    request: Request,
+    known: Mapping[str, Plausible],
+    target: float,
+    support: NearestDistance,
+    ends: float,
+    beam: _Beam,
 ) -> None:
     """Extend the best sets of changes by one variable at a time until the time is up."""
     own = own_values(request)
     level = _on_scale(request, request.scores, target)
     rising = level[0] < 0  # distance to the target on the explained scale
-    support = NearestDistance(cohort_numbers(request))
     limit = max(1.0, float(support(numbers_of(request, request.prepared))[0]))
     fronts: list[Changes] = [{}]
     for _ in range(min(MOST_CHANGES, len(known))):
         candidates = list(_extended(fronts, known, own))
-        if not candidates or time.monotonic() > ends:
+        if not candidates or (beam.tried and time.monotonic() > ends):
             return
         scores, distances = _ask(request, candidates, support, ends)
         beam.tried += len(scores)

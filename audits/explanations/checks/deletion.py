@@ -131,7 +131,7 @@ def copied_map(
     spatial = tuple(int(size) for size in case[field].shape[2:])
     pixels = on_pixels(native, spatial)
     copies = shifted_copies(pixels, native.shape, seed)
-    ranks = tuple(_rank(values) for values in (pixels, *copies))
+    ranks = tuple(pixel_ranks(values) for values in (pixels, *copies))
     return CopiedMap(adapter=adapter, case=case, field=field, index=index, ranks=ranks)
 
 
@@ -214,7 +214,7 @@ def _placed(areas: npt.NDArray[np.float64], *, sign: int) -> MapRank:
     )
 
 
-def _rank(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def pixel_ranks(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Return each pixel's rank in [0, 1), 0 the most important; ties in a fixed order."""
     order = np.argsort(-values.ravel(), kind="stable")
     ranks = np.empty(values.size)

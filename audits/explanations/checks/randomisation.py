@@ -2,24 +2,25 @@
 
 Rule of Arun et al. (Radiology: AI 3, 2021): a method passes if the similarity between maps of the
 trained and the randomised model falls below the mean similarity of random pairs of maps of the
-trained model. It needs no magic number.
+trained model. It needs no magic number. A network that has learnt nothing passes it, because one
+shuffle is as unlike another as it is; :mod:`.learning` asks for that, and both make one check.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from audits.explanations.checks.mappers import mapper_for, on_pixels
+from audits.explanations.checks.shuffles import randomised_twin
 from audits.explanations.result import Check, Verdict
 
 if TYPE_CHECKING:
-    import torch
-
+    from audits.explanations.checks.learning import Learnt
     from model_adapters.base import ModelAdapter
 
 NAME = "parameter_randomisation"
@@ -84,30 +85,16 @@ def _compared(
     return Check(name=NAME, value=similar, null=baseline, verdict=verdict)
 
 
-def randomised_twin(adapter: ModelAdapter, seed: int) -> ModelAdapter | None:
-    """Return the same model with shuffled weights; the original is not touched.
+def joined(check: Check, learning: Learnt | None) -> Check:
+    """Return the check with what is known of the model's learning: *weak* where that is nothing.
 
-    Every tensor keeps its values in another order, so that scale and BatchNorm's statistics stay
-    plausible and only what was learnt is lost.
+    A copy with shuffled weights may reach the model by chance where no reference case shows the
+    finding, so this alone does not fail the maps.
     """
-    replace = getattr(adapter, "with_module", None)
-    if replace is None or "layers" not in adapter.caps:
-        return None
-    twin: ModelAdapter = replace(shuffled_weights(_module(adapter), seed))
-    return twin
-
-
-def shuffled_weights(module: torch.nn.Module, seed: int) -> torch.nn.Module:
-    """Return a copy of a module with every parameter's values permuted."""
-    import torch
-
-    other = copy.deepcopy(module)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in other.parameters():
-            order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
-            weight.copy_(weight.flatten()[order].view_as(weight))
-    return other
+    if learning is None:
+        return check
+    verdict = check.verdict if learning.first else "weak"
+    return replace(check, verdict=verdict, detail=learning.text)
 
 
 def ssim(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
@@ -137,8 +124,3 @@ def _pair_baseline(maps: list[npt.NDArray[np.float64]], seed: int) -> float:
     rng = np.random.default_rng(seed)
     pairs = [rng.choice(len(maps), 2, replace=False) for _ in range(PAIRS)]
     return float(np.mean([ssim(maps[a], maps[b]) for a, b in pairs]))
-
-
-def _module(adapter: Any) -> torch.nn.Module:
-    module: torch.nn.Module = adapter.module()
-    return module

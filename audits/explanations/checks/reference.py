@@ -11,9 +11,10 @@ import numpy as np
 
 from audits.explanations.backgrounds import CaseSource, audit_background
 from audits.explanations.cams.engine import spatial_field
+from audits.explanations.checks.learning import POOL, Learnt, learnt
 from audits.explanations.checks.mappers import Mapper, mapper_for
 from audits.explanations.checks.names import ONE_PASS, RANDOMISATION, REFERENCE_CASES
-from audits.explanations.checks.randomisation import randomisation_checks
+from audits.explanations.checks.randomisation import joined, randomisation_checks
 from audits.explanations.checks.stability import max_sensitivity
 from audits.explanations.result import Check
 
@@ -25,6 +26,7 @@ REFERENCE_QUANTILE = 0.95
 _Key = tuple[str, str, str, str, tuple[int, ...], int]
 _lock = threading.Lock()
 _known: dict[_Key, ModelReference] = {}
+_learnt: dict[tuple[_Key, int], Learnt | None] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +34,38 @@ class ModelReference:
     """One method on the reference cases of one model.
 
     Attributes:
-        outputs: Which outputs.
-        randomised: Parameter randomisation of each.
+        randomised: Parameter randomisation of each output.
         usual_sensitivity: 95th percentile of max-sensitivity of each, or None where a map costs
             too much to repeat.
     """
 
-    outputs: tuple[int, ...]
     randomised: tuple[Check, ...]
     usual_sensitivity: tuple[float | None, ...]
 
-    def of(self, output: int) -> tuple[Check, float | None]:
-        """Return both for one output."""
-        place = self.outputs.index(output)
-        return self.randomised[place], self.usual_sensitivity[place]
-
 
 def model_reference(
-    study: CaseSource, adapter: ModelAdapter, method: str, output: int, *, seed: int
-) -> ModelReference:
-    """Return the reference, computed once per process for the same weights, study and seed.
+    study: CaseSource,
+    adapter: ModelAdapter,
+    method: str,
+    output: int,
+    *,
+    seed: int,
+    every: bool = False,
+) -> tuple[Check, float | None]:
+    """Return parameter randomisation and the usual sensitivity of one output's maps.
 
-    Methods that map every output in one sweep are done for all of them at once.
+    Computed once per process for the same weights, study and seed. Methods that map every output
+    in one sweep are compared for all of them at once; what 19 shuffled copies do is asked only of
+    maps that depend on the weights.
 
     Args:
         study: Where the reference cases are drawn from.
         adapter: The model.
         method: The map method.
         output: The output that is wanted.
-        seed: Seed of the draw, the noise and the shuffle.
+        seed: Seed of the draw, the noise and the shuffles.
+        every: Whether shuffled copies are asked about all outputs at once, which is cheaper where
+            all will be wanted.
     """
     together = method in ONE_PASS or method == "occlusion"
     outputs = tuple(range(len(adapter.output.names))) if together else (output,)
@@ -69,7 +74,19 @@ def model_reference(
     with _lock:
         if key not in _known:
             _known[key] = _computed(study, adapter, method, outputs, seed)
-        return _known[key]
+        found = _known[key]
+        place = outputs.index(output)
+        check, usual = found.randomised[place], found.usual_sensitivity[place]
+        if check.verdict != "reflects":
+            return check, usual
+        if (key, output) not in _learnt:
+            asked = outputs if every else (output,)
+            cases = audit_background(study, adapter, rows=POOL, seed=seed).prepared
+            for one, rank in zip(
+                asked, learnt(adapter, method, asked, cases, seed=seed), strict=True
+            ):
+                _learnt[key, one] = rank
+        return joined(check, _learnt[key, output]), usual
 
 
 def _computed(
@@ -78,7 +95,6 @@ def _computed(
     if method not in REFERENCE_CASES:
         waiting = Check(name=RANDOMISATION, value=None, null=None, verdict="not_checked")
         return ModelReference(
-            outputs=outputs,
             randomised=(waiting,) * len(outputs),
             usual_sensitivity=(None,) * len(outputs),
         )
@@ -88,7 +104,6 @@ def _computed(
     if mapper is not None and method in ONE_PASS:
         usual = _usual_sensitivity(mapper, cases, spatial_field(adapter), len(outputs), seed)
     return ModelReference(
-        outputs=outputs,
         randomised=randomisation_checks(adapter, method, outputs, cases, seed=seed),
         usual_sensitivity=usual,
     )

@@ -82,7 +82,7 @@ def _map_checks(
     removed = copies.deletion()
     randomised, usual = model_reference(
         request.study, request.adapter, method, request.index, seed=request.seed
-    ).of(request.index)
+    )
     return (
         rank_check(removed.p, detail=removed.text),
         _given_back(copies) if insertion else _WAITING,

@@ -61,6 +61,7 @@ def with_checks(
         if one.case in tables:
             found = tables[one.case][index]
         else:
+            _of_the_model(sample, one, index)  # of all outputs, which run_checks finds done
             found = run_checks(
                 sample.request(rows[one.case], index),
                 one,
@@ -92,12 +93,17 @@ def _others(explanations: Sequence[CaseExplanation], own: CaseExplanation) -> li
 
 
 def _with_randomisation(sample: Sample, one: CaseExplanation, index: int) -> CaseExplanation:
+    found = _of_the_model(sample, one, index)
+    return one if found is None else replace(one, checks=_replaced(one.checks, found))
+
+
+def _of_the_model(sample: Sample, one: CaseExplanation, index: int) -> Check | None:
+    """Return parameter randomisation of a map of one pass, asked of all outputs at once."""
     if one.map is None or one.method not in ONE_PASS:
-        return one
-    found, _ = model_reference(
-        sample.study, sample.adapter, one.method, index, seed=sample.seed
-    ).of(index)
-    return replace(one, checks=_replaced(one.checks, found))
+        return None
+    return model_reference(
+        sample.study, sample.adapter, one.method, index, seed=sample.seed, every=True
+    )[0]
 
 
 def _replaced(checks: Sequence[Check], found: Check) -> tuple[Check, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from model_adapters.base import Field
 
 LOOKED_INTO = 3
-STOP = Stop(relative=0.03, absolute=0.0, min_cycles=60, max_cycles=120, seconds=6.0)
+STOP = Stop(relative=0.03, absolute=0.0, min_cycles=120, max_cycles=400, seconds=6.0)
 REMOVED = "the same note with all its text removed"
 ESTIMAND = (
     "Owen value of each sentence of the note in {output}, in {unit}, sections first: text that is "

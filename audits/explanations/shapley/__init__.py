@@ -5,7 +5,7 @@ f(x_S, b_notS) over the background rows b. Effects are in the unit of the explai
 up to f(x) - mean f(b).
 """
 
-from audits.explanations.shapley.derived_games import MaskedGame, UnitGame
+from audits.explanations.shapley.derived_games import UnitGame
 from audits.explanations.shapley.estimate import ShapleyEstimate, Stop, shapley_values
 from audits.explanations.shapley.exact import exact_shapley
 from audits.explanations.shapley.games import FieldsGame, Game, cell_game
@@ -17,7 +17,6 @@ __all__ = [
     "FieldsGame",
     "Game",
     "Hierarchy",
-    "MaskedGame",
     "OwenEstimate",
     "ShapleyEstimate",
     "Stop",

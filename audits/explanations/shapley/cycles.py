@@ -18,11 +18,30 @@ NEVER = 1e-12
 NORMAL_95 = 1.959963984540054
 MASK_CELLS_PER_STEP = 1 << 26
 CYCLES_BEFORE_TIME_COUNTS = 3
+HYBRIDS_AT_ONCE = 1 << 9
+"""Hybrids between two looks at the clock, where cycles are short."""
+BEYOND_THE_FEWEST = 10
 
 
 def masks_per_step(players: int, rows: int) -> int:
     """Return how many masks are held at once, so that memory stays bounded for wide games."""
     return max(1, min(HYBRIDS_PER_STEP // max(rows, 1), MASK_CELLS_PER_STEP // max(players, 1)))
+
+
+def cycles_at_once(done: int, rule: Stop, hybrids: int) -> int:
+    """Return how many cycles to walk before the stopping rule is asked again.
+
+    A cycle of one background row, as where text is removed, is a handful of hybrids: a model is
+    asked about many such cycles in one call, up to the fewest that the rule wants, then about a
+    tenth of those done.
+
+    Args:
+        done: Cycles walked.
+        rule: When to stop.
+        hybrids: Model evaluations of one cycle.
+    """
+    wanted = rule.min_cycles - done if done < rule.min_cycles else done // BEYOND_THE_FEWEST
+    return max(1, min(wanted, rule.max_cycles - done, HYBRIDS_AT_ONCE // max(hybrids, 1)))
 
 
 def few_cycles(count: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -65,11 +84,11 @@ class Totals:
         )
 
     def add(self, rows: Indices, effects: Values) -> None:
-        """Add one cycle of some rows."""
-        self.effect[rows] += effects
-        self.square[rows] += effects**2
-        self.cross[rows] += effects * effects.sum(axis=1, keepdims=True)
-        self.cycles[rows] += 1
+        """Add some cycles of some rows, (cycles, rows, players, outputs)."""
+        self.effect[rows] += effects.sum(axis=0)
+        self.square[rows] += (effects**2).sum(axis=0)
+        self.cross[rows] += (effects * effects.sum(axis=2, keepdims=True)).sum(axis=0)
+        self.cycles[rows] += len(effects)
 
     def mean(self) -> npt.NDArray[np.float64]:
         """Return the estimates."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ RESIDUAL_FLOOR = 0.01
 RESIDUAL_LIMIT = 1e-4
 EXACT_PLAYERS = 14
 EXACT_EVALUATIONS = 120_000
+ALWAYS_CHEAP = 256
+PROBED = 8
+PATIENCE = 5.0
+"""Times the seconds of the stopping rule that enumeration may take: exact is worth a wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,9 @@ class ShapleyEstimate:
 def shapley_values(game: Game, *, seed: int = 0, stop: Stop | None = None) -> ShapleyEstimate:
     """Return Shapley values: enumerated where that is cheap, else estimated with errors.
 
+    Of a slow model, an endpoint say, coalitions are enumerated only where five times the seconds
+    of the stopping rule would do.
+
     Args:
         game: Players, cases and background.
         seed: Seed of the permutations.
@@ -86,7 +94,24 @@ def shapley_values(game: Game, *, seed: int = 0, stop: Stop | None = None) -> Sh
     from audits.explanations.shapley.exact import exact_shapley
     from audits.explanations.shapley.permutation import permutation_shapley
 
+    rule = stop or Stop()
     needed = 2**game.players * game.backgrounds * game.rows if game.players <= EXACT_PLAYERS else 0
-    if 0 < needed <= EXACT_EVALUATIONS:
+    if 0 < needed <= EXACT_EVALUATIONS and fits_in(game, needed, PATIENCE * rule.seconds):
         return exact_shapley(game)
-    return permutation_shapley(game, seed=seed, stop=stop or Stop())
+    return permutation_shapley(game, seed=seed, stop=rule)
+
+
+def fits_in(game: Game, evaluations: int, seconds: float) -> bool:
+    """Return whether a model answers so many questions within some seconds, by a few of them.
+
+    The fastest of three tries counts: a busy machine is no slow model.
+    """
+    if evaluations <= ALWAYS_CHEAP:
+        return True
+    masks = np.zeros((PROBED, game.players), dtype=bool)
+    for _ in range(3):
+        started = time.monotonic()
+        game.hybrids(np.array([0]), np.zeros(PROBED, dtype=np.int64), masks)
+        if (time.monotonic() - started) / PROBED * evaluations <= seconds:
+            return True
+    return False

@@ -67,9 +67,15 @@ def coalition_weights(players: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.where(masks, inside[sizes, None], -outside[sizes, None]).T)
 
 
-def coalition_values(game: Game) -> npt.NDArray[np.float64]:
-    """Return the mean over the background of every coalition, (rows, 2^players, outputs)."""
-    masks = coalitions(game.players)
+def coalition_values(game: Game, masks: Masks | None = None) -> npt.NDArray[np.float64]:
+    """Return the mean over the background of coalitions, (rows, masks, outputs).
+
+    Args:
+        game: The game.
+        masks: (masks, players); default all 2^players.
+    """
+    if masks is None:
+        masks = coalitions(game.players)
     rows = np.arange(game.rows)
     count = game.backgrounds
     step = max(1, HYBRIDS_PER_STEP // (count * game.rows))

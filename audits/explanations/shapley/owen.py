@@ -3,8 +3,8 @@
 The effect of a group is its Shapley value among the groups. The effect of a member is the Owen
 value (1977): its mean marginal contribution over orders that keep every group together. Members
 are walked inside one group at a time, so a group of 50 among 200 groups costs 50 steps and not
-10,000, and groups that do not matter need not be opened. Pairs are antithetic and share one
-background row, as in :mod:`~audits.explanations.shapley.permutation`.
+10,000, and groups that do not matter need not be opened. Inside a small group whose own effect is
+exact all coalitions are enumerated instead, where that costs no more than twice the fewest cycles.
 """
 
 from __future__ import annotations
@@ -17,21 +17,29 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.errors import ExplanationError
-from audits.explanations.shapley.cycles import Totals, masks_per_step
 from audits.explanations.shapley.derived_games import UnitGame
 from audits.explanations.shapley.estimate import (
     EXACT_EVALUATIONS,
     EXACT_PLAYERS,
     ShapleyEstimate,
     Stop,
+    fits_in,
     shapley_values,
 )
 from audits.explanations.shapley.exact import coalition_values
-from audits.explanations.shapley.exact_owen import owen_weights
-from audits.explanations.shapley.games import Game, Values
-from audits.explanations.shapley.hierarchy import Hierarchy, Ints, ranks_of
+from audits.explanations.shapley.exact_owen import (
+    coalitions_inside,
+    enumerated_inside,
+    owen_weights,
+)
+from audits.explanations.shapley.games import Game
+from audits.explanations.shapley.hierarchy import Hierarchy, Ints
+from audits.explanations.shapley.walk_inside import Walk
 
 Floats = npt.NDArray[np.float64]
+
+AS_MANY_CYCLES = 2
+"""Times the fewest cycles that enumeration inside a group may cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,11 @@ class _Plan:
             return self.open_largest[depth - 1]
         return self.open_largest
 
+    def enumerates(self, game: Game, cost: int, children: int, seconds: float) -> bool:
+        """Return whether all coalitions inside a group cost little more than a walk, and fit."""
+        walk = self.rule.min_cycles * 2 * (children + 1) * game.backgrounds * game.rows
+        return cost <= AS_MANY_CYCLES * walk and fits_in(game, cost, seconds)
+
 
 def owen_values(
     game: Game,
@@ -103,11 +116,15 @@ def owen_values(
     if not _is_partial(open_largest) and _is_cheap(game, hierarchy):
         return _enumerated(game, hierarchy)
     rule = stop or Stop()
-    plan = _Plan(
-        rule=rule, ends=time.monotonic() + rule.seconds, open_largest=open_largest, seed=seed
-    )
+    started = time.monotonic()
     first = UnitGame(game=game, unit_of=hierarchy.levels[0])
     levels = [shapley_values(first, seed=seed, stop=replace(rule, seconds=rule.seconds / 2))]
+    plan = _Plan(
+        rule=rule,
+        ends=started + rule.seconds,
+        open_largest=open_largest,
+        seed=seed,
+    )
     while len(levels) < len(hierarchy.steps):
         levels.append(_next_level(game, hierarchy, levels, plan))
     return OwenEstimate(hierarchy=hierarchy, levels=tuple(levels))
@@ -151,7 +168,7 @@ def _next_level(
     shape = (game.rows, int(child.max()) + 1, above[0].scores.shape[1])
     effects, errors = np.full(shape, np.nan), np.full(shape, np.nan)
     scale = np.abs(above[0].effects).max(axis=1)
-    evaluations = 0
+    evaluations, walked = 0, False
     opened = _opened(above[-1].effects, _children(parent, child), plan.most(depth))
     for place, unit in enumerate(opened):
         own, own_error = above[-1].effects[:, unit], above[-1].se[:, unit]
@@ -160,7 +177,14 @@ def _next_level(
             effects[:, children[0]], errors[:, children[0]] = own, own_error
             continue
         left = (plan.ends - time.monotonic()) / (len(opened) - place)
-        walk = _Walk(game=game, hierarchy=hierarchy, depth=depth, unit=unit, scale=scale)
+        cost = coalitions_inside(hierarchy, depth, unit) * game.backgrounds * game.rows
+        if not own_error.any() and plan.enumerates(game, cost, len(children), left):
+            effects[:, children] = enumerated_inside(game, hierarchy, depth, unit)
+            errors[:, children] = 0.0
+            evaluations += cost
+            continue
+        walked = True
+        walk = Walk(game=game, hierarchy=hierarchy, depth=depth, unit=unit, scale=scale)
         inner, spent = walk.run(
             replace(rule, seconds=max(left, 0.0)), plan.seed + 7919 * depth + place
         )
@@ -171,7 +195,7 @@ def _next_level(
         effects=effects,
         se=errors,
         evaluations=evaluations,
-        exact=above[-1].exact and evaluations == 0,
+        exact=above[-1].exact and not walked,
     )
 
 
@@ -193,72 +217,3 @@ def _opened(effects: Floats, children: Ints, most: int | None) -> list[int]:
         return known
     several = [unit for unit in known if children[unit] > 1]
     return several[:most] + [unit for unit in known if children[unit] == 1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Walk:
-    """Walks through the children of one unit, behind a random coalition of all others.
-
-    Attributes:
-        game: The whole game.
-        hierarchy: The nesting.
-        depth: Level of the children in ``hierarchy.steps``.
-        unit: The unit of the level above.
-        scale: (rows, outputs) size of the largest effect, for the stopping rule.
-    """
-
-    game: Game
-    hierarchy: Hierarchy
-    depth: int
-    unit: int
-    scale: Floats
-
-    def run(self, rule: Stop, seed: int) -> tuple[Totals, int]:
-        """Return sums over cycles of the background, and the evaluations spent."""
-        rng = np.random.default_rng(seed)
-        players = np.flatnonzero(self.hierarchy.steps[self.depth - 1] == self.unit)
-        names, child = np.unique(self.hierarchy.steps[self.depth][players], return_inverse=True)
-        outputs = self.scale.shape[1]
-        totals = Totals.empty((self.game.rows, len(names), outputs))
-        active = np.arange(self.game.rows)
-        target = np.maximum(
-            rule.relative * self.scale, rule.absolute * self.game.at_background().std(axis=0)
-        )
-        started = time.monotonic()
-        spent = 0
-        while active.size:
-            totals.add(active, self._cycle(active, players, child, rng))
-            spent += 2 * (len(names) + 1) * self.game.backgrounds * len(active)
-            done = totals.is_done(active, target, rule, time.monotonic() - started)
-            active = active[~done]
-        return totals, spent
-
-    def _cycle(self, rows: Ints, players: Ints, child: Ints, rng: np.random.Generator) -> Values:
-        count = int(child.max()) + 1
-        order = rng.permutation(self.game.backgrounds)
-        pairs = masks_per_step(self.game.players, len(rows)) // (2 * (count + 1))
-        total = np.zeros((len(rows), count, self.scale.shape[1]))
-        for start in range(0, len(order), max(1, pairs)):
-            used = order[start : start + max(1, pairs)]
-            ranks = self.hierarchy.orders(len(used), rng)
-            total += self._pairs(rows, used, ranks, players, child)
-        return total / self.game.backgrounds
-
-    def _pairs(self, rows: Ints, used: Ints, ranks: Ints, players: Ints, child: Ints) -> Values:
-        """Return effects of the children summed over pairs, (rows, children, outputs)."""
-        inside = ranks[:, players]
-        sizes = np.bincount(child)
-        first = np.full((len(used), len(sizes)), self.game.players)
-        for one in range(len(sizes)):
-            first[:, one] = inside[:, child == one].min(axis=1)
-        order = np.argsort(first, axis=1)
-        edges = np.cumsum(sizes[order], axis=1)
-        start = inside.min(axis=1, keepdims=True)
-        edges = np.concatenate([start, start + edges], axis=1)
-        prefix = ranks[:, None, :] < edges[:, :, None]
-        masks = np.stack([prefix, ~prefix], axis=1).reshape(-1, self.game.players)
-        values = self.game.hybrids(rows, np.repeat(used, 2 * edges.shape[1]), masks)
-        both = values.reshape(len(rows), len(used), 2, edges.shape[1], -1)
-        step = 0.5 * (np.diff(both[:, :, 0], axis=2) - np.diff(both[:, :, 1], axis=2))
-        place = np.broadcast_to(ranks_of(order)[None, :, :, None], step.shape)
-        return np.asarray(np.take_along_axis(step, place, axis=2).sum(axis=1))

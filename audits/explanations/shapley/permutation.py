@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.shapley.cycles import Totals, masks_per_step
+from audits.explanations.shapley.cycles import Totals, cycles_at_once, masks_per_step
 from audits.explanations.shapley.estimate import ShapleyEstimate, Stop
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ def permutation_shapley(game: Game, *, seed: int = 0, stop: Stop | None = None) 
     evaluations = 0
     started = time.monotonic()
     while active.size:
-        effects, spent = _one_cycle(game, active, scores[active], backgrounds, rng)
-        totals.add(active, effects)
-        evaluations += spent
+        cost = 2 * (game.players - 1) * game.backgrounds * len(active)
+        count = cycles_at_once(int(totals.cycles[active[0]]), rule, cost)
+        totals.add(active, _cycles(count, game, active, scores[active], backgrounds, rng))
+        evaluations += count * cost
         target = _target(totals, backgrounds, rule)
         done = totals.is_done(active, target, rule, time.monotonic() - started)
         active = active[~done]
@@ -64,20 +65,28 @@ def _target(totals: Totals, backgrounds: Values, rule: Stop) -> npt.NDArray[np.f
     return np.asarray(np.maximum(rule.relative * largest, rule.absolute * backgrounds.std(axis=0)))
 
 
-def _one_cycle(
-    game: Game, rows: Indices, scores: Values, backgrounds: Values, rng: np.random.Generator
-) -> tuple[Values, int]:
-    """Return the mean effects over one pair per background row, and the evaluations spent."""
-    order = rng.permutation(game.backgrounds)
+def _cycles(
+    cycles: int,
+    game: Game,
+    rows: Indices,
+    scores: Values,
+    backgrounds: Values,
+    rng: np.random.Generator,
+) -> Values:
+    """Return the mean effects of some cycles, (cycles, rows, players, outputs).
+
+    A cycle has one pair for every background row.
+    """
+    order = np.concatenate([rng.permutation(game.backgrounds) for _ in range(cycles)])
     steps = 2 * max(game.players - 1, 1)
     pairs = max(1, masks_per_step(game.players, len(rows)) // steps)
-    total = np.zeros((len(rows), game.players, scores.shape[1]))
+    total = np.zeros((cycles, len(rows), game.players, scores.shape[1]))
     for start in range(0, len(order), pairs):
         used = order[start : start + pairs]
         shuffled = rng.permuted(np.tile(np.arange(game.players), (len(used), 1)), axis=1)
-        total += _pair_effects(game, rows, scores, used, backgrounds[used], shuffled)
-    hybrids = 2 * (game.players - 1) * len(order) * len(rows)
-    return total / game.backgrounds, hybrids
+        effects = _pair_effects(game, rows, scores, used, backgrounds[used], shuffled)
+        np.add.at(total, np.arange(start, start + len(used)) // game.backgrounds, effects)
+    return total / game.backgrounds
 
 
 def _pair_effects(
@@ -88,7 +97,7 @@ def _pair_effects(
     at_used: Values,
     rank: Indices,
 ) -> Values:
-    """Return effects summed over pairs, (rows, players, outputs); ``rank`` is (pairs, players)."""
+    """Return effects in every pair, (pairs, rows, players, outputs)."""
     pairs, players = rank.shape
     outputs = scores.shape[1]
     ends = (len(rows), pairs, 1, outputs)
@@ -99,7 +108,7 @@ def _pair_effects(
     falling = np.concatenate([at_case, reverse, at_other], axis=2)
     step = 0.5 * (np.diff(rising, axis=2) - np.diff(falling, axis=2))
     place = np.broadcast_to(rank[None, :, :, None], (len(rows), pairs, players, outputs))
-    return np.asarray(np.take_along_axis(step, place, axis=2).sum(axis=1))
+    return np.moveaxis(np.take_along_axis(step, place, axis=2), 1, 0)
 
 
 def _hybrid_values(

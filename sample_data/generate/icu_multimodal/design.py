@@ -50,6 +50,8 @@ class Vital:
         late: Change at the end of the window per unit of decline; 0 where nothing is planted.
         digits: Decimals that are charted.
         floor: Least value.
+        actionable: Whether a treatment aims at it.
+        direction: ``up`` or ``down`` where only one way is a treatment's aim.
     """
 
     name: str
@@ -64,27 +66,33 @@ class Vital:
     late: float
     digits: int
     floor: float = 0.0
+    actionable: bool = False
+    direction: str = ""
 
 
 VITALS = (
     Vital(name="hr", label="Heart rate", unit="/min", normal=(60, 100), code="LOINC:8867-4",
-          every=1.6, centre=86, between=11, within=5, late=2.0, digits=0, floor=30),
+          every=1.6, centre=86, between=11, within=5, late=2.0, digits=0, floor=30,
+          actionable=True),
     Vital(name="map", label="Mean arterial pressure", unit="mm[Hg]", normal=(70, 105),
           code="LOINC:8478-0", every=1.6, centre=82, between=6, within=4, late=-13.0, digits=0,
-          floor=30),
+          floor=30, actionable=True, direction="up"),
     Vital(name="rr", label="Respiratory rate", unit="/min", normal=(12, 20), code="LOINC:9279-1",
-          every=2.0, centre=18, between=2.5, within=2, late=0.6, digits=0, floor=6),
+          every=2.0, centre=18, between=2.5, within=2, late=0.6, digits=0, floor=6,
+          actionable=True),
     Vital(name="spo2", label="Oxygen saturation", unit="%", normal=(94, 100),
           code="LOINC:59408-5", every=2.0, centre=96, between=1.2, within=0.9, late=0.0, digits=0,
-          floor=70),
+          floor=70, actionable=True, direction="up"),
     Vital(name="temp", label="Temperature", unit="Cel", normal=(36.1, 37.8), code="LOINC:8310-5",
-          every=4.0, centre=37.0, between=0.4, within=0.25, late=0.0, digits=1, floor=33),
+          every=4.0, centre=37.0, between=0.4, within=0.25, late=0.0, digits=1, floor=33,
+          actionable=True),
     Vital(name="lactate", label="Lactate", unit="mmol/L", normal=(0.5, 2.0), code="LOINC:2524-7",
           every=3.5, centre=1.6, between=0.35, within=0.2, late=1.5, digits=1, floor=0.3),
     Vital(name="creatinine", label="Creatinine", unit="mg/dL", normal=(0.6, 1.3),
           code="LOINC:2160-0", every=9.0, centre=1.1, between=0.3, within=0.08, late=0.0, digits=2,
           floor=0.2),
     Vital(name="sodium", label="Sodium", unit="mmol/L", normal=(135, 145), code="LOINC:2951-2",
-          every=9.0, centre=139, between=3, within=1.0, late=0.0, digits=0, floor=110),
+          every=9.0, centre=139, between=3, within=1.0, late=0.0, digits=0, floor=110,
+          actionable=True),
 )  # fmt: skip
 PLANTED_VITALS = ("lactate", "map")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from .models import Recipe
 COLUMNS = (
     "name", "label", "unit", "low", "high", "code", "protected", "actionable", "description",
 )  # fmt: skip
+_OF_VITALS = (*COLUMNS, "direction")
 _WRITTEN = (
     "case_id", "patient_id", "split", "admitted", "age", "sex", "language", "site", "image_path",
     "note", OUTCOME,
@@ -49,12 +50,18 @@ def write_tables(folder: Path, stays: pd.DataFrame, vitals: pd.DataFrame) -> Non
     vitals.assign(variable=vitals["variable"].astype("category")).to_parquet(
         folder / "vitals.parquet", compression="zstd", index=False
     )
-    _write_csv(folder / "variables.csv", _RECORD)
+    write_variables(folder)
+
+
+def write_variables(folder: Path) -> None:
+    """Write what the variables mean: ``variables.csv`` and ``vitals.csv``."""
+    _write_csv(folder / "variables.csv", COLUMNS, _RECORD)
     _write_csv(
         folder / "vitals.csv",
+        _OF_VITALS,
         [
-            (v.name, v.label, v.unit, *map(str, v.normal), v.code, "false", "false",
-             f"Charted about every {v.every:g} hours.")
+            (v.name, v.label, v.unit, *map(str, v.normal), v.code, "false",
+             str(v.actionable).lower(), f"Charted about every {v.every:g} hours.", v.direction)
             for v in VITALS
         ],
     )  # fmt: skip
@@ -124,8 +131,8 @@ def write_scores(folder: Path, case_ids: pd.Series, logits: npt.NDArray[np.float
     path.write_text(path.read_text(encoding="utf-8") + "\n" + section, encoding="utf-8")
 
 
-def _write_csv(path: Path, rows: object) -> None:
+def _write_csv(path: Path, columns: Sequence[str], rows: object) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         writer.writerows(rows)  # type: ignore[arg-type]

@@ -13,11 +13,14 @@ import pytest
 from audits import audit_predictions
 from audits.cohorts import open_study
 from audits.explanations.case import explain_adapter_case
+from audits.explanations.counterfactual import search_counterfactuals
 from audits.explanations.parts.sentences import sections_of
+from audits.explanations.request import open_request
 from model_adapters import load_adapter, probabilities, read_manifest
 from model_adapters.conformance import check_model_folder
 from sample_data.generate.icu_multimodal.__main__ import generate_cohort
 from sample_data.generate.icu_multimodal.design import LEAK, SPARSE_LANGUAGE
+from sample_data.generate.icu_multimodal.folders import write_variables
 
 FOLDER = Path(__file__).parents[3] / "sample_data" / "icu_multimodal"
 MODELS = ("gru-1.0", "transformer-1.0", "notes-1.0", "fusion-1.0")
@@ -62,6 +65,24 @@ def test_the_folder_is_small():
 def test_every_model_keeps_its_promises(name):
     results = check_model_folder(FOLDER / "models" / name, device="cpu")
     assert all(one.passed for one in results), results
+
+
+def test_what_is_written_of_the_variables_is_the_generators(study, tmp_path):
+    write_variables(tmp_path)
+    for name in ("variables.csv", "vitals.csv"):
+        assert (FOLDER / name).read_bytes() == (tmp_path / name).read_bytes(), REGENERATE
+    tuned_on = study.in_split("tune").sha256
+    for name in MODELS:
+        assert read_manifest(FOLDER / "models" / name).output.thresholds_chosen_on == tuned_on
+
+
+def test_a_raised_pressure_would_change_the_call(study, adapters):
+    """The planted decline shows in lactate and pressure; pressure is what a treatment aims at."""
+    found = search_counterfactuals(open_request(study, adapters["gru-1.0"], "M03510"), seconds=60)
+    assert "lactate" not in found.variables
+    before, after = found.found[0].changes["map"]
+    assert before < after
+    assert found.found[0].after.probability < found.target < found.before.probability
 
 
 def true_positives(study, adapter, count):

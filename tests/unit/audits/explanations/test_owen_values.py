@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
+
 import numpy as np
 import pytest
 
@@ -9,33 +12,37 @@ from audits.errors import ExplanationError
 from audits.explanations.shapley import (
     FieldsGame,
     Hierarchy,
-    MaskedGame,
     Stop,
     UnitGame,
     exact_shapley,
     owen_values,
     permutation_shapley,
+    shapley_values,
 )
 from audits.explanations.shapley.exact import coalition_values
 from audits.explanations.shapley.exact_owen import owen_weights
+from audits.explanations.shapley.walk_inside import Walk
 
-GROUPS = np.array([0, 1, 1, 2, 2, 2, 0])
+PLAYERS = 10
+GROUPS = np.array([0, 1, 1, 2, 2, 0, 0, 1, 1, 0])
+"""Groups of four are walked, the one of two is enumerated."""
 LONG = Stop(relative=0.0, absolute=0.0, max_cycles=120, seconds=60.0)
 
 
 def _function(batch):
     x = batch["x"]
     three = x[:, 0] * x[:, 1] * x[:, 3] + np.tanh(x[:, 2] * x[:, 4] * x[:, 5])
-    return np.stack([three + x[:, 6] * x[:, 2], x[:, 0] + three**2], axis=1)
+    more = np.tanh(x[:, 5] * x[:, 7] * x[:, 9]) + x[:, 6] * x[:, 8] * x[:, 2]
+    return np.stack([three + more, x[:, 0] + three**2 - x[:, 6] * more], axis=1)
 
 
 def _game(seeded, rows=2):
     return FieldsGame(
         predict=_function,
-        cases={"x": seeded.normal(size=(rows, 7))},
-        background={"x": seeded.normal(size=(5, 7))},
-        player_of_cell={"x": np.arange(7)},
-        players=7,
+        cases={"x": seeded.normal(size=(rows, PLAYERS))},
+        background={"x": seeded.normal(size=(5, PLAYERS))},
+        player_of_cell={"x": np.arange(PLAYERS)},
+        players=PLAYERS,
     )
 
 
@@ -47,6 +54,7 @@ def test_estimated_members_agree_with_enumeration(seeded):
     estimate = owen_values(game, Hierarchy(levels=(GROUPS,)), stop=LONG, open_largest=3)
     groups = exact_shapley(UnitGame(game=game, unit_of=GROUPS)).effects
     assert estimate.groups.effects == pytest.approx(groups, abs=1e-9)
+    assert not estimate.members.exact
     for group in range(3):
         inside = estimate.members.effects[:, group == GROUPS].sum(axis=1)
         assert inside == pytest.approx(groups[:, group], abs=1e-9)
@@ -68,7 +76,7 @@ def test_small_hierarchies_are_enumerated(seeded):
 def test_one_group_of_all_and_groups_of_one_are_shapley_values(seeded):
     game = _game(seeded, rows=1)
     plain = exact_shapley(game).effects
-    for level in (np.zeros(7, dtype=np.int64), np.arange(7)):
+    for level in (np.zeros(PLAYERS, dtype=np.int64), np.arange(PLAYERS)):
         weights = owen_weights(Hierarchy(levels=(level,)))
         owen = np.einsum("ps,nsc->npc", weights, coalition_values(game))
         assert owen == pytest.approx(plain, abs=1e-9)
@@ -76,7 +84,7 @@ def test_one_group_of_all_and_groups_of_one_are_shapley_values(seeded):
 
 def test_three_levels_add_up_and_unopened_groups_stay_unknown(seeded):
     game = _game(seeded, rows=1)
-    outer = np.array([0, 0, 0, 1, 1, 1, 0])
+    outer = np.array([0, 0, 0, 1, 1, 0, 0, 0, 0, 0])
     nested = owen_values(game, Hierarchy(levels=(outer, GROUPS)), stop=LONG, open_largest=None)
     top, middle, players = (level.effects[0] for level in nested.levels)
     for unit in range(2):
@@ -103,15 +111,30 @@ def test_players_may_own_cells_of_several_inputs(seeded):
     assert estimate.residual().max() < 1e-12
 
 
-def test_what_is_removed_and_not_exchanged_plays_as_well(seeded):
-    weights = seeded.normal(size=(6, 2))
-    game = MaskedGame(
-        players=6, value=lambda masks, _: masks @ weights + masks[:, :1] * masks[:, 1:2]
+def test_inside_small_groups_all_coalitions_are_enumerated_on_every_level(seeded):
+    """Nested levels against orders drawn by the thousand; nothing is left to chance."""
+    game = _game(seeded, rows=1)
+    outer = np.array([0, 0, 0, 1, 1, 0, 0, 0, 0, 0])
+    many = Stop(relative=0.0, absolute=0.0, min_cycles=500, max_cycles=500, seconds=60.0)
+    exact = owen_values(game, Hierarchy(levels=(outer, GROUPS)), stop=many)
+    assert exact.members.exact
+    assert exact.members.residual().max() < 1e-9
+    assert (exact.members.se == 0).all()
+    walk = {"game": game, "hierarchy": exact.hierarchy, "depth": 2, "scale": np.ones((1, 2))}
+    for unit in range(3):
+        drawn, _ = Walk(unit=unit, **walk).run(many, seed=1)
+        own = exact.members.effects[:, unit == GROUPS]
+        assert np.abs(drawn.mean() - own).max() <= 4.5 * drawn.se().max()
+
+
+def test_a_slow_model_is_sampled_within_its_time(seeded):
+    game = _game(seeded, rows=1)
+    slow = dataclasses.replace(
+        game, predict=lambda batch: (time.sleep(0.05), _function(batch))[1], _cache={}
     )
-    truth = exact_shapley(game)
-    estimate = permutation_shapley(game)
-    assert estimate.effects == pytest.approx(truth.effects, abs=1e-9)
-    assert truth.effects[0, 2:] == pytest.approx(weights[2:])
+    hurried = Stop(seconds=1.0, max_cycles=3)
+    assert shapley_values(game, stop=hurried).exact
+    assert not shapley_values(slow, stop=hurried).exact
 
 
 def test_hierarchies_that_are_none_are_refused(seeded):
@@ -121,7 +144,7 @@ def test_hierarchies_that_are_none_are_refused(seeded):
         Hierarchy(levels=(np.array([0, 1, 1]), np.array([0, 0, 1])))
     with pytest.raises(ExplanationError, match="same players"):
         Hierarchy(levels=())
-    with pytest.raises(ExplanationError, match="expected 7 players"):
+    with pytest.raises(ExplanationError, match="expected 10 players"):
         owen_values(_game(seeded), Hierarchy(levels=(np.array([0, 1]),)))
 
 
@@ -130,8 +153,9 @@ def test_intervals_of_members_cover_the_truth(seeded):
     game, groups = _game(seeded), Hierarchy(levels=(GROUPS,))
     truth = np.einsum("ps,nsc->npc", owen_weights(groups), coalition_values(game))
     inside = []
+    stop = Stop(relative=0.1, absolute=0.05, max_cycles=12)
     for seed in range(40):
-        found = owen_values(game, groups, seed=seed, open_largest=3).members
+        found = owen_values(game, groups, seed=seed, stop=stop, open_largest=3).members
         sampled = found.se > 1e-9
         inside += (np.abs(found.effects - truth) <= 1.96 * found.se)[sampled].tolist()
     assert len(inside) > 500
