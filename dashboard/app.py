@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import identity, warming
+from dashboard.views.ahead import fetch_ahead
 from dashboard.views.entrance import denied, sign_in_page
 
 HERE = Path(__file__).parent
@@ -38,8 +39,9 @@ page = st.navigation(
 if person is None:
     sign_in_page()
 elif identity.may_open(person, page.url_path):
-    warming.wait()
-    page.run()
-    warming.after_first_page()
+    with warming.page():
+        page.run()
+        fetch_ahead()
+    warming.after_first_page(HERE / "app_pages")
 else:
     denied(person, page.url_path, page.title)

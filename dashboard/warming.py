@@ -1,17 +1,20 @@
 """Import and read what pages need while the reader waits for something else anyway.
 
-The first batch is prepared while the browser loads the app, the second while the reader looks at
-the first page. A page waits for a batch that is being imported rather than import beside it: two
-threads inside the same package may see half of it.
+The first batch is prepared while the browser loads the app, the others while the reader looks at
+the first page. Pages and batches take turns: two threads inside the same package may see half of
+it, and a page that runs beside an import waits for its turn anyway.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from audits.errors import PackageError
 
@@ -30,18 +33,53 @@ FIRST_PAGE = (
     "dashboard.views.entrance",
     "dashboard.views.run_card",
 )
-OTHER_PAGES = (
-    "pandas",
-    "plotly.tools",
-    "dashboard.queries.cases",
-    "dashboard.queries.calibration",
-    "dashboard.queries.thresholds",
-    "dashboard.queries.versions",
-    "dashboard.queries.explanations",
-    "dashboard.queries.reports",
+IMPORTED_ON_USE = (
+    ("dashboard.queries.cases", "dashboard.queries.calibration", "dashboard.queries.thresholds"),
+    ("pandas",),
+    ("dashboard.queries.explanations", "dashboard.queries.versions"),
+    ("audits.comparison", "audits.policy.gate"),
+    ("dashboard.queries.reports", "dashboard.queries.signing"),
 )
+"""What pages import inside their functions, smallest batches first: a reader waits for one only."""
 
-_importing = threading.Lock()
+SETTLING = 0.5
+"""Seconds that the first page is given to reach its reader before anything is imported beside."""
+
+
+class _Turns:
+    """Any number of pages, or one batch of imports."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._pages = 0
+        self._importing = False
+
+    @contextmanager
+    def page(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._importing)
+            self._pages += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._pages -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._pages and not self._importing)
+            self._importing = True
+        try:
+            yield
+        finally:
+            with self._free:
+                self._importing = False
+                self._free.notify_all()
+
+
+_turns = _Turns()
 _begun = threading.Event()
 
 
@@ -64,18 +102,39 @@ def before_first_page(is_up: Callable[[], bool]) -> threading.Thread:
     return _start(work)
 
 
-def after_first_page() -> threading.Thread | None:
-    """Import what the other pages need; only the first call of a process does anything."""
+def after_first_page(pages: Path) -> threading.Thread | None:
+    """Import what the other pages need; only the first call of a process does anything.
+
+    Args:
+        pages: Folder of the pages' scripts.
+    """
     if _begun.is_set():
         return None
     _begun.set()
-    return _start(lambda: _import(OTHER_PAGES))
+
+    def work() -> None:
+        threading.Event().wait(SETTLING)
+        for batch in IMPORTED_ON_USE:
+            _import(batch)
+        _draw_ahead()
+        for script in sorted(pages.glob("*.py")):
+            _import(imported_by(script))
+
+    return _start(work)
 
 
-def wait() -> None:
-    """Return when no batch is being imported."""
-    with _importing:
-        pass
+def imported_by(script: Path) -> tuple[str, ...]:
+    """Return our own modules that a page's script imports, as it says itself."""
+    nodes = ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+    named = (node.module or "" for node in nodes if isinstance(node, ast.ImportFrom))
+    return tuple(dict.fromkeys(name for name in named if name.startswith("dashboard.")))
+
+
+@contextmanager
+def page() -> Iterator[None]:
+    """Run a page inside this block: no batch is imported meanwhile."""
+    with _turns.page():
+        yield
 
 
 def _read_ahead() -> None:
@@ -94,6 +153,14 @@ def _read_ahead() -> None:
             runs.evidence(cards[0].ref)
 
 
+def _draw_ahead() -> None:
+    """Check one small figure: Plotly imports the parts of a chart when it first meets them."""
+    with _turns.batch():
+        import plotly.graph_objects as go
+
+        go.Figure({"data": [{"type": "scatter", "x": [0]}], "layout": {"xaxis": {"title": {}}}})
+
+
 def _start(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, name="warming", daemon=True)
     thread.start()
@@ -101,6 +168,6 @@ def _start(work: Callable[[], None]) -> threading.Thread:
 
 
 def _import(modules: tuple[str, ...]) -> None:
-    with _importing:
+    with _turns.batch():
         for module in modules:
             importlib.import_module(module)

@@ -1,24 +1,46 @@
-"""Pages wait for imports in progress instead of importing beside them."""
+"""Pages and imports take turns, and what pages need is imported ahead."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
+
+import pytest
 
 from dashboard import warming
 
+PAGES = Path(warming.__file__).parent / "app_pages"
 
-def test_every_module_named_exists_and_is_imported(monkeypatch):
-    monkeypatch.setattr(warming, "_begun", threading.Event())  # as in a new process
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process(monkeypatch):
+    monkeypatch.setattr(warming, "_begun", threading.Event())
+    monkeypatch.setattr(warming, "SETTLING", 0.0)
+
+
+def test_every_module_named_exists_and_is_imported():
     thread = warming.before_first_page(lambda: True)
     thread.join()
     assert all(module in sys.modules for module in warming.FIRST_PAGE)
-    thread = warming.after_first_page()
+    thread = warming.after_first_page(PAGES)
     assert thread is not None
-    warming.wait()
     thread.join()
-    assert all(module in sys.modules for module in warming.OTHER_PAGES)
-    assert warming.after_first_page() is None
+    listed = {module for batch in warming.IMPORTED_ON_USE for module in batch}
+    read = {module for script in PAGES.glob("*.py") for module in warming.imported_by(script)}
+    assert "dashboard.views.compare_parts" in read
+    assert listed | read <= set(sys.modules)
+    assert warming.after_first_page(PAGES) is None
+
+
+def test_no_batch_is_imported_while_a_page_runs():
+    with warming.page(), warming.page():  # two readers at once
+        thread = warming.after_first_page(PAGES)
+        assert thread is not None
+        thread.join(0.2)
+        assert thread.is_alive()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_nothing_is_imported_before_the_server_answers():
