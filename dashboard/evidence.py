@@ -105,12 +105,22 @@ def group_label(attributes: Mapping[str, str]) -> str:
     Example:
         >>> group_label({"sex": "F", "age_band": "60-<80"})
         'Sex F · Age band 60–<80'
+        >>> group_label({"age_band": ">=80"})
+        'Age band ≥80'
     """
     if not attributes:
         return "Everybody"
-    return " · ".join(
-        f"{humanised(name)} {level.replace('-<', '–<')}" for name, level in attributes.items()
-    )
+    return " · ".join(f"{humanised(name)} {_level(level)}" for name, level in attributes.items())
+
+
+def _level(level: str) -> str:
+    return level.replace("-<", "–<").replace(">=", "≥")
+
+
+def modalities_read(evidence: Mapping[str, Any], model: str | None) -> set[str]:
+    """Return the kinds of input a model takes; empty where the run does not say."""
+    own = [m for m in evidence.get("models", []) if f"{m['id']}@{m['version']}" == model]
+    return {one["modality"] for m in own for one in m.get("inputs") or []}
 
 
 def is_intersection(group: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import numbers
-from dashboard.evidence import group_label
+from dashboard.evidence import group_entry, group_label
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.pickers import pick_one
@@ -44,7 +44,7 @@ def between_part(chosen: Context) -> None:
         told = group_label(group["attributes"])
         row = {
             "Group": told,
-            "As measured": numbers.number(group["raw"], unit),
+            "As measured (95 %)": _measured(chosen.entry, group, metric),
             "All groups hold at once": numbers.interval(bands.get(told), unit),
             "Drawn to the mean": numbers.number(group["shrunk"], unit),
         }
@@ -62,10 +62,23 @@ def _gap(entry: Entry | None, metric: str) -> None:
     if entry is None:
         return
     unit = word("metric", metric).unit
-    gap, fair, most = (numbers.number(entry[n], unit) for n in ("gap", "fair_median", "fair_95"))
+    gap, fair, most = (
+        numbers.signed(entry[n], unit).lstrip("+") for n in ("gap", "fair_median", "fair_95")
+    )
     st.markdown(
-        f"The best and the worst group lie {gap} apart. A fair model of this very sample would "
-        f"score {fair} (up to {most} in 95 % of draws): {_p(entry['p'])}."
+        f"The best and the worst group lie {gap} apart. In this very sample, a fair model's would "
+        f"lie {fair} apart (up to {most} in 95 % of draws): {_p(entry['p'])}."
+    )
+
+
+def _measured(entry: Entry, group: Entry, metric: str) -> str:
+    """Return a group's estimate with its interval and count, as every other part prints it."""
+    found = group_entry(entry, group["attributes"])
+    held = found["metrics"].get(metric) if found else None
+    return (
+        numbers.full(held, metric)
+        if held
+        else numbers.number(group["raw"], word("metric", metric).unit)
     )
 
 

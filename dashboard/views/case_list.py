@@ -12,6 +12,7 @@ from dashboard.evidence import (
     find_output,
     group_label,
     is_intersection,
+    modalities_read,
     next_version,
     output_keys,
     worst_group,
@@ -161,7 +162,10 @@ def _group_id(attributes: dict[str, str]) -> str:
 
 
 def _with_image(chosen: Context) -> bool:
-    """Offer to show only cases with an image, where the study ships some images and not all."""
+    """Offer to show only cases with an image, where the model reads them and some are shipped."""
+    given = modalities_read(chosen.evidence, chosen.model)
+    if given and "image" not in given:
+        return False
     imaged = len(imaged_cases(chosen.ref))
     if not 0 < imaged < (chosen.entry["overall"].get("n") or 0):
         return False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.evidence import modalities_read
 from dashboard.queries import explanations, recordings
 from dashboard.views import states
 from dashboard.words import word
@@ -56,6 +57,5 @@ def chosen_method(chosen: Context, model: str, *, beside: bool) -> str:
 
 def _reads_maps(chosen: Context, model: str) -> bool:
     """Return whether a model takes images or recordings, whatever else the study holds."""
-    own = [m for m in chosen.evidence["models"] if f"{m['id']}@{m['version']}" == model]
-    given = [one["modality"] for m in own for one in m.get("inputs") or []]
-    return not given or bool({"image", "signal"} & set(given))
+    given = modalities_read(chosen.evidence, model)
+    return not given or bool({"image", "signal"} & given)

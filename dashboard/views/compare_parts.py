@@ -13,6 +13,7 @@ from dashboard.charts import CasePair
 from dashboard.evidence import (
     find_output,
     first_of_family,
+    group_label,
     model_label,
     next_version,
     output_keys,
@@ -24,7 +25,7 @@ from dashboard.views.compare_changes import changes_part
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_frame
 from dashboard.views.pickers import pick_one
-from dashboard.words import humanised, word
+from dashboard.words import word
 
 LINKED = 6
 
@@ -173,7 +174,7 @@ def _by_group(found: Flips) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Group": f"{humanised(name)} {level}",
+                "Group": group_label({name: level}),
                 "Cases": n,
                 "Now correct": better,
                 "No longer correct": worse,

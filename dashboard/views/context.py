@@ -103,7 +103,8 @@ def pick(
         no_runs()
         return None
     gone(cards)
-    left, right = st.columns([1, 2.7], gap="large", vertical_alignment="bottom")
+    with st.container(key="page_head"):  # stacked on a narrow screen (static/style.css)
+        left, right = st.columns([1, 2.7], gap="large", vertical_alignment="bottom")
     with left:
         header(title, question)
     unreadable(broken)
@@ -118,7 +119,7 @@ def unreadable(broken: list[Unreadable]) -> None:
 
 
 def _pick(cards: list[RunCard], *, with_output: bool, with_model: bool) -> Context | None:
-    widths = [1.6] + [1.45] * with_model + [1.0] * with_output
+    widths = [1.9] + [1.3] * with_model + [1.0] * with_output
     places = iter(st.columns(widths, vertical_alignment="bottom"))
     with next(places):
         card = pick_run(cards)

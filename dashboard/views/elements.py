@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,12 @@ def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(str(text).replace("|", "\\|").split())
+    flat = " ".join(str(text).replace("|", "\\|").split())
+    return _PAIR.sub("\u00a0", flat)
+
+
+_PAIR = re.compile(r"(?<=\d) (?=%)|(?<=\bn) (?=\d)|(?<=\d) (?=of \d)|(?<=\d of) (?=\d)")
+"""Between a number and its unit or its count: a narrow table must not tear them apart."""
 
 
 def csv_button(frame: pd.DataFrame, *, name: str, key: str, label: str = "Download CSV") -> None:
