@@ -21,6 +21,8 @@ from audits.policy import Policy
 from audits.types import Estimate
 
 REPLICATES = 200
+FEWEST_PATIENTS = 10
+"""Below, a percentile bootstrap says next to nothing: of five it covers a quarter to two thirds."""
 ENOUGH_PATIENTS = 100
 """Patients from which a percentile bootstrap keeps its coverage; below, the reason warns."""
 _MOST_UNDEFINED = 0.1
@@ -215,7 +217,7 @@ class _Made:
             if self.failure and len(rows):
                 why = f"undefined in this group ({self.failure})"
             return Estimate.undefined(why, n=len(rows), n_patients=named, method=method)
-        draws = self._draws(rows, who)
+        draws = self._draws(rows, who) if patients >= FEWEST_PATIENTS else None
         low, high, reason = _limits(draws, patients)
         return Estimate(
             value=value,
@@ -241,11 +243,15 @@ class _Made:
         return out
 
 
-def _limits(draws: FloatArray, patients: int) -> tuple[float | None, float | None, str | None]:
+def _limits(
+    draws: FloatArray | None, patients: int
+) -> tuple[float | None, float | None, str | None]:
     """Return percentile limits, or why there are none."""
+    if draws is None:
+        return None, None, f"no interval: {patients} patients, {FEWEST_PATIENTS} needed"
     known = draws[np.isfinite(draws)]
     lost = 1 - len(known) / len(draws)
-    if patients < 2 or lost > _MOST_UNDEFINED:  # noqa: PLR2004 - nobody to resample
+    if lost > _MOST_UNDEFINED:
         return None, None, f"no interval: undefined in {lost:.0%} of the resamples"
     low, high = (float(limit) for limit in np.quantile(known, [0.025, 0.975]))
     if not low < high:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 from scipy.stats import chi2
 
 from audits.fairness.causes.influence import patients_in
 from audits.fairness.causes.logistic import deviance, fit_logistic, natural_spline, safe_logit
 from audits.fairness.causes.rows import Rows, Split, family_of, pairs_of
-from audits.fairness.rates import Z95, pair_counts
+from audits.fairness.rates import pair_counts
 from audits.fairness.ratios import group_sums, pooled_icc
 from audits.fairness.types import BoolArray, FloatArray
 from audits.types import Estimate
@@ -172,16 +173,21 @@ def _ratio(rows: Rows, used: BoolArray, design: FloatArray, beta: FloatArray | N
     by_patient = np.bincount(rows.frame.patient[used], influence, rows.frame.patients)
     clusters = int(np.count_nonzero(np.bincount(rows.frame.patient[used])))
     squares = float(by_patient @ by_patient)
-    se = float(np.sqrt(squares * clusters / max(clusters - 1, 1)))
-    half = Z95 * se
+    method = "logistic regression on a spline of the score, clustered by patient"
+    value = float(np.exp(beta[-1]))
+    if clusters < 2:  # noqa: PLR2004 - influences of a single patient sum to nothing
+        reason = "no interval: fewer than two patients"
+        return Estimate(value=value, n=n, n_patients=who, method=method, reason=reason)
+    se = float(np.sqrt(squares * clusters / (clusters - 1)))
+    half = float(stdtrit(clusters - 1, 0.975)) * se
     return Estimate(
-        value=float(np.exp(beta[-1])),
+        value=value,
         low=float(np.exp(beta[-1] - half)),
         high=float(np.exp(beta[-1] + half)),
         n=n,
         n_patients=who,
         deff=squares / float(influence @ influence),
-        method="logistic regression on a spline of the score, clustered by patient",
+        method=method,
     )
 
 

@@ -124,6 +124,13 @@ def test_the_same_seed_gives_the_same_interval():
     assert one == other
 
 
+def test_a_handful_of_patients_gets_no_bootstrap():
+    frame = cohort(60).assign(pid=np.arange(60) % 9)
+    estimate = custom(frame, {"f1": f1_score}, patient="pid")["metrics"][0]["overall"]
+    assert (estimate["low"], estimate["high"]) == (None, None)
+    assert estimate["reason"] == "no interval: 9 patients, 10 needed"
+
+
 def test_a_metric_that_fails_is_null_with_the_kind_of_failure():
     frame = cohort()
     frame.loc[frame["sex"] == "F", "y"] = 1
