@@ -58,6 +58,8 @@ def forms(value: float) -> Iterator[str]:
     for scaled in {value, 100 * value, abs(value), 100 * abs(value)}:
         for form in FORMS:
             yield form.format(scaled).lstrip("-")
+        # A workbook keeps sixteen digits of a float; the twelfth may be rounded from those.
+        yield f"{float(f'{scaled:.16g}'):.12g}".lstrip("-")
 
 
 def known_numbers(evidence: dict[str, Any]) -> set[str]:
@@ -139,7 +141,6 @@ def html_texts(evidence: dict[str, Any]) -> list[str]:
 def xlsx_texts(evidence: dict[str, Any]) -> list[str]:
     book = openpyxl.load_workbook(io.BytesIO(workbook(evidence)))
     rows = [row for sheet in book for row in sheet.iter_rows(min_row=2, values_only=True)]
-    # A workbook keeps sixteen digits of a float.
     return [f"{c:.12g}" if isinstance(c, float) else str(c) for row in rows for c in row]
 
 
