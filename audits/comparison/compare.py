@@ -12,6 +12,7 @@ import numpy as np
 from audits.comparison.changes import PairedDifference
 from audits.comparison.further import FurtherComparison, is_further, pair_of
 from audits.comparison.layout import Layout, LayoutMaker, Split
+from audits.comparison.ordering import Arranged, Arranger
 from audits.comparison.pair import NUMBER_METRICS, Pair
 from audits.comparison.paired import Measured, PairedComparison
 from audits.comparison.reclassification import Reclassification, band_of
@@ -90,8 +91,11 @@ def compare_outputs(  # noqa: PLR0913 - two versions, a policy and what is at ha
         AuditError: If the two versions of an output are not on the same rows.
     """
     layouts = LayoutMaker(policy.groups, policy.intersections, policy.reference)
+    used = {*policy.groups, *(name for names in policy.intersections for name in names)}
+    arranger = Arranger(layouts, sorted(used))
     tasks = [
-        partial(_compared, both, _layout(layouts, both[0]), policy, audited, seed) for both in pairs
+        partial(_compared, both, _arranged(both, layouts, arranger), policy, audited, seed)
+        for both in pairs
     ]
     found = side_by_side(
         tasks,
@@ -136,8 +140,15 @@ def _probabilities(output: ScoredOutput) -> bool:
     return output.space in _PROBABLE and inside and output.task not in NUMBER_METRICS
 
 
-def _layout(maker: LayoutMaker, output: ScoredOutput) -> Layout:
-    return maker.layout(len(output.y), output.patients, output.attributes)
+def _arranged(
+    both: tuple[ScoredOutput, ScoredOutput], maker: LayoutMaker, arranger: Arranger
+) -> Arranged:
+    """Return the layout of an output's rows; what is not read by itself keeps their order."""
+    output = both[0]
+    asked = len(output.y), output.patients, output.attributes
+    if is_further(output):
+        return Arranged(layout=maker.layout(*asked), order=None)
+    return arranger.arranged(*asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +161,13 @@ class _Found:
 
 def _compared(
     both: tuple[ScoredOutput, ScoredOutput],
-    layout: Layout,
+    arranged: Arranged,
     policy: Policy,
     audited: Sequence[Mapping[str, Any]],
     seed: int,
 ) -> tuple[dict[str, Any], list[_Row]]:
     """Return one output of the evidence, and its metrics before q is known."""
-    pair = _pair(*both)
+    layout, pair = arranged.layout, arranged.pair(_pair(*both))
     found = _measure(pair, layout, both, policy)
     known = [_estimates(one, found.measured, policy, audited, seed) for one in both]
     return _output(both, found, layout, pair, known, policy)

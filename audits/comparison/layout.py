@@ -105,8 +105,8 @@ class Layout:
         clustered: Whether any patient has more than one row.
         splits: Everybody, then the declared attributes, then the declared crossings.
         joint: Cell of each row in the crossing of all attributes, and the number of cells, the last
-            of them empty: what is a sum over independent rows is summed over these cells once,
-            and over groups from there. None where patients repeat or cells are many.
+            of them empty: what is a sum over rows is summed over these cells once, and over groups
+            from there. None where cells are many.
     """
 
     n: int
@@ -184,7 +184,7 @@ def _make(
         if all(name in by_name for name in names)
     ]
     splits = [replace(one, reference=_reference(one, reference)) for one in splits]
-    joint = None if clustered else _joint([one.code for one in splits], n)
+    joint = _joint([one.code for one in splits], n)
     if joint is not None:
         first = joint[1]
         splits = [replace(one, of_joint=np.append(one.code[first], one.size)) for one in splits]

@@ -64,7 +64,7 @@ def moments(
             shared between groups.
     """
     if split.starts is None and not split.shared:
-        return _independent(split.code, split.size, (split.rows, split.row_bounds), cells, features)
+        return _independent(split.code, split.size, cells, features)
     pairs = pair_sums(split, cells, features)
     own = outer(pairs, pairs, split.bounds)
     both = own
@@ -93,12 +93,10 @@ def joint_moments(layout: Layout, cells: npt.NDArray[np.uint8], features: Floats
 
     They are the moments of any split after :func:`from_joint`.
     """
-    if layout.joint is None:
+    if layout.joint is None or layout.clustered:
         return None
     code, size = layout.joint
-    order = np.argsort(code.astype(np.int16), kind="stable")
-    bounds = np.concatenate(([0], np.cumsum(np.bincount(code, minlength=size))))
-    return _independent(code, size, (order, bounds), cells, features)
+    return _independent(code, size, cells, features)
 
 
 def from_joint(split: Split, found: Moments) -> Moments:
@@ -131,7 +129,6 @@ def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> F
 def _independent(
     code: Ints,
     size: int,
-    ordered: tuple[Ints, Ints],
     cells: npt.NDArray[np.uint8],
     features: Floats,
 ) -> Moments:
@@ -140,7 +137,6 @@ def _independent(
     Args:
         code: Group of each row; ``size`` where it is in none.
         size: Number of groups.
-        ordered: Rows by group, and the first place of each group.
         cells: (n,) cell of each row.
         features: (k, n) further features.
     """
@@ -156,8 +152,10 @@ def _independent(
         meets = _by_cell(key, size, feature)
         own[:, :CELLS, CELLS + at] = own[:, CELLS + at, :CELLS] = meets
         sums[:, CELLS + at] = meets.sum(axis=1)
-    rows, bounds = ordered
-    own[:, CELLS:, CELLS:] = outer(*(np.ascontiguousarray(features[:, rows].T),) * 2, bounds)
+    for at, feature in enumerate(features):
+        for other in range(at, k):
+            total = np.bincount(code, feature * features[other], size + 1)[:size]
+            own[:, CELLS + at, CELLS + other] = own[:, CELLS + other, CELLS + at] = total
     positives, negatives = counts[:, 4:].sum(axis=1), counts[:, :4].sum(axis=1)
     return Moments(
         sums=sums,

@@ -76,6 +76,9 @@ def features_of(pair: Pair, metrics: Sequence[str]) -> Floats:
         return np.stack([*rows, outcome, outcome * outcome])
     if not pair.probabilities or not {"brier", "oe_ratio"} & set(metrics):
         return np.empty((0, len(pair.y)))
-    outcome = np.asarray(pair.y, dtype=np.float64)
-    losses = [(score - outcome) ** 2 for score in (pair.base, pair.candidate)]
-    return np.stack([*losses, pair.base, pair.candidate])
+    out = np.empty((4, len(pair.y)))
+    for loss, risk, score in zip(out[:2], out[2:], (pair.base, pair.candidate), strict=True):
+        risk[:] = score
+        np.subtract(score, pair.y, out=loss)
+        np.square(loss, out=loss)
+    return out

@@ -44,7 +44,7 @@ from audits.comparison.pair import PROBABLE, Pair, features_of
 from audits.comparison.rates import rate_changes
 from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Version, rate_weights
 from audits.comparison.rest_areas import RestAreas
-from audits.comparison.slopes import logits_of, slope_change
+from audits.comparison.slopes import Slopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class PairedComparison:
             self._whole[every.pair_patient] = by_pair
         self._joint = joint_moments(layout, self.cells, self.features)
         self._all = self._moments(every)
-        self._logits: tuple[Floats, Floats] | None = None
+        self._slope: Slopes | None = None
         self._ranked: tuple[Ranked, Ranked] | None = None
         self._rest: RestAreas | None = None
         if "auroc" in self.metrics:
@@ -228,9 +228,10 @@ class PairedComparison:
         return left.delta, left.variance
 
     def _slopes(self, split: Split) -> tuple[list[PairedDifference], Floats]:
-        if self._logits is None:
-            self._logits = logits_of(self.pair.base), logits_of(self.pair.candidate)
-        change = slope_change(split, self.positive, self._logits)
+        if self._slope is None:
+            scores = self.pair.base, self.pair.candidate
+            self._slope = Slopes(self.layout, self.positive, scores)
+        change = self._slope.change(split)
         spread = Spread(
             delta=change.values[1] - change.values[0],
             variance=change.variance,

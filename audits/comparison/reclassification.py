@@ -23,7 +23,10 @@ SIDES = ("positives", "negatives")
 
 def band_of(score: Floats, edges: Sequence[float]) -> npt.NDArray[np.uint8]:
     """Return the band of each risk: half-open, 0 below the first edge."""
-    return np.searchsorted(np.asarray(edges), score, side="right").astype(np.uint8)
+    out = np.zeros(len(score), dtype=np.uint8)
+    for edge in edges:
+        out += score >= edge
+    return out
 
 
 class Reclassification:

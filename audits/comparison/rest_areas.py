@@ -52,7 +52,7 @@ class RestAreas:
         self._binned = versions[0].bins * versions[1].bins <= BINS**2
         self._moved = whole.placed[1] - whole.placed[0]
         self._joint: Ints | None = None
-        if layout.joint is not None and self._binned:
+        if layout.joint is not None and self._binned and not layout.clustered:
             code, size = layout.joint
             self._joint = _counted(code, size, positive, self._places)
 
@@ -117,7 +117,7 @@ class RestAreas:
         return np.where((all1 - n1) * (all0 - n0) > 0, left, np.nan)
 
 
-_Places = list[tuple[Ints, int]]
+_Places = list[tuple[npt.NDArray[Any], int]]
 """Score bin of each row and the number of bins, under base and candidate."""
 
 
@@ -197,7 +197,12 @@ def _changes(read: _Read, delta: float, counts: tuple[float, float]) -> Floats:
 def _joint(positive: Bools, places: _Places) -> tuple[Ints, int]:
     """Return the index of each row's label and bins in :func:`_changes`, and their number."""
     (first, b1), (second, b2) = places
-    return (positive * b1 + first) * b2 + second, 2 * b1 * b2
+    joint = positive.astype(np.int64)
+    joint *= b1
+    joint += first
+    joint *= b2
+    joint += second
+    return joint, 2 * b1 * b2
 
 
 class _Cells:

@@ -1,22 +1,31 @@
 """The change of the calibration slope in every group.
 
 Each version's slope b is that of logit P(y = 1) = a + b · logit(p) (Cox, Biometrika 45 (1958)
-562-565); its influence on a row is the row's score times the inverse information. The fit is made
-on score bins and finished by one step on the rows themselves, which squares what the bins left.
+562-565); its influence on a row is the row's score times the inverse information. The fits of all
+groups are made at once on sums over score bins, each with the powers of its rows' distance from
+the middle: up to the fourth power, which leaves less than rounding does of a slope's error.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import expit, logit
+import numpy.typing as npt
+from scipy.special import expit
 
-from audits.comparison.layout import Bools, Floats, Split
+from audits.comparison.layout import Bools, Floats, Layout, Split
 
 CLIP = 1e-15
 BINS = 1_024
+FEW_ROWS = 8_192
+"""Up to here every row is a bin of its own."""
+_POWERS = 4
+_WIDEST = 0.1
+"""Slope times width of a bin, past which powers up to the fourth are not enough."""
 _ITERATIONS = 40
 _STEP = 2.0
 _CLOSE = 1e-11
@@ -31,133 +40,265 @@ class SlopeChange:
     variance: Floats
 
 
-def logits_of(score: Floats) -> Floats:
-    """Return the log-odds of probabilities, (n,); 0 and 1 stay finite."""
-    return np.asarray(logit(np.clip(score, CLIP, 1 - CLIP)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Points:
+    """Rows of every group at points on the scale of log-odds.
+
+    Attributes:
+        at: The points, (points,).
+        powers: Sums over rows of their distance from the point to the powers 0, 1, …,
+            (powers, groups, points).
+        events: Rows with the outcome, (groups, points).
+        pulled: Sums of their distances, (groups, points).
+        width: Largest distance between rows of one point.
+    """
+
+    at: Floats
+    powers: Floats
+    events: Floats
+    pulled: Floats
+    width: float
 
 
-def slope_change(split: Split, positive: Bools, logits: tuple[Floats, Floats]) -> SlopeChange:
-    """Return both versions' calibration slopes in every group.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """Intercepts and slopes of all groups, NaN where there is none, and the inverse information.
+
+    Attributes:
+        intercept: (groups,).
+        slope: (groups,).
+        inverse: Its second row, (2, groups): the slope's covariance with both.
+    """
+
+    intercept: Floats
+    slope: Floats
+    inverse: Floats
+
+
+class Slopes:
+    """Fits both versions' slopes in the groups of any split, on sums that are made once.
 
     Args:
-        split: The groups.
+        layout: Who the rows belong to.
         positive: (n,) labels.
-        logits: (n,) log-odds of base and candidate.
+        scores: (n,) probabilities of base and candidate.
+    """
 
-    Returns:
+    def __init__(self, layout: Layout, positive: Bools, scores: tuple[Floats, Floats]) -> None:
+        self._layout, self._positive = layout, positive
+        self._logits = tuple(logits_of(score) for score in scores)
+        self._y = positive.astype(np.float64)
+        self._joint: list[tuple[Floats, Floats, float]] | None = None
+        if layout.joint is not None and layout.n > FEW_ROWS:
+            code, size = layout.joint
+            self._joint = [_table(code, size, x, self._y) for x in self._logits]
+
+    def change(self, split: Split) -> SlopeChange:
+        """Return both versions' calibration slopes in every group of a split.
+
         NaN where a group's slope does not exist: one class only, scores that part the classes or
         do not vary.
+        """
+        y = self._y[split.rows]
+        fits, flows = [], []
+        for version, logits in enumerate(self._logits):
+            x = logits[split.rows]
+            fit = self._fit(split, version, x, y)
+            fits.append(fit)
+            flows.append(_flow(split, fit, x, y))
+        change = np.subtract(flows[1], flows[0], out=flows[1])
+        if split.starts is not None:
+            change = np.add.reduceat(change, split.starts)
+        bounds = pairwise(split.bounds.tolist())
+        squares = np.array([change[start:end] @ change[start:end] for start, end in bounds])
+        patients = np.diff(split.bounds)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = patients / (patients - 1) * squares
+        return SlopeChange(values=np.stack([fit.slope for fit in fits]), variance=variance)
+
+    def _fit(self, split: Split, version: int, x: Floats, y: Floats) -> _Fit:
+        """Return the fits of one version; ``x`` and ``y`` are the split's rows in its order."""
+        if self._layout.n <= FEW_ROWS:
+            return _by_rows(split, x, y, range(split.size))
+        if self._joint is not None:
+            at, table, width = self._joint[version]
+            table = np.moveaxis(split.from_joint(table)[:-1], 0, 1)
+        else:
+            group = np.repeat(np.arange(split.size), np.diff(split.row_bounds))
+            at, table, width = _table(group, split.size, x, y)
+            table = np.moveaxis(table, 0, 1)
+        points = _Points(at=at, powers=table[:-2], events=table[-2], pulled=table[-1], width=width)
+        fit = _newton(points)
+        # Bins that do not show it, or are too wide for so steep a slope: row by row.
+        known = _overlap(points) & (np.abs(fit.slope) * width <= _WIDEST)
+        unknown = np.flatnonzero(~known)
+        if len(unknown):
+            by_rows = _by_rows(split, x, y, unknown.tolist())
+            for name in ("intercept", "slope", "inverse"):
+                getattr(fit, name)[..., unknown] = getattr(by_rows, name)[..., unknown]
+        return fit
+
+
+def logits_of(score: Floats) -> Floats:
+    """Return the log-odds of probabilities, (n,); 0 and 1 stay finite."""
+    out = np.clip(score, CLIP, 1 - CLIP)
+    out /= 1 - out
+    return np.asarray(np.log(out, out=out))
+
+
+def _table(
+    code: npt.NDArray[np.int64], size: int, x: Floats, y: Floats
+) -> tuple[Floats, Floats, float]:
+    """Return the bins' middles, sums over the rows of each code and bin, and the bins' width.
+
+    The sums are those of the distance from the middle to the powers 0 to 4, of the outcome, and
+    of the distance of rows with the outcome: (size, 7, bins).
     """
-    y = positive[split.rows].astype(np.float64)
-    flows, values = [], []
-    for version in logits:
-        x = version[split.rows]
-        flow = np.empty(len(x))
-        slope = np.empty(split.size)
-        for group, (start, end) in enumerate(pairwise(split.row_bounds.tolist())):
-            part = slice(start, end)
-            slope[group], flow[part] = _fit(x[part], y[part])
-        flows.append(flow)
-        values.append(slope)
-    change = np.nan_to_num(flows[1] - flows[0])
-    if split.starts is not None:
-        change = np.add.reduceat(change, split.starts)
-    squares = split.over_groups(change * change)
-    patients = np.diff(split.bounds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return SlopeChange(values=np.stack(values), variance=patients / (patients - 1) * squares)
+    low, high = float(x.min()), float(x.max())
+    width = max((high - low) / BINS, _CLOSE)
+    place = ((x - low) / width).astype(np.int64)
+    np.minimum(place, BINS - 1, out=place)
+    away = x - (low + (place + 0.5) * width)
+    place += code * BINS
+    out = np.empty((size, _POWERS + 3, BINS))
+
+    def summed(weights: Floats | None) -> Floats:
+        table = np.bincount(place, weights, size * BINS).reshape(size, BINS)
+        return np.asarray(table, dtype=np.float64)
+
+    out[:, 0] = summed(None)
+    out[:, 1] = summed(away)
+    power = away * away
+    out[:, 2] = summed(power)
+    for at in range(3, _POWERS + 1):
+        power *= away
+        out[:, at] = summed(power)
+    out[:, -2] = summed(y)
+    out[:, -1] = summed(np.multiply(away, y, out=power))
+    return np.asarray(low + (np.arange(BINS) + 0.5) * width), out, width
 
 
-def _fit(x: Floats, y: Floats) -> tuple[float, Floats]:
-    """Return the slope and each row's influence on it."""
-    none = np.zeros(len(x))
-    if len(x) == 0 or x.max() - x.min() < _CLOSE:
-        return float("nan"), none
-    at, counts, events = _binned(x, y)
-    if not (_overlap(at, counts, events) or _exists(x, y)):
-        return float("nan"), none
-    start = _newton(at, counts, events)
-    if start is None:
-        return float("nan"), none
-    intercept, slope = start
-    # In stretches that stay in the cache: several passes over each.
-    parts = [slice(at, at + _STRETCH) for at in range(0, len(x), _STRETCH)]
-    information, gap = np.zeros((2, 2)), np.zeros(2)
-    flow = np.empty(len(x))
-    for part in parts:
-        flow[part], weight = _residual(x[part], y[part], intercept, slope)
-        information += _information(x[part], weight)
-        gap += flow[part].sum(), flow[part] @ x[part]
-    inverse = _inverse(information)
-    step = inverse @ gap
-    for part in parts:
-        # The residuals stay those of the bins' fit, nearer than any standard error can tell.
-        flow[part] *= inverse[1, 0] + inverse[1, 1] * x[part]
-    flow -= flow.mean()
-    return slope + float(step[1]), flow
+def _flow(split: Split, fit: _Fit, x: Floats, y: Floats) -> Floats:
+    """Return each row's influence on its group's slope, in the split's order; 0 without a slope."""
+    out = np.zeros(len(x))
+    for group, (start, end) in enumerate(pairwise(split.row_bounds.tolist())):
+        if not np.isfinite(fit.slope[group]):
+            continue
+        intercept, slope = fit.intercept[group], fit.slope[group]
+        constant, by_score = fit.inverse[:, group]
+        # In stretches that stay in the cache: several passes over each.
+        for at in range(start, end, _STRETCH):
+            part = slice(at, min(at + _STRETCH, end))
+            here, flow = x[part], out[part]
+            np.multiply(here, slope, out=flow)
+            flow += intercept
+            expit(flow, out=flow)
+            np.subtract(y[part], flow, out=flow)
+            flow *= constant + by_score * here
+    return out
 
 
-def _overlap(at: Floats, counts: Floats, events: Floats) -> bool:
-    """Return whether the bins already show that neither class lies beyond the other."""
-    up, down = at[events > 0], at[events < counts]
-    if len(up) == 0 or len(down) == 0:
-        return False
-    return bool(up.min() < down.max() and down.min() < up.max())
+def _by_rows(split: Split, x: Floats, y: Floats, groups: Sequence[int]) -> _Fit:
+    """Return the fits of some groups with every row a point; NaN of the others."""
+    found = _Fit(
+        intercept=np.full(split.size, np.nan),
+        slope=np.full(split.size, np.nan),
+        inverse=np.full((2, split.size), np.nan),
+    )
+    for group in groups:
+        part = slice(*split.row_bounds[group : group + 2].tolist())
+        here, events = x[part], y[part]
+        if not _exists(here, events):
+            continue
+        fit = _newton(
+            _Points(
+                at=here,
+                powers=np.ones((1, 1, len(here))),
+                events=events[None],
+                pulled=np.zeros((1, 1)),
+                width=0.0,
+            )
+        )
+        found.intercept[group], found.slope[group] = fit.intercept[0], fit.slope[0]
+        found.inverse[:, group] = fit.inverse[:, 0]
+    return found
 
 
 def _exists(x: Floats, y: Floats) -> bool:
     """Return whether a largest likelihood exists (Albert & Anderson, Biometrika 71 (1984))."""
     up, down = x[y == 1], x[y == 0]
-    if len(up) == 0 or len(down) == 0:
+    if len(up) == 0 or len(down) == 0 or x.max() - x.min() < _CLOSE:
         return False
     return bool(up.min() < down.max() and down.min() < up.max())
 
 
-def _binned(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return mean score, rows and events of bins; the rows themselves where they are few."""
-    if len(x) <= BINS:
-        return x, np.ones(len(x)), y
-    low, high = float(x.min()), float(x.max())
-    place = ((x - low) * (BINS / (high - low))).astype(np.int64)
-    np.minimum(place, BINS - 1, out=place)
-    counts = np.bincount(place, minlength=BINS).astype(np.float64)
-    used = counts > 0
-    at = np.bincount(place, x, BINS)[used] / counts[used]
-    events = np.asarray(np.bincount(place, y, BINS)[used], dtype=np.float64)
-    return at, counts[used], events
+def _overlap(points: _Points) -> npt.NDArray[np.bool_]:
+    """Return whether the bins already show that neither class lies beyond the other, (groups,)."""
+    last = len(points.at) - 1
+    sides = []
+    for rows in (points.events > 0, points.powers[0] > points.events):
+        lowest, highest = rows.argmax(axis=1), last - rows[:, ::-1].argmax(axis=1)
+        sides.append((rows.any(axis=1), lowest, highest))
+    (any1, low1, high1), (any0, low0, high0) = sides
+    return np.asarray(any1 & any0 & (low1 < high0) & (low0 < high1))
 
 
-def _newton(x: Floats, counts: Floats, events: Floats) -> tuple[float, float] | None:
-    point = np.array([0.0, 1.0])
-    for _ in range(_ITERATIONS):
-        mean = expit(point[0] + point[1] * x)
-        gap, weight = events - counts * mean, counts * mean * (1 - mean)
-        step = _inverse(_information(x, weight)) @ np.array([gap.sum(), gap @ x])
-        size = float(np.abs(step).max())
-        if not np.isfinite(size):
-            return None
-        point += step * min(1.0, _STEP / size) if size else step
-        if size < _CLOSE * (1 + abs(point[1])):
-            return float(point[0]), float(point[1])
-    return None
+def _newton(points: _Points) -> _Fit:
+    """Return the largest likelihood of every group; NaN where it is not found."""
+    size = points.events.shape[0]
+    # From no slope at all: from 1 the steps overshoot for ever where risks are far too extreme.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        events = points.events.sum(axis=1)
+        odds = events / (points.powers[0].sum(axis=1) - events)
+        point = np.stack([np.nan_to_num(np.log(odds), posinf=0.0, neginf=0.0), np.zeros(size)])
+    inverse, found = np.full((2, 2, size), np.nan), np.zeros(size, dtype=np.bool_)
+    # First without the rows' distances from their bins, then with them.
+    for near in (False, True) if len(points.powers) > 1 else (True,):
+        found[:] = False
+        for _ in range(_ITERATIONS):
+            with np.errstate(all="ignore"):
+                gap, inverse = _scored(points, point, near=near)
+                step = np.einsum("ijg,jg->ig", inverse, gap)
+                size_of = np.abs(step).max(axis=0)
+                step *= np.where(size_of > _STEP, _STEP / size_of, 1.0)
+            point += np.where(np.isfinite(step) & ~found, step, 0.0)
+            found |= size_of < _CLOSE * (1 + np.abs(point[1]))
+            if (found | ~np.isfinite(size_of)).all():
+                break
+    intercept, slope = np.where(found, point, np.nan)
+    return _Fit(intercept=intercept, slope=slope, inverse=np.where(found, inverse[1], np.nan))
 
 
-def _residual(x: Floats, y: Floats, intercept: float, slope: float) -> tuple[Floats, Floats]:
-    mean = expit(intercept + slope * x)
-    return np.asarray(y - mean), np.asarray(mean * (1 - mean))
+def _scored(points: _Points, point: Floats, *, near: bool) -> tuple[Floats, Floats]:
+    """Return the score of intercept and slope, (2, groups), and the inverse information.
 
+    Args:
+        points: The rows.
+        point: Intercepts and slopes, (2, groups).
+        near: Whether the rows' distances from their points count.
+    """
+    at = points.at
+    mean = expit(point[0][:, None] + point[1][:, None] * at)
+    weight = mean * (1 - mean)
+    lean = weight * (1 - 2 * mean)
+    # Derivatives of the mean by the log-odds, each with the slope's power over the factorial.
+    of_mean = [mean, weight, lean, weight * (1 - 6 * weight), lean * (1 - 12 * weight)]
+    last = len(points.powers) - 1 if near else 0
 
-def _information(x: Floats, weight: Floats) -> Floats:
-    """Return the information of intercept and slope, (2, 2)."""
-    weighted = weight * x
-    cross = weighted.sum()
-    return np.array([[weight.sum(), cross], [cross, weighted @ x]])
+    def expected(derivative: int, distance: int) -> Floats:
+        """Return Σ of a derivative at the rows, times their distance to a power."""
+        total: Floats = np.zeros_like(mean)
+        for more in range(min(_POWERS - derivative, last - distance) + 1):
+            factor = point[1][:, None] ** more / math.factorial(more)
+            total = total + factor * of_mean[derivative + more] * points.powers[distance + more]
+        return np.asarray(total)
 
-
-def _inverse(information: Floats) -> Floats:
-    """Return the inverse of a symmetric matrix; NaN where it has none."""
-    (s0, s1), (_, s2) = information
+    pulled, moved = points.pulled if near else 0.0, expected(0, 0)
+    missing = points.events - moved
+    gap = np.stack([missing.sum(axis=1), (missing * at + (pulled - expected(0, 1))).sum(axis=1)])
+    w0, w1, w2 = (expected(1, distance) for distance in range(3))
+    s0, s1 = w0.sum(axis=1), (w0 * at + w1).sum(axis=1)
+    s2 = (w0 * at**2 + 2 * w1 * at + w2).sum(axis=1)
     determinant = s0 * s2 - s1 * s1
-    if not determinant > 0:
-        return np.full((2, 2), np.nan)
-    return np.asarray(np.array([[s2, -s1], [-s1, s0]]) / determinant)
+    inverse = np.array([[s2, -s1], [-s1, s0]]) / np.where(determinant > 0, determinant, np.nan)
+    return gap, inverse

@@ -13,7 +13,7 @@ from audits.comparison.area_limits import area_limits
 from audits.comparison.layout import LayoutMaker
 from audits.comparison.pair import METRICS, NUMBER_METRICS, Pair
 from audits.comparison.paired import PairedComparison
-from audits.comparison.slopes import logits_of, slope_change
+from audits.comparison.slopes import Slopes
 
 RATES = {
     "tpr": lambda y, d: (y, d),
@@ -255,26 +255,52 @@ def test_what_cannot_be_computed_is_undefined_with_a_reason(metric: str):
     assert found.p is None
 
 
-@pytest.mark.parametrize("n", [400, 4_000])
+@pytest.mark.parametrize("n", [400, 20_000])
 def test_the_change_of_the_slope_is_that_of_two_logistic_regressions(n: int):
     from sklearn.linear_model import LogisticRegression
 
     pair = make_pair(2, n=n)
     layout = LayoutMaker([], []).layout(n, None, [])
-    logits = logits_of(pair.base), logits_of(pair.candidate)
-    found = slope_change(layout.everybody, pair.y == 1, logits)
+    found = Slopes(layout, pair.y == 1, (pair.base, pair.candidate)).change(layout.everybody)
     slopes, flows = [], []
     for score in (pair.base, pair.candidate):
         x = np.log(score / (1 - score))[:, None]
-        fit = LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000).fit(x, pair.y)
+        model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+        fit = model.fit(x, pair.y)
         slopes.append(fit.coef_[0, 0])
         mean = fit.predict_proba(x)[:, 1]
         design = np.column_stack([np.ones(n), x[:, 0]])
         bread = np.linalg.inv((design * (mean * (1 - mean))[:, None]).T @ design)
         flows.append((design * (pair.y - mean)[:, None]) @ bread[:, 1])
-    assert found.values[:, 0] == pytest.approx(slopes, abs=1e-5)
+    assert found.values[:, 0] == pytest.approx(slopes, abs=1e-9)
     sandwich = np.sum((flows[1] - flows[0]) ** 2) * n / (n - 1)
-    assert found.variance[0] == pytest.approx(sandwich, rel=1e-3)
+    assert found.variance[0] == pytest.approx(sandwich, rel=1e-8)
+
+
+def test_slopes_of_bins_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch):
+    from audits.comparison import slopes
+
+    rng = np.random.default_rng(5)
+    n = 12_000
+    y = (rng.random(n) < 0.3).astype(np.int8)
+    # From 0 to 1 themselves, and a last group whose scores part the classes.
+    scores = [1 / (1 + np.exp(-(4 * rng.normal(size=n) + y - 1))) for _ in range(2)]
+    scores[0][:2], scores[1][2:4] = (0.0, 1.0), (1.0, 0.0)
+    group = rng.integers(0, 4, n)
+    scores[1][group == 3] = np.where(y[group == 3] == 1, 0.9, 0.1)
+    grouping = Attribute(
+        name="g", column="g", kind="demographic", levels=tuple("abcd"), codes=group.astype(np.int32)
+    )
+    layout = LayoutMaker(["g"], []).layout(n, None, [grouping])
+    found = []
+    for few in (slopes.FEW_ROWS, n):
+        monkeypatch.setattr(slopes, "FEW_ROWS", few)
+        measured = Slopes(layout, y == 1, (scores[0], scores[1]))
+        found.append([measured.change(split) for split in layout.splits])
+    for binned, by_rows in zip(*found, strict=True):
+        np.testing.assert_allclose(binned.values, by_rows.values, rtol=1e-9)
+        np.testing.assert_allclose(binned.variance, by_rows.variance, rtol=1e-9)
+    assert np.isnan(found[0][1].values[1]).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("task", NUMBER_METRICS)
