@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from audits.explanations.variables import (
 from audits.types import Finding
 
 if TYPE_CHECKING:
-    from model_adapters.base import ModelAdapter
+    from model_adapters.base import Field, ModelAdapter
 
 PATH_DEPENDENT = (
     "Path-dependent TreeSHAP contribution of each clinical variable to {output}, in {unit}: what "
@@ -35,6 +36,7 @@ PATH_DEPENDENT = (
     "compared with interventional effects."
 )
 MARGIN_TOLERANCE = 1e-4
+_READ: WeakKeyDictionary[ModelAdapter, TreeExplainer] = WeakKeyDictionary()
 
 
 def explain_by_interventional_trees(request: Request, method: Method) -> CaseExplanation:
@@ -95,16 +97,10 @@ def interventional_estimate(
 
 
 def _exact(adapter: ModelAdapter, prepared: Any, background: Background) -> ShapleyEstimate:
-    from audits.explanations.shapley.tree_structure import read_trees
-
-    structure = getattr(adapter, "trees", None)
-    if structure is None:
-        raise ExplanationError(f"{adapter.card.key} does not show its trees; use shapley")
     field = table_field(adapter)
     rows = as_array(prepared[field.name]).astype(np.float64)
     others = as_array(background.prepared[field.name]).astype(np.float64)
-    owners = players_of_columns(field, rows.shape[1])
-    explainer = TreeExplainer(read_trees(structure()), owners, others, len(field.features))
+    explainer = _explainer(adapter, field, others)
     scores = explained(adapter.predict(prepared), adapter.output.space)
     at_background = explained(adapter.predict(background.prepared), adapter.output.space)
     _require_same_margin(
@@ -122,6 +118,27 @@ def _exact(adapter: ModelAdapter, prepared: Any, background: Background) -> Shap
         evaluations=len(rows) + len(others),
         exact=True,
     )
+
+
+def _explainer(
+    adapter: ModelAdapter, field: Field, others: npt.NDArray[np.float64]
+) -> TreeExplainer:
+    """Return the explainer of a model against a background; a model's trees are read once.
+
+    Raises:
+        ExplanationError: If the model does not show its trees, or they cannot be read.
+    """
+    from audits.explanations.shapley.tree_structure import read_trees
+
+    known = _READ.get(adapter)
+    if known is None:
+        structure = getattr(adapter, "trees", None)
+        if structure is None:
+            raise ExplanationError(f"{adapter.card.key} does not show its trees; use shapley")
+        owners = players_of_columns(field, others.shape[1])
+        known = TreeExplainer(read_trees(structure()), owners, others, len(field.features))
+        _READ[adapter] = known
+    return known.against(others)
 
 
 def _require_same_margin(

@@ -12,6 +12,7 @@ a missing indicator) and be split natively on categories, which column-wise tool
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from math import factorial
 
@@ -65,7 +66,21 @@ class TreeExplainer:
         self._players = players
         self._groups = tuple(_grouped(trees, player_of_column))
         self._conditions = _conditions(trees, player_of_column)
+        self._rows = background
         self._background = self._patterns(background)
+
+    def against(self, background: Floats) -> TreeExplainer:
+        """Return the same trees against another background; what was read of them is shared.
+
+        Args:
+            background: (rows, columns) encoded.
+        """
+        if np.array_equal(background, self._rows, equal_nan=True):
+            return self
+        other = copy(self)
+        other._rows = background  # noqa: SLF001 - a copy of itself
+        other._background = other._patterns(background)  # noqa: SLF001 - the same
+        return other
 
     def sums(self, rows: Floats) -> Floats:
         """Return the sum of leaves, (rows, outputs): the margin without its constant."""
