@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.queries.ahead import open_ahead
 from dashboard.queries.cases import CaseFacts
 from dashboard.views import context, states
 from dashboard.views.case_head import case_head, prediction_part
@@ -76,3 +77,4 @@ if chosen:
             with states.guarded("This case cannot be shown"):
                 _case(chosen, case, blind=blind)
     provenance(chosen.evidence)
+    open_ahead(chosen.ref, chosen.model)

@@ -92,6 +92,30 @@ def opened_model(folder: str, weights_sha256: str) -> ModelAdapter:
     return load_adapter(folder)
 
 
+def run_model(ref: RunRef, model: str) -> ModelAdapter | None:
+    """Return one of the run's models, loaded, or None where its folder is gone."""
+    place = model_folder(ref, model)
+    return None if place is None else opened_model(place, weights_of(ref)[model])
+
+
+def weights_of(ref: RunRef) -> dict[str, str]:
+    """Return the hash of every model's weights by model key."""
+    held = load_run(ref).evidence["models"]
+    return {f"{one['id']}@{one['version']}": one["weights_sha256"] for one in held}
+
+
+def everybody(ref: RunRef, model: str) -> Background | None:
+    """Return the background that all cases of one of the run's models share.
+
+    None where the model reads no variables, or a folder is gone.
+    """
+    place, study = model_folder(ref, model), run_study(ref)
+    if place is None or study is None:
+        return None
+    seed = int(load_run(ref).evidence["run"]["seed"])
+    return _everybody(place, weights_of(ref)[model], study.sha256, seed, study)
+
+
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _everybody(
     folder: str, weights_sha256: str, study_sha256: str, seed: int, _study: Study
@@ -332,12 +356,8 @@ def methods_offered(ref: RunRef, model: str) -> tuple[str, ...]:
     """Return the methods that fit a model, its default first; none where its folder is gone."""
     from audits.explanations import methods_for
 
-    place = model_folder(ref, model)
-    if place is None:
-        return ()
-    held = load_run(ref).evidence["models"]
-    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held}
-    return tuple(methods_for(opened_model(place, weights[model])))
+    adapter = run_model(ref, model)
+    return () if adapter is None else tuple(methods_for(adapter))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -380,10 +400,9 @@ def _read(folder: Path, *, computed_now: bool) -> Explanation:
 
 def _cache_folder(wanted: Wanted, *, checks: bool) -> Path:
     held = load_run(wanted.ref).evidence
-    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
     made_from = [
         held["study"]["sha256"],
-        weights.get(wanted.model),
+        weights_of(wanted.ref).get(wanted.model),
         held["run"]["seed"],
         wanted.case,
         wanted.output,
@@ -403,18 +422,12 @@ def _compute(wanted: Wanted, folder: Path) -> None:
     ref, model, case = wanted.ref, wanted.model, wanted.case
     from audits.explanations import explain_adapter_case
 
-    weights = {
-        f"{m['id']}@{m['version']}": m["weights_sha256"] for m in load_run(ref).evidence["models"]
-    }
-    place = model_folder(ref, model)
-    study = run_study(ref)
-    if place is None or study is None:
+    adapter, study = run_model(ref, model), run_study(ref)
+    if adapter is None or study is None:
         raise ExplanationError(
             f"Case {case}: the folder of {'the study' if study is None else model} is gone, so a "
             "new explanation cannot be computed; put it back or open one of the explained cases."
         )
-    seed = int(load_run(ref).evidence["run"]["seed"])
-    adapter = opened_model(place, weights[model])
     explained = explain_adapter_case(
         study,
         adapter,
@@ -422,10 +435,8 @@ def _compute(wanted: Wanted, folder: Path) -> None:
         output=wanted.output,
         region=wanted.region or None,
         method=wanted.method or None,
-        seed=seed,
-        background=_everybody(place, weights[model], study.sha256, seed, study)
-        if wanted.cohort == EVERYBODY
-        else wanted.cohort,
+        seed=int(load_run(ref).evidence["run"]["seed"]),
+        background=everybody(ref, model) if wanted.cohort == EVERYBODY else wanted.cohort,
     )
     explained.save(folder)
 

@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import model_folder, opened_model, run_study
-from dashboard.queries.runs import RunRef, load_run
+from dashboard.queries.explanations import model_folder, run_model, run_study
+from dashboard.queries.runs import RunRef
 
 METHOD = "tree_path"
 
@@ -34,14 +34,11 @@ def fast_view(ref: RunRef, model: str, case: str, output: str) -> Mapping[str, A
     """
     from audits.explanations import explain_adapter_case
 
-    held = load_run(ref).evidence
-    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
-    place, study = model_folder(ref, model), run_study(ref)
-    if place is None or study is None:
+    adapter, study = run_model(ref, model), run_study(ref)
+    if adapter is None or study is None:
         raise ExplanationError(
             f"Case {case}: the folder of {'the study' if study is None else model} is gone, so "
             "the fast view cannot be computed; put it back."
         )
-    adapter = opened_model(place, weights[model])
     found = explain_adapter_case(study, adapter, case, output=output, method=METHOD)
     return found.to_dict()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.queries.explanations import case_study, model_folder, opened_model, run_study
-from dashboard.queries.runs import RunRef, load_run
+from dashboard.queries.explanations import case_study, run_model, run_study
+from dashboard.queries.runs import RunRef
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,15 +60,7 @@ def case_change(ref: RunRef, model: str, case: str, output: str, hours: float) -
     """
     from audits.explanations.parts.changes import change_of_case
 
-    study, adapter = run_study(ref), _adapter(ref, model)
+    study, adapter = run_study(ref), run_model(ref, model)
     if study is None or adapter is None:
         return None
     return change_of_case(study, adapter, case, output=output, hours=hours)
-
-
-def _adapter(ref: RunRef, model: str) -> Any:
-    place = model_folder(ref, model)
-    weights = {
-        f"{m['id']}@{m['version']}": m["weights_sha256"] for m in load_run(ref).evidence["models"]
-    }
-    return opened_model(place, weights[model]) if place else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import model_folder, opened_model, run_study
+from dashboard.queries.explanations import run_model, run_study
 from dashboard.queries.runs import RunRef, load_run
 
 if TYPE_CHECKING:
@@ -27,16 +27,14 @@ def opened_case(ref: RunRef, model: str, case: str, output: str) -> Request:
     """
     from audits.explanations.request import open_request
 
-    held = load_run(ref).evidence
-    weights = {f"{m['id']}@{m['version']}": m["weights_sha256"] for m in held["models"]}
-    place, study = model_folder(ref, model), run_study(ref)
-    if place is None or study is None:
+    adapter, study = run_model(ref, model), run_study(ref)
+    if adapter is None or study is None:
         raise ExplanationError(
             f"Case {case}: the folder of {'the study' if study is None else model} is gone, so "
             "the model cannot be asked; put it back."
         )
-    seed = int(held["run"]["seed"])
-    return open_request(study, opened_model(place, weights[model]), case, output=output, seed=seed)
+    seed = int(load_run(ref).evidence["run"]["seed"])
+    return open_request(study, adapter, case, output=output, seed=seed)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
