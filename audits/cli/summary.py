@@ -11,6 +11,7 @@ from audits.storage import Run
 
 _RATES = ("tpr", "fpr", "fnr", "auroc")
 _NUMBERS = ("mae", "bias", "kappa_w", "c_uno", "auc_t", "brier_t", "oe_t", "dice", "hd95", "froc")
+_NO_CLASSES = frozenset({"regression", "ordinal", "segmentation"})
 _VERDICTS = ("disparity", "equivalent", "inconclusive", "not_evaluable")
 
 
@@ -34,9 +35,10 @@ def summary_of(output: Mapping[str, Any]) -> list[str]:
     marginal = [g for g in output["groups"] if len(g["attributes"]) == 1]
     entries += [(_name(g["attributes"]), g) for g in marginal]
     metrics = [m for m in (*_RATES, *_NUMBERS) if m in output["overall"]["metrics"]]
-    rows = [["group", "n", "positives", *(f"{m} [95 %]" for m in metrics)]]
+    counts = ["n"] if output.get("task") in _NO_CLASSES else ["n", "positives"]
+    rows = [["group", *counts, *(f"{m} [95 %]" for m in metrics)]]
     rows += [
-        [name, _count(g["n"]), _count(g["positives"])]
+        [name, *(_count(g[one]) for one in counts)]
         + [_estimate(g["metrics"].get(m)) for m in metrics]
         for name, g in entries
     ]

@@ -73,14 +73,13 @@ def _number_groups(
 ) -> tuple[GroupResult, ...]:
     rows = family.sum_rows()
     patients = family.sum_pairs(np.ones(len(family.pair_group)))
-    counted = not subject.frame.regression
-    positives = family.sum_rows(subject.frame.y) if counted else np.zeros(family.size)
+    positives = None if subject.frame.regression else family.sum_rows(subject.frame.y)
     return tuple(
         GroupResult(
             attributes=label,
             n=int(rows[index]),
             patients=int(patients[index]) if subject.frame.named_patients else None,
-            positives=int(positives[index]),
+            positives=None if positives is None else int(positives[index]),
             metrics={name: values[index] for name, values in estimates.items()},
             declared=family.declared,
         )

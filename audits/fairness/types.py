@@ -125,12 +125,15 @@ class ScoredOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupResult:
-    """Every metric of one group; ``attributes`` is empty for the whole cohort."""
+    """Every metric of one group; ``attributes`` is empty for the whole cohort.
+
+    ``positives`` is None where the label is a number, a grade or a region.
+    """
 
     attributes: Mapping[str, str]
     n: int
     patients: int | None
-    positives: int
+    positives: int | None
     metrics: Mapping[str, Estimate]
     declared: bool = True
 
