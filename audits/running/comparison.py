@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 SEGMENTATION = "segmentation"
-IN_RUNS = (*BINARY_TASKS, *NUMBER_METRICS, SEGMENTATION)
+IN_RUNS = (*BINARY_TASKS, *NUMBER_METRICS, SEGMENTATION, "survival", "detection")
 """Tasks that two finished runs hold enough of to be compared."""
 
 

@@ -12,17 +12,21 @@ import pandas as pd
 from audits.cohorts import Attribute, LabelColumn
 
 
-def cases_frame(
+def cases_frame(  # noqa: PLR0913 - a column or a family of columns each
     case_ids: Sequence[str],
     patients: npt.NDArray[Any] | None,
     labels: Mapping[str, LabelColumn],
     attributes: Sequence[Attribute],
     weights: npt.NDArray[np.float64] | None = None,
+    *,
+    times: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    images: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return case_id, patient (a code), ``label__NAME`` and ``group__NAME``, one row per case.
 
     A missing label is null; outcomes that are numbers stand as they are. A weighted cohort has a
-    column ``weight``, too.
+    column ``weight``, too; an outcome with a time ``time__NAME``, and marks of a detection the
+    ``image`` that they lie in.
     """
     columns: dict[str, Any] = {"case_id": pd.array(list(case_ids), dtype="str")}
     if patients is not None:
@@ -36,6 +40,9 @@ def cases_frame(
             )
     if weights is not None:
         columns["weight"] = weights
+    columns |= {f"time__{name}": time for name, time in (times or {}).items()}
+    if images is not None:
+        columns["image"] = pd.array(list(images), dtype="str")
     for attribute in attributes:
         levels = pd.Index(attribute.levels, dtype="str")
         columns[f"group__{attribute.name}"] = pd.Categorical.from_codes(attribute.codes, levels)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from audits.policy import Policy
 from audits.reporting import Requirement
+from audits.reporting.requirements import declared_field
+from audits.reporting.requirements.cards import card_fields, field_name
 from model_adapters.base import ModelCard
 
 CARD_FIELDS = (
@@ -52,10 +54,14 @@ def _margins(policy: Policy) -> Iterator[Requirement]:
 
 
 def _cards(cards: Sequence[ModelCard]) -> Iterator[Requirement]:
+    """Yield the fields of each card under the names that reports use for them."""
     for card in cards:
-        for field in dict.fromkeys((*CARD_FIELDS, *sorted(card.declared))):
+        said = {"card": card.declared}
+        for field in dict.fromkeys((*CARD_FIELDS, *map(field_name, sorted(card.declared)))):
             name = f"card.{card.key}.{field}"
-            if card.declared.get(field, "").strip():
+            known = field in card_fields()
+            text = declared_field(said, field) if known else card.declared[field].strip()
+            if text:
                 yield Requirement(id=name, state="declared", reason="See models.")
             else:
                 missing = "The model's card does not declare it."

@@ -12,9 +12,18 @@ from audits.cohorts import Attribute
 from audits.comparison import NUMBER_METRICS, Version, compare_outputs, join_versions
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
+from audits.fairness.types import Details
 from audits.policy import Policy
 from audits.running.base_run import measured_output, scores_of
 from audits.running.comparison import IN_RUNS, SEGMENTATION, ComparisonResult
+from audits.running.held_tasks import (
+    DETECTION,
+    SURVIVAL,
+    held_marks,
+    held_survival,
+    marks_of_both,
+    refuse_other_horizons,
+)
 from audits.running.writing import SCORES_KEY
 from audits.storage import Run
 
@@ -48,7 +57,11 @@ def compare_runs(
             f"run {base.id}: is compared with itself; name the run of the version in use."
         )
     _refuse_unlike(base, candidate)
-    versions = [_version(run, key) for run, key in zip((base, candidate), keys, strict=True)]
+    refuse_other_horizons(base, candidate)
+    marks = None
+    if any(one["task"] == DETECTION for one in candidate.exact["outputs"]):
+        marks = marks_of_both(base, candidate)
+    versions = [_version(run, key, marks) for run, key in zip((base, candidate), keys, strict=True)]
     pairs, findings = join_versions(versions[0], versions[1])
     comparison = compare_outputs(
         pairs,
@@ -89,19 +102,27 @@ def _refuse_unlike(base: Run, candidate: Run) -> None:
 def _tables_agree(base: Run, candidate: Run) -> bool:
     """Return whether two tables share cases, and labels and groups of all of these."""
     both = base.cases.merge(candidate.cases, on="case_id", suffixes=("", "__candidate"))
-    told = [c for c in base.cases.columns if c.startswith(("label__", "group__"))]
+    kinds = ("label__", "group__", "time__", "image")
+    told = [c for c in base.cases.columns if c.startswith(kinds)]
     told = [c for c in told if f"{c}__candidate" in both]
     same = all(
         both[name].astype(object).equals(both[f"{name}__candidate"].astype(object)) for name in told
     )
-    return len(both) > 0 and same and any(name.startswith("label__") for name in told)
+    # Measured cases of a segmentation have no label.
+    measured = all(one["task"] == SEGMENTATION for one in base.exact["outputs"])
+    return len(both) > 0 and same and (measured or any(name.startswith("label__") for name in told))
 
 
-def _version(run: Run, key: str | None) -> Version:
+def _version(run: Run, key: str | None, marks: pd.DataFrame | None) -> Version:
+    """Return what a run holds of one version, on the marks of both where they are a detection's."""
     frame = run.predictions(SCORES_KEY if key is None else key)
-    cases = run.cases.set_index("case_id").reindex(frame["case_id"])
+    if marks is None:
+        cases = run.cases.set_index("case_id").reindex(frame["case_id"])
+    else:
+        cases = marks
+        frame = frame.set_index("case_id").reindex(marks.index).reset_index()
     model = next((m for m in run.exact["models"] if f"{m['id']}@{m['version']}" == key), None)
-    space = "value" if model is None else str(model["space"])
+    space = str(run.info.get("space", "value")) if model is None else str(model["space"])
     held = [one for one in run.exact["outputs"] if one["model"] == key]
     for one in held:
         if one["task"] not in IN_RUNS:
@@ -109,7 +130,7 @@ def _version(run: Run, key: str | None) -> Version:
                 f"{run.path}, {one['name']}: a run does not hold what a {one['task']} output is "
                 "compared by; compare both versions on the study or the table: auscult compare."
             )
-    outputs = tuple(_output(one, frame, cases, space) for one in held)
+    outputs = tuple(_output(run, one, frame, cases, space) for one in held)
     ids = frame["case_id"].astype(str).tolist()
     return Version(
         key=key or f"{run.exact['study']['name']}, run {run.id}",
@@ -119,7 +140,7 @@ def _version(run: Run, key: str | None) -> Version:
 
 
 def _output(
-    entry: Mapping[str, Any], frame: pd.DataFrame, cases: pd.DataFrame, space: str
+    run: Run, entry: Mapping[str, Any], frame: pd.DataFrame, cases: pd.DataFrame, space: str
 ) -> ScoredOutput:
     name, number = entry["name"], entry["task"] in NUMBER_METRICS
     patients = cases["patient"].to_numpy() if "patient" in cases else None
@@ -129,6 +150,12 @@ def _output(
     if entry["task"] == SEGMENTATION:
         return measured_output(entry, frame, patients, attributes)
     column, scale = scores_of(list(frame.columns), name, space)
+    score = frame[column].to_numpy(dtype=np.float64)
+    details: Details | None = None
+    if entry["task"] == SURVIVAL:
+        score, details = held_survival(run, entry, cases, score, scale)
+    elif entry["task"] == DETECTION:
+        details, score = held_marks(cases, name, score), np.zeros(len(score))
     truth = cases[f"label__{name}"]
     y = (
         truth.to_numpy(dtype=np.float64)
@@ -139,7 +166,7 @@ def _output(
         name=name,
         model=entry["model"],
         y=y,
-        score=frame[column].to_numpy(dtype=np.float64),
+        score=score,
         label_column=entry["label"]["column"],
         positive=entry["label"]["positive"],
         task=entry["task"],
@@ -150,6 +177,8 @@ def _output(
         patients=patients,
         attributes=attributes,
         scope=entry["scope"],
+        weights=cases["weight"].to_numpy(dtype=np.float64) if "weight" in cases else None,
+        details=details,
     )
 
 

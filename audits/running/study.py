@@ -24,7 +24,7 @@ from audits.running.model import ModelPass, run_model
 from audits.running.refusals import refuse_doubles, refuse_other_task
 from audits.running.requirements import requirements_of
 from audits.running.study_sections import model_section, quality_section, study_section
-from audits.running.study_tasks import study_stays, study_weights
+from audits.running.study_tasks import study_stays, study_times, study_weights
 from audits.running.unused import unused_settings
 from audits.running.writing import (
     Internal,
@@ -338,6 +338,7 @@ def _internal(plan: _Plan, passes: Sequence[ModelPass], command: Sequence[str]) 
             study.labels,
             study.attributes(),
             study_weights(study)[0],
+            times=study_times(study),
         ),
         predictions={p.key: p.predictions for p in passes},
         maps={p.key: p.maps for p in passes if p.maps},

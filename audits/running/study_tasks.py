@@ -41,6 +41,17 @@ def study_weights(study: Study) -> tuple[Numbers | None, tuple[Finding, ...]]:
     return read_weights(study.cases, name, study.spec.cases.table)
 
 
+def study_times(study: Study) -> dict[str, Numbers]:
+    """Return the time of every case, NaN where missing, of each label that has one."""
+    return {
+        name: as_numbers(
+            study.cases[said.time], where=study.spec.cases.table, name=said.time, need="is a time"
+        )
+        for name, said in study.spec.labels.items()
+        if said.time is not None
+    }
+
+
 def study_survival(
     study: Study, name: str, score: Numbers, space: str, rows: Rows, policy: Policy
 ) -> tuple[Numbers, SurvivalOutcome, tuple[Finding, ...]]:

@@ -14,7 +14,7 @@ from audits.policy import Policy
 from audits.reporting import AuditParts, library_versions
 from audits.running import quality
 from audits.running.requirements import requirements_of
-from audits.running.table_outputs import compared_attributes
+from audits.running.table_outputs import SEGMENTATION, compared_attributes
 from audits.running.unused import undeclared_intersections, unused_settings
 from audits.running.writing import SCORES_KEY, Internal, new_run_id, now, stamp
 from audits.types import Finding
@@ -92,6 +92,7 @@ def internal_of(
             "study": None,
             "models": {},
             "policy": policy.file,
+            "space": table.space,
         },
         cases=_cases(table),
         predictions={SCORES_KEY: _predictions(table)},
@@ -123,12 +124,15 @@ def _quality(table: CohortTable, attributes: Sequence[Attribute]) -> dict[str, A
 def _cases(table: CohortTable) -> pd.DataFrame:
     from audits.running.frames import cases_frame
 
+    time, image = table.task_columns.time, table.task_names.image
     return cases_frame(
         table.case_ids,
         table.patients,
         table.labels,
         compared_attributes(table),
         table.task_columns.weight,
+        times=None if time is None else dict.fromkeys(table.labels, time),
+        images=None if image is None else table.cases[image].astype(str).tolist(),
     )
 
 
@@ -139,4 +143,6 @@ def _predictions(table: CohortTable) -> pd.DataFrame:
     # A risk by a horizon is none of the label itself: nobody may draw its calibration from it.
     timed = table.task_names.time is not None
     probabilities = scores if table.space == "probability" and not timed else {}
-    return predictions_frame(table.case_ids, "score", scores, probabilities)
+    frame = predictions_frame(table.case_ids, "score", scores, probabilities)
+    measured = table.task_columns.measures.items()
+    return frame.assign(**{f"{metric}__{SEGMENTATION}": values for metric, values in measured})
