@@ -65,7 +65,7 @@ if chosen:
                 signoff_part(chosen, profiles)
         elif part == "states":
             with states.guarded("The requirements cannot be listed"):
-                requirement_part(chosen)
+                requirement_part(chosen, profiles)
         else:
             _models(chosen)
     provenance(chosen.evidence)

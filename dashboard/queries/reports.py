@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from audits.reporting.case.question import CaseQuestion
 from audits.reporting.export import FORMATS, export_case
 from audits.reporting.requirements.catalogue import profiles
 from audits.reporting.signoff import filing_of
+from audits.reporting.signoff.filing import with_signoff
 from audits.storage import Verification, verify_run
 from dashboard.queries.runs import RunRef, load_run
 
@@ -53,6 +55,19 @@ def export_bytes(ref: RunRef, form: str, profiles: Sequence[str] = ()) -> bytes:
         return (Path(ref.path) / "evidence.json").read_bytes()
     run = load_run(ref)
     return FORMATS[form](run.evidence, filing_of(run, profiles))
+
+
+def stated(ref: RunRef, profiles: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return every requirement with its state as a report made now would print it.
+
+    What people declared and signed is in it.
+
+    Args:
+        ref: The run.
+        profiles: Laws and guidelines; none for all of the run.
+    """
+    run = load_run(ref)
+    return list(with_signoff(run.evidence, filing_of(run, profiles))["requirements"])
 
 
 def case_question(case: str, model: str | None, output: str | None) -> CaseQuestion:

@@ -150,10 +150,10 @@ def model_part(chosen: Context) -> None:
         show_table(rows, alt=f"Declared fields of {model_label(key)}")
 
 
-def requirement_part(chosen: Context) -> None:
+def requirement_part(chosen: Context, profiles: Sequence[str] = ()) -> None:
     """List what a reader is owed, and its state, one law or guideline at a time."""
     st.header("What the evidence states", anchor=False)
-    items = chosen.evidence.get("requirements", [])
+    items = reports.stated(chosen.ref, profiles)
     if not items:
         st.write("This run lists no requirements.")
         return
@@ -165,7 +165,10 @@ def requirement_part(chosen: Context) -> None:
         [_profile_row(names.get(key, OWN_NAME), held) for key, held in by_profile.items()],
         alt="Laws, guidelines and the policy, with the states of their items",
     )
-    st.caption("A state says what the evidence holds. It does not say that a duty is met.")
+    st.caption(
+        "A state says what the evidence, the model cards and the sign-off hold. It does not say "
+        "that a duty is met."
+    )
     key = pick_one(
         "Look closer",
         list(by_profile),

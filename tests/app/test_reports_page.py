@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from audits.reporting.signoff import add_records, declaration, filing_of, obstacles, read_signoff
+from audits.reporting.signoff.filing import with_signoff
 from audits.storage import open_run, verify_run
 from dashboard.identity import Person, may_open
+from dashboard.queries.reports import stated
+from dashboard.queries.runs import run_ref
 from dashboard.queries.signing import role_labels
 
 
@@ -61,6 +64,8 @@ def test_the_page_finalises_and_offers_the_filed_report(open_app, own_run):
     assert "Edition 1 is final" in texts(app)
     assert (run.path / "signoff" / "report-1.pdf").is_file()
     assert verify_run(run.path).intact
+    printed = with_signoff(run.evidence, filing_of(run))["requirements"]
+    assert stated(run_ref(run.path)) == printed
 
 
 def test_a_bundle_of_a_case_is_made_when_asked_for(open_app, own_run):

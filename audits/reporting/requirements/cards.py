@@ -43,6 +43,16 @@ def card_field(name: str) -> CardField:
     return card_fields()[name]
 
 
+def field_name(key: str) -> str:
+    """Return the known field that a key of a card stands for, else the key itself.
+
+    Example:
+        >>> field_name("known_limits"), field_name("colour")
+        ('limitations', 'colour')
+    """
+    return next((one.name for one in card_fields().values() if key in one.names), key)
+
+
 def declared_field(model: Mapping[str, Any], name: str) -> str | None:
     """Return what a model of ``evidence.json`` declares for a field, or None.
 

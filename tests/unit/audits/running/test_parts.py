@@ -272,7 +272,7 @@ def test_what_is_owed_has_a_state():
         weights_sha256="",
         manifest_sha256="",
         format="xgboost",
-        declared={"intended_use": "Triage"},
+        declared={"intended_use": "Triage", "known_limits": "Adults only", "colour": "blue"},
     )
     states = {r.id: r.state for r in requirements_of(policy, ["sex"], [card])}
     assert states["group.sex"] == "computed"
@@ -281,6 +281,9 @@ def test_what_is_owed_has_a_state():
     assert states["reason.margin.fpr"] == "declared"
     assert states["card.m@1.intended_use"] == "declared"
     assert states["card.m@1.training_data"] == "not_available"
+    assert states["card.m@1.limitations"] == "declared"
+    assert states["card.m@1.colour"] == "declared"
+    assert "card.m@1.known_limits" not in states
 
 
 def test_an_unreadable_table_with_a_policy_is_one_sentence(tmp_path):
