@@ -1,7 +1,7 @@
 """Are shortcut verdicts calibrated? Small networks of which it is known what they could learn.
 
     python -m benchmarks.shortcuts               # 200 networks without a shortcut, 10 with one
-    python -m benchmarks.shortcuts --models 40
+    python -m benchmarks.shortcuts --first 64 --models 36 --leaking 0     # some more of them
 
 Images of noise with one bright lesion, and in most of them a marker in a corner that says nothing
 about the label. Even so a network may react to it, so each verdict of an audit of 60 patients is
@@ -17,7 +17,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -133,51 +133,66 @@ def truth(adapter: Any, folder: Path, seed: int) -> dict[str, float]:
     return {suspect: (low + high) / 2 for suspect, (low, high) in ends.items()}
 
 
-def tallies(base: Any, folder: Path, models: int, *, leaks: bool) -> Iterator[dict[str, Any]]:
-    """Yield the verdicts so far, by suspect and by whether its true effect is within the margin."""
+def verdicts(base: Any, folder: Path, number: int, *, leaks: bool) -> dict[str, Any]:
+    """Return one network's accuracy, and of each suspect its true effect and its verdict."""
+    seed = (10_000 if leaks else 0) + number
+    net, accuracy = trained(seed, leaks=leaks)
+    adapter = base.with_module(net)
+    true = truth(adapter, folder / f"{leaks}-{number}-others", seed)
+    opened = study(folder / f"{leaks}-{number}", 50_000 + seed)
+    judged = judge_shortcuts(measure_shortcuts(opened, adapter, seed=seed), seed=seed)["outputs"]
+    for name in (f"{leaks}-{number}-others", f"{leaks}-{number}"):
+        shutil.rmtree(folder / name)
+    return {
+        "accuracy": accuracy,
+        "suspects": {
+            one["suspect"]: {"effect": true[one["suspect"]], "verdict": one["verdict"]}
+            for one in judged
+            if one["suspect"] in true
+        },
+    }
+
+
+def summary(networks: Collection[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return counts of verdicts by suspect and by whether its true effect is within the margin."""
     counts: dict[str, Counter[str]] = {}
-    accuracies = []
-    for number in range(models):
-        seed = (10_000 if leaks else 0) + number
-        net, accuracy = trained(seed, leaks=leaks)
-        adapter = base.with_module(net)
-        true = truth(adapter, folder / f"{leaks}-{number}-others", seed)
-        opened = study(folder / f"{leaks}-{number}", 50_000 + seed)
-        for one in judge_shortcuts(measure_shortcuts(opened, adapter, seed=seed), seed=seed)[
-            "outputs"
-        ]:
-            effect = true.get(one["suspect"])
-            if effect is not None:
-                side = "within" if abs(effect) <= DEFAULT_MARGIN else "beyond"
-                counts.setdefault(f"{one['suspect']}, {side}", Counter())[one["verdict"]] += 1
-        accuracies.append(accuracy)
-        shutil.rmtree(folder / f"{leaks}-{number}-others")
-        yield {
-            "networks": number + 1,
-            "accuracy (median)": float(np.median(accuracies)),
-            "verdicts": {name: dict(found) for name, found in sorted(counts.items())},
-        }
+    for found in networks:
+        for suspect, one in found["suspects"].items():
+            side = "within" if abs(one["effect"]) <= DEFAULT_MARGIN else "beyond"
+            counts.setdefault(f"{suspect}, {side}", Counter())[one["verdict"]] += 1
+    return {
+        "networks": len(networks),
+        "accuracy (median)": float(np.median([one["accuracy"] for one in networks])),
+        "verdicts": {name: dict(sorted(some.items())) for name, some in sorted(counts.items())},
+    }
 
 
 def main() -> None:
-    """Measure, print, and keep the results after every network."""
+    """Measure, print, and keep every network's results as soon as it is judged."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=int, default=200)
     parser.add_argument("--leaking", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="number of the first of --models")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="kept and added to")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    results: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
+    if given.results.is_file():
+        kept = json.loads(given.results.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = load_adapter(model_folder(folder / "model"), device="cpu")
-        for leaks, title, count in (
-            (True, "with a shortcut", given.leaking),
-            (False, "without a shortcut", given.models),
+        for leaks, title, numbers in (
+            (True, "with a shortcut", range(given.leaking)),
+            (False, "without a shortcut", range(given.first, given.first + given.models)),
         ):
-            for results[title] in tallies(base, folder, count, leaks=leaks):
-                text = json.dumps(results, indent=2, sort_keys=True)
-                RESULTS.write_text(text + "\n", encoding="utf-8")
-    print(text)
+            for number in numbers:
+                part = kept.setdefault(title, {"by network": {}})
+                part["by network"][f"{number:03}"] = verdicts(base, folder, number, leaks=leaks)
+                kept[title] = part | summary(part["by network"].values())
+                text = json.dumps(kept, indent=1, sort_keys=True)
+                given.results.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps({title: summary(one["by network"].values()) for title, one in kept.items()}))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from audits.cohorts.labels import LabelColumn
 from audits.cohorts.sequences import SequenceTable
 from audits.cohorts.spec import STUDY_FILE, Scope, StudySpec
 from audits.cohorts.table import pick_attribute
-from audits.cohorts.tables import as_text, column
+from audits.cohorts.tables import column, value_text
 from audits.errors import StudyError
 from audits.types import Finding, Skipped
 from model_adapters.base import Batch, Feature, Field, SignalValue
@@ -283,9 +283,9 @@ class Study:
         }
 
     def _cell(self, case_id: str, name: str) -> str:
-        values = column(self.cases, name, f"Study {self.name}")
-        row = self.row(case_id)
-        return as_text(values.iloc[row : row + 1])[0][0]
+        value: Any = column(self.cases, name, f"Study {self.name}").iloc[self.row(case_id)]
+        text = "" if pd.isna(value) else value_text(value)
+        return text if text.strip() else ""
 
     @cached_property
     def _boxes(self) -> dict[str, Boxes]:

@@ -287,10 +287,11 @@ def test_a_sample_of_images_takes_maps_it_is_given(image_study):
     assert summary["layer"] == "second"
     randomised = [one for one in summary["checks"] if one["name"] == "parameter_randomisation"]
     assert [one["output"] for one in randomised] == ["finding_0", "finding_1", "finding_2"]
-    assert all(one["verdict"] in {"reflects", "fails"} for one in randomised)
+    assert all(one["verdict"] != "not_checked" for one in randomised)
     assert whys[0].checks[-1].verdict == randomised[0]["verdict"]
     assert summary["grid"] == [8, 8]
-    assert {"verdict": "not_checked", "k": 5, "n": 5} in summary["outputs"][0]["badges"]
+    word = "not_checked" if randomised[0]["verdict"] == "reflects" else randomised[0]["verdict"]
+    assert {"verdict": word, "k": 5, "n": 5} in summary["outputs"][0]["badges"]
     alone = explain_adapter_case(image_study, adapter, cases[1], output="finding_2")
     assert whys[5].native == pytest.approx(alone.native, abs=1e-6)
 

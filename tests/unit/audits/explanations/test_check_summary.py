@@ -82,9 +82,9 @@ def test_a_seeded_few_are_checked_and_counted(images):
     assert rank["share"]["n"] == 3
     assert rank["decides"]
     assert not entries["finding_0", "output_similarity"]["decides"]
-    waiting = [sum(b["k"] for b in o["badges"] if b["verdict"] == "not_checked")
-               for o in summary["outputs"]]  # fmt: skip
-    assert min(waiting) >= 6 - 3
+    passed = [sum(b["k"] for b in o["badges"] if b["verdict"] == "reflects")
+              for o in summary["outputs"]]  # fmt: skip
+    assert max(passed) <= 3
     model = {c.name: c for c in explained[0].checks}["parameter_randomisation"]
     assert all(
         {c.name: c for c in one.checks}["parameter_randomisation"] == model
@@ -96,7 +96,7 @@ def test_a_seeded_few_are_checked_and_counted(images):
 def test_none_leaves_the_ranks_open(images):
     entries = {(e["output"], e["name"]): e for e in _sample(images, 0)[1]["checks"]}
     assert entries["finding_0", "deletion_rank"]["verdict"] == "not_checked"
-    assert entries["finding_0", "parameter_randomisation"]["verdict"] in {"reflects", "fails"}
+    assert entries["finding_0", "parameter_randomisation"]["verdict"] in {"weak", "fails"}
 
 
 def test_what_a_black_box_cannot_show_does_not_hold_up_the_gate(images):

@@ -10,13 +10,15 @@ import torch
 from audits.explanations import Check, explain_adapter_case
 from audits.explanations.checks import MAP_CHECKS, badge
 from audits.explanations.checks.deletion import deletion_rank, shifted_copies
+from audits.explanations.checks.learning import learnt
 from audits.explanations.checks.randomisation import (
+    joined,
     normalised,
     randomisation_checks,
-    shuffled_weights,
     ssim,
 )
 from audits.explanations.checks.running import rank_correlation
+from audits.explanations.checks.shuffles import randomised_twin, shuffled_weights
 from audits.explanations.checks.stability import max_sensitivity
 from model_adapters.base import ImageValue
 
@@ -145,6 +147,16 @@ def test_a_trained_detector_depends_on_its_weights(seeded):
     check = randomisation_checks(adapter, "gradcam", (0,), cases)[0]
     assert check.verdict == "reflects"
     assert check.value < check.null
+    found = learnt(adapter, "gradcam", (0,), {"image": x[:8]})[0]
+    assert found.first
+    assert len(found.copies) == 19
+    assert joined(check, found).verdict == "reflects"
+    random = [randomised_twin(adapter, seed) for seed in range(100, 104)]
+    ranks = [learnt(one, "gradcam", (0,), {"image": x[:8]})[0] for one in random]
+    assert sum(rank.first for rank in ranks) <= 1
+    beaten = next(rank for rank in ranks if not rank.first)
+    assert joined(check, beaten).verdict == "weak"
+    assert "copies with shuffled weights" in joined(check, beaten).detail
     blind = image_adapter(Constant().eval(), 1, shape=(1, SIZE, SIZE))
     assert randomisation_checks(blind, "gradcam", (0,), cases)[0].verdict == "fails"
     assert randomisation_checks(adapter, "rise", (0,), cases)[0].verdict == "not_checked"
@@ -182,7 +194,7 @@ def test_checks_run_on_request(seeded):
     assert found["max_sensitivity"].null is not None
     assert -1 <= found["output_similarity"].value <= 1
     assert found["output_similarity"].verdict == "reflects"
-    assert found["parameter_randomisation"].verdict in {"reflects", "fails"}
+    assert found["parameter_randomisation"].verdict in {"weak", "fails"}
     again = explain_adapter_case(study, adapter, "c1", output="finding_0", checks=True)
     assert again.checks == why.checks
 
