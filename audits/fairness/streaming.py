@@ -35,6 +35,7 @@ from audits.fairness.spill import Bucket, Spill
 from audits.fairness.split_counts import SplitCounts, everybody_counted, split_counts
 from audits.fairness.subject import Measured, make_subject
 from audits.fairness.types import FairnessResult, FloatArray, ScoredOutput
+from audits.memory import return_freed
 from audits.policy import Policy
 from audits.types import Finding, Progress, silent
 
@@ -120,6 +121,7 @@ def _measure(
         measured = measure_family(
             subject, family, reference=reference, crossed=is_crossed, rows=rows
         )
+        return_freed()
         return measured, found
 
     def undivided() -> tuple[Measured, list[Finding]]:

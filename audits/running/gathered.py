@@ -13,12 +13,14 @@ from audits.cohorts.streamed import Portion, StreamedTable
 from audits.fairness import ScoredOutput
 from audits.fairness.counts import Counts
 from audits.fairness.spill import Spill
+from audits.memory import return_freed
 from audits.running.patient_sample import PatientSample, Sampler
 from audits.types import Progress, Skipped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_PORTIONS_PER_RETURN = 10
 MOST_ENTRIES = 4_000_000
 """Combinations of groups and scores above which scores are binned, so that they fit."""
 SHOWN_SKIPPED = 1_000
@@ -67,8 +69,10 @@ def gather(
     size = len(table.labels)
     sampler = Sampler(table.rows, outputs=size)
     out = Gathered(counts=[None] * size, known=[0] * size, positives=[0] * size)
-    for portion in table.portions():
+    for number, portion in enumerate(table.portions()):
         stop_if(cancel)
+        if number % _PORTIONS_PER_RETURN == 0:
+            return_freed()
         progress(portion.first / max(table.rows, 1), f"Read {portion.first:,} rows")
         patients = portion.patients
         if patients is None:
@@ -82,7 +86,9 @@ def gather(
         for index in range(size):
             _count(table, portion, index, out, device)
         _skip(table, portion, out)
-    return out, sampler.finish()
+    sample = sampler.finish()
+    return_freed()
+    return out, sample
 
 
 def _count(table: StreamedTable, portion: Portion, index: int, out: Gathered, device: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,8 +78,11 @@ def paired_thresholds(thresholds: Sequence[float], names: Sequence[str]) -> list
     """Pair thresholds with outputs in order; one serves all.
 
     Raises:
-        AuditError: Their numbers do not fit.
+        AuditError: Their numbers do not fit, or one is not a number that a score can reach.
     """
+    odd = [value for value in thresholds if not math.isfinite(value)]
+    if odd:
+        raise AuditError(f"A threshold is a finite number, found {odd[0]:g}; correct it.")
     return _paired(thresholds, names, "Thresholds")
 
 
@@ -88,9 +92,9 @@ def paired_horizons(horizons: Sequence[float], names: Sequence[str]) -> list[flo
     Raises:
         AuditError: Their numbers do not fit, or one is not above 0.
     """
-    late = [h for h in horizons if not h > 0]
+    late = [h for h in horizons if not 0 < h < math.inf]
     if late:
-        raise AuditError(f"A horizon is a time above 0, found {late[0]:g}; correct it.")
+        raise AuditError(f"A horizon is a finite time above 0, found {late[0]:g}; correct it.")
     return _paired(horizons, names, "Horizons")
 
 

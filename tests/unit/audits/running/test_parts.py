@@ -126,6 +126,8 @@ def test_thresholds_pair_in_order():
     assert paired_thresholds([0.1, 0.2], ["a", "b"]) == [0.1, 0.2]
     with pytest.raises(AuditError, match="found 2 for 3"):
         paired_thresholds([0.1, 0.2], ["a", "b", "c"])
+    with pytest.raises(AuditError, match="finite number, found nan"):
+        paired_thresholds([float("nan")], ["a"])
 
 
 def test_a_cancelled_run_leaves_nothing(table, tmp_path):
