@@ -9,7 +9,7 @@ import streamlit as st
 
 from audits.errors import PackageError
 from audits.policy import load_policy
-from audits.policy.gate import GateResult, run_gate
+from audits.policy.gate import GateResult, RuleResult, run_gate
 from audits.policy.gate_data import refuse_tuned_on_test
 from audits.storage import Store
 from dashboard.settings import read_settings
@@ -17,7 +17,7 @@ from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.words import word
 
-SHOWN = 6
+SHOWN = 12
 SAID = {0: "pass", 1: "violated", 3: "inconclusive"}
 
 
@@ -42,26 +42,41 @@ def gate_part(chosen: Context) -> None:
         f"**{result.exit_code}**."
     )
     show_table(_rows(result), alt="Every rule of the gate with its outcome")
+    for one in result.results:
+        _open_judgements(one)
     st.caption(_uses(chosen.evidence))
     st.code(f"auscult gate {chosen.ref.path} --policy FILE", language="bash")
 
 
 def _rows(result: GateResult) -> list[dict[str, str]]:
-    rows = []
-    for one in result.results:
-        open_ones = [j for j in one.judgements if j.outcome != "pass"]
-        told = [f"{j.subject}: {j.detail}" for j in open_ones[:SHOWN]]
-        if len(open_ones) > SHOWN:
-            told.append(f"and {len(open_ones) - SHOWN} more")
-        rows.append(
-            {
-                "Outcome": word("verdict", one.outcome).badge,
-                "Rule": one.name,
-                "Judged": str(len(one.judgements)),
-                "What did not pass": "; ".join(told) or "–",
-            }
-        )
-    return rows
+    return [
+        {
+            "Outcome": word("verdict", one.outcome).badge,
+            "Rule": one.name,
+            "Judged": str(len(one.judgements)),
+            "Did not pass": str(sum(judged.outcome != "pass" for judged in one.judgements)),
+        }
+        for one in result.results
+    ]
+
+
+def _open_judgements(rule: RuleResult) -> None:
+    """List where a rule did not pass, the first few of them."""
+    failed = [judged for judged in rule.judgements if judged.outcome != "pass"]
+    if not failed:
+        return
+    st.markdown(f"**{rule.name}**: where it did not pass")
+    rows = [
+        {
+            "Outcome": word("verdict", judged.outcome).badge,
+            "Where": judged.subject,
+            "Found": judged.detail,
+        }
+        for judged in failed[:SHOWN]
+    ]
+    show_table(rows, alt=f"Where the rule {rule.name} did not pass")
+    if len(failed) > SHOWN:
+        st.caption(f"And {len(failed) - SHOWN} more.")
 
 
 def _uses(evidence: Mapping[str, Any]) -> str:

@@ -39,10 +39,12 @@ def suspects_part(
             " Of the border and the surroundings a patch is hidden, that which the map points at."
         )
     st.caption(told)
-    for one in items:
-        if one.get("does_not_establish"):
-            badge = word("shortcut", one.get("verdict")).badge
-            st.caption(f"{badge} **{suspect_name(one['suspect'])}**: {one['does_not_establish']}")
+    for badge, limit in dict.fromkeys(
+        (word("shortcut", one.get("verdict")).badge, one["does_not_establish"])
+        for one in items
+        if one.get("does_not_establish")
+    ):
+        st.caption(f"{badge} {limit}")
 
 
 def suspect_name(suspect: str) -> str:

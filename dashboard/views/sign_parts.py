@@ -130,7 +130,7 @@ def _forms(
     if person.may("sign"):
         kinds["Finalise"] = lambda: _final_form(chosen, by, found, profiles)
     kind = st.segmented_control(
-        "What do you add?", list(kinds), default=next(iter(kinds)), key="signoff_kind"
+        "What do you add?", list(kinds), default=next(iter(kinds)), key="signoff_kind", wrap=True
     )
     if kind:
         kinds[kind]()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from audits.errors import PackageError
 from dashboard import series
+from dashboard.evidence import modalities_read, model_label
 from dashboard.numbers import signed
 from dashboard.queries import explanations, what_if
 from dashboard.queries.cases import CaseFacts
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from audits.explanations.result import Score
 
 AT_FIRST = 4
+SETTABLE = {"table", "sequence"}
+"""Kinds of input that hold single values a reader can set."""
 NOT_MEASURED = "not measured"
 
 
@@ -33,6 +36,14 @@ def what_if_part(chosen: Context, facts: CaseFacts) -> None:
             "No what-if without the model",
             "This run audits a table of predictions. Audit a study with the model's folder to ask "
             "the model about other values.",
+        )
+        return
+    read = modalities_read(chosen.evidence, chosen.model)
+    if read and not read & SETTABLE:
+        states.empty(
+            "No value to change",
+            f"{model_label(chosen.model)} reads {' and '.join(sorted(read))} alone. What-if asks "
+            "models that read values: a table, or measurements over time.",
         )
         return
     key = (chosen.ref, chosen.model, facts.case, chosen.output.name)
