@@ -4,7 +4,7 @@ Medians and 95th percentiles over twenty of each in headless chromium, over the 
 sample studies, and over a table of a million cases for the threshold. Beside every wait stand the
 CPU seconds that server and browser spent on it: on a shared machine these are what to compare.
 
-    python -m benchmarks.browser [--run RUN --run RUN] [--large RUN]
+    python -m benchmarks.browser [--run RUN --run RUN] [--large RUN] [--only FIGURE]
 """
 
 from __future__ import annotations
@@ -44,9 +44,13 @@ if TYPE_CHECKING:
 
 REPEATS = 20
 READERS = 10
+LOOKING = 5.0
+"""Seconds that somebody looks at the list of cases before asking for the first."""
 EVERY = 5.0
 """Seconds between two actions of one reader."""
 LIMIT = 180_000
+FIGURES = ("first", "switch", "case", "parts", "slider", "ten", "reruns")
+"""What may be measured alone; ``parts`` is ``case`` for the models of ``icu_multimodal``."""
 
 
 @dataclass(kw_only=True)
@@ -178,31 +182,64 @@ def page_switches(browser: Browser, app: Served) -> None:
     every.tell()
 
 
-def cases(browser: Browser, app: Served, run: Path) -> None:
-    """Open explained cases by their id, twice: the second time everything is cached."""
+def fresh_cases(run: Path, model: str, count: int) -> list[str]:
+    """Return cases that a run did not explain; of a study that ships images, those with one."""
+    import pandas as pd
+
+    from audits.storage import file_name_of
+
+    held = pd.read_parquet(run / "internal" / "cases.parquet", columns=["case_id"])["case_id"]
+    folder = run / "internal" / "explanations" / file_name_of(model)
+    explained = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    study = Path(json.loads((run / "internal" / "run.json").read_bytes())["study"])
+    imaged = {path.stem for path in (study / "images").glob("*")}
+    some = imaged & set(held) or set(held)
+    return [case for case in held if case in some - explained][:count]
+
+
+def cases(browser: Browser, app: Served, run: Path, *, every_model: bool) -> None:
+    """Go to cases that nobody explained before, then to the same ones again.
+
+    The first case is told apart: somebody looks at the list for some seconds, then asks for it.
+
+    Args:
+        browser: The browser.
+        app: The served app.
+        run: The run.
+        every_model: Ask all of its models, and give them three seconds: they read measurements
+            over time and notes; else the newest alone.
+    """
     evidence = json.loads((run / "evidence.json").read_bytes())
-    folder = next((run / "internal" / "explanations").iterdir())
-    ids = sorted(path.name for path in folder.iterdir())[:REPEATS]
-    model = evidence["models"][0]
-    address = f"{app.url}/case?run={evidence['run']['id']}&model={model['id']}%40{model['version']}"
-    page = opened(browser, f"{address}&case={ids[-1]}")
-    for how, goal in (("first time", 2.0), ("cached", 0.5)):
-        waits = Waits(f"case to case, {how}: {evidence['study']['name']}", goal)
-        for case in ids:
-            with waits.one():
-                box = page.get_by_label("Case id")
-                box.fill(case)
-                box.press("Enter")
-                page.get_by_role("heading", name=f"Case {case}", exact=True).wait_for()
-                settle(page)
-            time.sleep(PAUSE)
-        waits.tell()
-    page.context.close()
+    models = [f"{one['id']}@{one['version']}" for one in evidence["models"]]
+    for model in models if every_model else models[-1:]:
+        ids = fresh_cases(run, model, REPEATS + 1)
+        address = f"{app.url}/case?run={evidence['run']['id']}&model={model.replace('@', '%40')}"
+        page = opened(browser, f"{address}&section=why")
+        time.sleep(LOOKING)
+        now = 3.0 if every_model else 2.0
+        for how, goal, some in (
+            ("the first of all", now, ids[-1:]),
+            ("computed now", now, ids[:-1]),
+            ("cached", 0.5, ids[:-1]),
+        ):
+            waits = Waits(f"case to case, {how}: {model}", goal)
+            for case in some:
+                with waits.one():
+                    box = page.get_by_label("Case id")
+                    box.fill(case)
+                    box.press("Enter")
+                    page.get_by_role("heading", name=f"Case {case}", exact=True).wait_for()
+                    settle(page)
+                time.sleep(PAUSE)
+            waits.tell()
+        page.context.close()
 
 
 def threshold(browser: Browser, app: Served) -> None:
     """Move the slider of the threshold by the keyboard, until the new table stands."""
     page = opened(browser, f"{app.url}/bias?section=threshold")
+    page.get_by_text("All measures at this threshold").click()  # a table, not the chart alone
+    settle(page)
     page.get_by_role("slider").first.focus()
     waits = Waits("threshold slider to table, 1,000,000 rows", 0.3)
     for at in range(REPEATS + 1):
@@ -272,9 +309,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", help="audited samples; else made")
     parser.add_argument("--large", type=Path, help="run of a million rows; else one is made")
     parser.add_argument("--reruns", type=int, default=500)
-    parser.add_argument("--only", action="append", help="first, switch, case, slider, ten, reruns")
+    parser.add_argument("--only", action="append", choices=FIGURES, help="repeatable")
     arguments = parser.parse_args()
-    wanted = set(arguments.only or ("first", "switch", "case", "slider", "ten", "reruns"))
+    wanted = set(arguments.only or FIGURES)
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if wanted != {"slider"}:
         with tempfile.TemporaryDirectory() as name:
@@ -301,8 +338,11 @@ def _sample_figures(app: Served, runs: Sequence[Path], wanted: set[str], times: 
             first_pages(browser, app)
         if "switch" in wanted:
             page_switches(browser, app)
-        for run in runs if "case" in wanted else ():
-            cases(browser, app, run)
+        for run in runs:
+            named = json.loads((run / "evidence.json").read_bytes())["study"]["name"]
+            several = named == "icu_multimodal"
+            if ("parts" if several else "case") in wanted:
+                cases(browser, app, run, every_model=several)
         if "reruns" in wanted:
             reruns(browser, app, times)
         browser.close()

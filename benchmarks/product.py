@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,11 +86,16 @@ def wait_for(url: str, limit: float = 60.0) -> None:
     raise TimeoutError(url)
 
 
-def time_pages(repeats: int) -> None:
+def time_pages(repeats: int, runs: Sequence[Path], *, switches: bool) -> None:
     """Print the time from the start to the first page, and between pages, in headless chromium.
 
     Every repeat starts the server and a browser profile anew, so its first page is the coldest a
     reader meets; then each page is visited twice.
+
+    Args:
+        repeats: How often.
+        runs: Runs made before; both samples are audited where there are none.
+        switches: Whether to visit the other pages too.
     """
     from playwright.sync_api import sync_playwright
 
@@ -101,7 +106,7 @@ def time_pages(repeats: int) -> None:
     visits: dict[str, list[float]] = {name: [] for name in PAGES}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         store = Path(folder) / "store"
-        for study in STUDIES:
+        for study in () if runs else STUDIES:
             subprocess.run(
                 audit_command(study, Path(folder) / study, store),
                 check=True,
@@ -112,14 +117,14 @@ def time_pages(repeats: int) -> None:
             port = free_port()
             page = browser.new_context().new_page()  # the reader's browser is open already
             start = time.perf_counter()
-            with serving(port, store):
+            with serving(port, store, runs):
                 answers.append(time.perf_counter() - start)
                 open_first(page, port)
                 headings.append(time.perf_counter() - start)
                 settle(page)
                 firsts.append(time.perf_counter() - start)
                 time.sleep(THINKING)
-                for _ in range(2):
+                for _ in range(2 if switches else 0):
                     for name, seconds in visits.items():
                         seconds.append(switch(page, name))
                 page.context.close()
@@ -134,16 +139,19 @@ def time_pages(repeats: int) -> None:
     told("first page's heading, from the start", headings, 3)
     told("first page complete, from the start", firsts, 3)
     told("first page of another reader", warm, 3)
+    if not switches:
+        return
     for name, seconds in visits.items():
-        told(f"switch to {name}", seconds, 1)
-    told("switch to any page", [s for seconds in visits.values() for s in seconds], 1)
+        told(f"switch to {name}", seconds, 0.5)
+    told("switch to any page", [s for seconds in visits.values() for s in seconds], 0.5)
 
 
 @contextmanager
-def serving(port: int, store: Path) -> Iterator[None]:
-    """Run the dashboard over a store while the block runs."""
+def serving(port: int, store: Path, runs: Sequence[Path] = ()) -> Iterator[None]:
+    """Run the dashboard over a store, and runs named beside it, while the block runs."""
+    named = [part for run in runs for part in ("--run", str(run))]
     server = subprocess.Popen(
-        [sys.executable, "-m", "dashboard", "--port", str(port), "--store", str(store)],
+        [sys.executable, "-m", "dashboard", "--port", str(port), "--store", str(store), *named],
         env={**os.environ, "DISPLAY": ""},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -193,12 +201,14 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=("audits", "pages"), help="measure only this")
+    parser.add_argument("--run", type=Path, action="append", default=[], help="made before")
+    parser.add_argument("--only", choices=("audits", "pages", "first"), help="measure only this")
     arguments = parser.parse_args()
-    if arguments.only != "pages":
+    if arguments.only in {None, "audits"}:
         time_audits(arguments.repeats)
     if arguments.only != "audits":
-        time_pages(max(arguments.repeats, 5))
+        switches = arguments.only != "first"
+        time_pages(max(arguments.repeats, 5), arguments.run, switches=switches)
 
 
 if __name__ == "__main__":
