@@ -113,6 +113,37 @@ def tango_interval(gained: Any, lost: Any, n: Any, *, level: Any = 0.95) -> tupl
     )
 
 
+_SHARE = 0.25
+"""Of a case, by which counts are moved against a limit that may pass a version: without it the
+error of Tango's limits at the margin reaches 5.6 % in small groups, with it it stays below 5 %."""
+
+
+def cautious_limits(
+    gained: Any, lost: Any, n: Any, *, level: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return Tango's limits at two levels, the second ones with a quarter of a case against them.
+
+    Args:
+        gained: Pairs positive under the candidate only, effective counts, (…).
+        lost: Pairs positive under the base only.
+        n: Number of pairs, positive.
+        level: Confidence of the plain interval, then of the one that equivalence and
+            non-inferiority are judged by.
+
+    Returns:
+        Lower and upper limits, each (2, …); the second never beyond the first.
+    """
+    gained, lost, n = (np.asarray(one, dtype=np.float64) for one in (gained, lost, n))
+    z = ndtri(0.5 + np.asarray(level).reshape(2, *[1] * gained.ndim) / 2)
+    more = np.stack([np.zeros_like(n), np.clip(n - gained - lost, 0.0, _SHARE)])
+    limits = []
+    for gain, loss, edge in ((gained, lost + more, -1.0), (gained + more, lost, 1.0)):
+        point = (gain - loss) / n + np.zeros_like(z)
+        limits.append(_limit(gain, loss, n, point, np.full_like(point, edge), z))
+    low, high = limits
+    return np.maximum(low, low[0]), np.minimum(high, high[0])
+
+
 def _limit(
     gained: Floats, lost: Floats, n: Floats, inside: Floats, outside: Floats, z: Floats
 ) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from audits.comparison.changes import PairedDifference, root, undefined
 from audits.comparison.layout import Floats, Layout, Split
-from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
+from audits.comparison.mcnemar import cautious_limits, exact_mcnemar, sign_flip_p
 from audits.comparison.moments import CELLS, Moments
 from audits.comparison.others import Spread, difference_in_differences
 from audits.comparison.ratios import Version, rate_weights
@@ -61,7 +61,7 @@ def rate_changes(
             np.stack([getattr(one, name) / one.deff for one in parts])
             for name in ("gained", "lost", "n")
         )
-        low, high = tango_interval(gained, lost, n, level=np.array([[[0.95]], [[0.90]]]))
+        low, high = cautious_limits(gained, lost, n, level=(0.95, 0.90))
     return {
         metric: _of_rate(
             (metric, counted[metric]),

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from audits.comparison.mcnemar import exact_mcnemar, sign_flip_p, tango_interval
+from audits.comparison.mcnemar import (
+    cautious_limits,
+    exact_mcnemar,
+    sign_flip_p,
+    tango_interval,
+)
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 5), (3, 3), (1, 8), (40, 22), (7, 0)])
@@ -73,3 +78,25 @@ def test_the_interval_is_never_of_zero_width(pairs: tuple[int, int, int]):
     low, high = tango_interval(*pairs)
     assert -1 <= low < high <= 1
     assert low <= (pairs[0] - pairs[1]) / pairs[2] <= high
+
+
+@pytest.mark.parametrize("n", [10, 17, 24, 30, 60, 80, 150])
+def test_non_inferiority_at_the_margin_passes_in_at_most_5_percent(n: int):
+    """Every table of n pairs, its chance where the candidate is worse by exactly the margin."""
+    margin = 0.05
+    lost, gained = (one.ravel() for one in np.indices((n + 1, n + 1)))
+    possible = gained + lost <= n
+    lost, gained = lost[possible], gained[possible]
+    for discordant in (0.001, 0.01, 0.03, 0.06, 0.1, 0.15):
+        shares = [discordant, discordant + margin, 1 - 2 * discordant - margin]
+        chance = stats.multinomial.pmf(np.stack([gained, lost, n - gained - lost], 1), n, shares)
+        kept = chance > 1e-7
+        pairs = gained[kept], lost[kept]
+        low, high = cautious_limits(*pairs, np.full(kept.sum(), n), level=(0.95, 0.90))
+        assert chance[kept][low[1] > -margin].sum() <= 0.05
+        # The same the other way round, where fewer is better.
+        turned = cautious_limits(*pairs[::-1], np.full(kept.sum(), n), level=(0.95, 0.90))
+        np.testing.assert_allclose(turned[1], -low, atol=1e-9)
+    assert (low[0] <= low[1] + 1e-12).all()
+    plain = tango_interval(*pairs, np.full(kept.sum(), n), level=0.95)
+    np.testing.assert_allclose([low[0], high[0]], plain, atol=1e-12)
