@@ -159,8 +159,8 @@ class Store:
             {"run": run, "policy_sha256": policy, "time": time} for run, policy, time, _ in rows
         ]
         # The latest earlier run says from where the margins moved, if its folder is still there.
-        margins = _margins(Path(rows[-1][3])) if rows else None
-        return [*found[:-1], {**found[-1], "margins": margins}] if margins else found
+        margins = _margins(Path(rows[-1][3])) if rows else {}
+        return [*found[:-1], {**found[-1], **margins}] if margins else found
 
     def record_gate(self, record: GateRecord) -> None:
         """Remember that a run was judged by gate rules."""
@@ -258,10 +258,15 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
     )
 
 
-def _margins(folder: Path) -> dict[str, float] | None:
-    """Return the margins of the run in a folder, or None where they cannot be read."""
+def _margins(folder: Path) -> dict[str, Any]:
+    """Return the margins of the run in a folder; empty where they cannot be read."""
     try:
         evidence = json.loads((folder / "evidence.json").read_bytes())
-        return dict(evidence["policy"]["margin"])
+        policy = evidence["policy"]
+        tested = policy.get("shortcuts") or {}
+        return {
+            "margins": dict(policy["margin"]),
+            **({"shortcut_margin": tested["margin_logits"]} if tested else {}),
+        }
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}

@@ -25,6 +25,7 @@ class Declaration:
         margins: Verdict metric to margin.
         thresholds: Output to threshold on the predicted risk.
         reasons: Dotted path to the reason of a number.
+        shortcut_margin: Margin of the shortcut audit in logits; None keeps the policy's.
     """
 
     alpha: float
@@ -32,6 +33,7 @@ class Declaration:
     margins: tuple[tuple[str, float], ...]
     thresholds: tuple[tuple[str, float], ...]
     reasons: tuple[tuple[str, str], ...]
+    shortcut_margin: float | None = None
 
 
 def declared(policy: Mapping[str, Any], said: Declaration) -> dict[str, Any]:
@@ -46,13 +48,24 @@ def declared(policy: Mapping[str, Any], said: Declaration) -> dict[str, Any]:
         "reference": {name: to for name, to in reference.items() if name in said.groups},
     }
     reasons = {**policy.get("reasons", {}), **dict(said.reasons)}
+    shortcuts = policy.get("shortcuts") or {}
+    if said.shortcut_margin is not None:
+        shortcuts = {**shortcuts, "margin_logits": said.shortcut_margin}
     return {
         **policy,
         "audit": audit,
+        **({"shortcuts": shortcuts} if shortcuts else {}),
         "margin": {**policy["margin"], **dict(said.margins)},
         "thresholds": {**policy.get("thresholds", {}), **dict(said.thresholds)},
         "reasons": {key: text for key, text in reasons.items() if text.strip()},
     }
+
+
+def moved(evidence: Mapping[str, Any]) -> list[str]:
+    """Return each margin that differs from that of the latest earlier run, in words."""
+    from audits.reporting.document.front import margins_moved
+
+    return margins_moved(evidence) if evidence.get("prior_runs") else []
 
 
 def declared_text(ref: RunRef, said: Declaration) -> str:

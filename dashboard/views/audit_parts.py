@@ -11,10 +11,10 @@ from dashboard import numbers, series, state
 from dashboard.evidence import (
     by_concern,
     comparisons,
-    gravest_attribute,
     is_intersection,
     verdict_counts,
 )
+from dashboard.queries import policies
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_button
 from dashboard.views.elements import (
@@ -24,10 +24,9 @@ from dashboard.views.elements import (
     show_table,
     verdict_line,
 )
-from dashboard.views.pickers import pick_one
 from dashboard.views.shortcut_parts import shortcut_context_part, suspects_part
 from dashboard.views.size_parts import NO_CLASSES
-from dashboard.words import humanised, inside, label, notice, word
+from dashboard.words import humanised, label, notice, word
 
 _NO_DECISION = {
     "regression": "The output is a number: its errors are judged, at no threshold.",
@@ -62,6 +61,7 @@ def declaration_part(chosen: Context) -> None:
             st.markdown(
                 f"Data: {word('scope', chosen.entry['scope']).label}. "
                 f"Earlier runs of this study or model known here: {prior}."
+                + "".join(f" Since the latest: {told}." for told in policies.moved(evidence))
             )
             with st.popover("Margins and their reasons", icon=":material/rule:"):
                 show_table(_margin_rows(policy), alt="Declared margins and their reasons")
@@ -166,29 +166,6 @@ def shortcut_part(chosen: Context) -> None:
     shortcut_context_part(chosen)
 
 
-def slice_part(chosen: Context) -> None:
-    """Show groups that a search found, if the run holds any."""
-    found = chosen.entry.get("slices") or {}
-    items = [item for item in found.get("slices", []) if item.get("flagged")]
-    if not items:
-        return
-    st.header("Groups that nobody declared", anchor=False)
-    st.caption(word("term", "slice").definition)
-    show_table([_slice_row(item) for item in items[:SETTLED_ROWS]], alt="Slices found by search")
-
-
-def _slice_row(item: Mapping[str, Any]) -> dict[str, str]:
-    metric = item["metric"]
-    return {
-        "Slice": inside(humanised(" and ".join(item["conditions"]))),
-        "Measure": label("metric", metric),
-        "In the slice": numbers.full(item.get("slice"), metric),
-        "Elsewhere": numbers.full(item.get("rest"), metric),
-        "Difference (95 %)": numbers.difference_text(item.get("difference"), metric),
-        "p": numbers.p_text(item.get("p")),
-    }
-
-
 def importance_part(chosen: Context) -> None:
     """Show which variables move the score most, over the cases that the run explains."""
     explained = (chosen.evidence.get("explanations") or {}).get(chosen.model or "")
@@ -201,29 +178,6 @@ def importance_part(chosen: Context) -> None:
         f"{word('term', 'effect').definition} {word('method', explained['method']).label}."
     )
     show_chart(chart, key="importance")
-
-
-def calibration_part(chosen: Context) -> None:
-    """Show predicted against observed risk per group."""
-    from dashboard.queries import calibration
-
-    names = list(dict.fromkeys(n for g in chosen.entry["groups"] for n in g["attributes"]))
-    if not names:
-        st.write("This run has no groups.")
-        return
-    name = pick_one(
-        "Groups by",
-        names,
-        key="calibration_by",
-        default=gravest_attribute(chosen.entry, names),
-        format_func=humanised,
-        width=320,
-    )
-    chart = calibration.reliability(chosen.ref, chosen.model, chosen.output.name, name)
-    if chart is None:
-        st.write("Calibration needs predicted risks between 0 and 1; this output has none.")
-        return
-    show_chart(chart, key=f"calibration_{name}", download=chosen.may_leave)
 
 
 def threshold_part(chosen: Context) -> None:

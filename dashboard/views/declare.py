@@ -85,13 +85,34 @@ def _fields(chosen: Context) -> Declaration:
             f"Reason for the margin of {label('metric', metric)}", reasons.get(path, ""),
             key=f"declare_reason_{metric}_{run}",
         )))  # fmt: skip
+    tested, why = _shortcuts(chosen, run)
     return Declaration(
         alpha=alpha,
         groups=tuple(groups),
         margins=tuple(margins),
         thresholds=_thresholds(chosen, run),
-        reasons=tuple(told),
+        reasons=(*told, *why),
+        shortcut_margin=tested,
     )
+
+
+def _shortcuts(chosen: Context, run: str) -> tuple[float | None, tuple[tuple[str, str], ...]]:
+    """Let the reader set what a shortcut may do to the score, where the run tested any."""
+    policy = chosen.evidence["policy"]
+    held = (policy.get("shortcuts") or {}).get("margin_logits")
+    if held is None or not (chosen.evidence.get("shortcuts") or {}).get("outputs"):
+        return None, ()
+    left, right = st.columns([1, 3])
+    margin = left.number_input(
+        "Margin: shortcuts, in logits", min_value=0.01, max_value=10.0, value=float(held),
+        step=0.05, format="%.2f", key=f"declare_shortcut_margin_{run}",
+    )  # fmt: skip
+    path = "shortcuts.margin_logits"
+    reason = right.text_input(
+        "Reason for the margin of shortcuts", (policy.get("reasons") or {}).get(path, ""),
+        key=f"declare_shortcut_reason_{run}",
+    )  # fmt: skip
+    return margin, ((path, reason),)
 
 
 def _thresholds(chosen: Context, run: str) -> tuple[tuple[str, float], ...]:

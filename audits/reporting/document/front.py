@@ -286,9 +286,14 @@ def margins_moved(evidence: Evidence) -> list[str]:
     known = [run["margins"] for run in evidence["prior_runs"] if run.get("margins")]
     before = known[-1] if known else {}
     now = evidence["policy"].get("margin", {})
-    return [
+    moved = [
         f"margin of {word('metric', metric).lower()} "
         f"{margin_text(before[metric], metric)} → {margin_text(now[metric], metric)}"
         for metric in evidence["policy"].get("audit", {}).get("verdict_metrics", ())
         if metric in before and metric in now and before[metric] != now[metric]
     ]
+    tested = [run["shortcut_margin"] for run in evidence["prior_runs"] if "shortcut_margin" in run]
+    shortcuts = (evidence["policy"].get("shortcuts") or {}).get("margin_logits")
+    if tested and shortcuts is not None and tested[-1] != shortcuts:
+        moved.append(f"margin of the shortcut audit {tested[-1]:g} → {shortcuts:g} logits")
+    return moved

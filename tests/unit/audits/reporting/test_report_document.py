@@ -83,6 +83,11 @@ def test_a_margin_that_moved_between_audits_is_told(exact):
         {"run": "r", "policy_sha256": "0", "time": "2026-01-01T00:00:00Z", "margins": before}
     ]
     assert margins_moved(evidence) == ["margin of sensitivity 10 points → 5 points"]
+    evidence["prior_runs"][0]["shortcut_margin"] = 0.5
+    evidence["policy"] = {**evidence["policy"], "shortcuts": {"margin_logits": 0.25}}
+    assert margins_moved(evidence)[1:] == ["margin of the shortcut audit 0.5 → 0.25 logits"]
+    evidence["prior_runs"][0]["shortcut_margin"] = 0.25
+    assert len(margins_moved(evidence)) == 1
     assert any(
         "10 points → 5 points" in getattr(b, "text", "") for b in blocks(evidence, "executive")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -91,3 +92,14 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="--store or AUSCULT_HOME"):
         home_folder(tmp_path / "file")
+
+
+def test_the_latest_earlier_run_says_its_margins(tmp_path):
+    store = Store(tmp_path / "store")
+    policy = {"margin": {"tpr": 0.1}, "shortcuts": {"margin_logits": 0.5}}
+    (tmp_path / "evidence.json").write_text(json.dumps({"policy": policy}), encoding="utf-8")
+    store.register(RECORD)
+    store.register(replace(RECORD, run="r2", time="2026-01-02T00:00:00Z", path=tmp_path))
+    first, latest = store.prior_runs("study", [])
+    assert "margins" not in first
+    assert (latest["margins"], latest["shortcut_margin"]) == ({"tpr": 0.1}, 0.5)
