@@ -12,7 +12,7 @@ from audits.cli.options import device_option, seed_option
 from audits.errors import StoreError
 
 if TYPE_CHECKING:
-    from audits.explanations import CaseExplanation
+    from audits.explanations import CaseExplanation, PlayerEffect
 
 
 @click.command()
@@ -115,7 +115,7 @@ def explain(  # noqa: PLR0913 - the options of the contract
         line = f"  {player.effect:+.3f}{spread}  {player.label}{value} {unit}".rstrip()
         split = player.measurement
         told = "" if split is None else f"  ({split.effect:+.3f} by being measured or not)"
-        click.echo(line + told)
+        click.echo(line + _reference(player) + told)
     _print_background(result)
     _print_region(result)
     _print_parts(result)
@@ -123,6 +123,22 @@ def explain(  # noqa: PLR0913 - the options of the contract
     for finding in result.findings:
         click.echo(f"{finding.severity}: {finding.message}")
     click.echo(f"Wrote {out}.")
+
+
+def _reference(player: PlayerEffect) -> str:
+    """Return where a value lies in its reference range, and the variable's code."""
+    said = []
+    if player.low is not None or player.high is not None:
+        side = ""
+        if isinstance(player.value, int | float):
+            low = player.low is not None and player.value < player.low
+            high = player.high is not None and player.value > player.high
+            side = "low, " if low else "high, " if high else "in "
+        ends = ("" if end is None else f"{end:g}" for end in (player.low, player.high))
+        said.append(f"{side}reference {' to '.join(ends)}")
+    if player.code:
+        said.append(player.code)
+    return f"  [{'; '.join(said)}]" if said else ""
 
 
 def _print_observed(result: CaseExplanation) -> None:
@@ -186,9 +202,14 @@ def _print_parts(result: CaseExplanation) -> None:
 
 
 def _print_checks(result: CaseExplanation) -> None:
-    """Print what was tested of the explanation, and the word that sums it up."""
+    """Print how far the effects are known, what was tested, and the word that sums it up."""
     from audits.explanations.checks import badge
 
+    errors = [player.se for player in result.players if player.se is not None]
+    if errors:
+        click.echo(f"  largest standard error: {max(errors):.3g} (\u00b1 above; 1.96 make 95 %)")
+    if result.off_support_share is not None:
+        click.echo(f"  off-support share: {result.off_support_share:.0%}")
     for check in result.checks:
         if check.verdict == "not_checked":
             continue

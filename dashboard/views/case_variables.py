@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import series
 from dashboard.numbers import signed
-from dashboard.queries import explanations
+from dashboard.queries import explanations, parts
 from dashboard.views.elements import show_chart, show_table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def show_variables(
 ) -> None:
     """Show evidence for and against at equal weight, then the way from average to patient."""
     basis = Basis(
-        known=explanations.variables(chosen.ref),
+        known={**parts.measured_variables(chosen.ref), **explanations.variables(chosen.ref)},
         filled=explanations.filled_in(chosen.ref, model),
         hours=explanations.hours_before(chosen.ref, entry["case"]),
     )
@@ -65,12 +65,55 @@ def show_variables(
         with column:
             st.markdown(f"**{title}**")
             show_table(_rows(side, basis) or [_none()], alt=f"{title}: variables with their effect")
+    _reference_part(players)
     missing = [p["label"] for p in players if p["value"] == NOT_MEASURED]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
     chart = series.waterfall({**entry, "players": players}, extent=extent)
     if chart is not None:
         show_chart(chart, key=f"waterfall_{model}")
+
+
+def _reference_part(players: Sequence[Mapping[str, Any]]) -> None:
+    """Show unit, reference range and code of the variables, and what ± stands for."""
+    rows = {
+        player["label"].split(", ")[0] if "@" in player["name"] else player["label"]: {
+            "Unit": player.get("unit") or "–",
+            "Reference range": range_text(player.get("low"), player.get("high")),
+            "Code": player.get("code") or "–",
+        }
+        for player in players
+    }
+    told = [{"Variable": label, **row} for label, row in rows.items() if set(row.values()) != {"–"}]
+    if any(player.get("se") for player in players):
+        st.caption("±: standard error of an effect; 1.96 of them make its 95 % interval.")
+    if told:
+        with st.expander("Units, reference ranges and codes"):
+            show_table(told, alt="Unit, reference range and code of every variable")
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """Return a reference range in words.
+
+    Example:
+        >>> range_text(0.5, 2.0), range_text(None, 140.0), range_text(None, None)
+        ('0.5–2', 'up to 140', '–')
+    """
+    if low is None and high is None:
+        return "–"
+    if low is None:
+        return f"up to {high:g}"
+    return f"from {low:g}" if high is None else f"{low:g}–{high:g}"
+
+
+def variable_of(player: str, known: Collection[str]) -> str:
+    """Return the variable that a player is, or is a stretch of time or an input's part of.
+
+    Example:
+        >>> variable_of("hr@18-24h", {"hr"}), variable_of("vitals: hr", {"hr"})
+        ('hr', 'hr')
+    """
+    return player if player in known else player.rsplit(": ", 1)[-1].split("@", 1)[0]
 
 
 def with_words(player: Mapping[str, Any], binary: Collection[str]) -> dict[str, Any]:
@@ -132,7 +175,8 @@ def _rows(players: Sequence[Mapping[str, Any]], basis: Basis) -> list[dict[str, 
 
 def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
     error = player.get("se")
-    feature = basis.known.get(player["name"])
+    name = variable_of(player["name"], basis.known)
+    feature = basis.known.get(name)
     flag = reference_flag(player["value"], feature.normal if feature else None)
     shown = (
         series.value_text(player["value"], player.get("unit"))
@@ -144,7 +188,7 @@ def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
         "Value": shown if flag == "–" else f"{shown}, {flag}",
         "Status": "–"
         if player["value"] is None and feature is None  # a part of an image or a text
-        else status_text(player["name"], player["value"], basis),
+        else status_text(name, player["value"], basis),
         "Effect": signed(player["effect"])
         + (f" ± {error:.3f}" if error else "")
         + measured_text(player),

@@ -152,12 +152,15 @@ def _has_image(chosen: Context, facts: CaseFacts, found: Explanation | None) -> 
 def reliability_badge(entry: Mapping[str, Any]) -> None:
     """Show, before the explanation itself, whether it may be read."""
     shown = word("check", explanations.reliability(entry))
-    residual = entry.get("additivity_residual")
     extra = [f"{shown.definition}"]
-    if residual is not None:
-        extra.append(f"Additivity residual {residual:.1%}.")
+    # What tells something of the explanation comes before the residual, which proves the code.
+    errors = [player["se"] for player in entry.get("players") or [] if player.get("se") is not None]
+    if errors:
+        extra.append(f"Largest standard error {max(errors):.3f}.")
     if entry.get("off_support_share") is not None:
         extra.append(f"Off-support share {entry['off_support_share']:.0%}.")
+    if entry.get("additivity_residual") is not None:
+        extra.append(f"Additivity residual {entry['additivity_residual']:.1%}.")
     st.markdown(f"{shown.badge} {' '.join(extra)}")
 
 
