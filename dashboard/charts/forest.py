@@ -105,41 +105,53 @@ class Forest:
             ]
             if rows:
                 traces.append(_marks(rows, verdict))
+        if traces:
+            traces.append(_NOTHING)
         ends = [end for row in self.rows for end in (row.low, row.high, row.value)]
         layout = quiet_layout(
             height=92 + 27 * max(len(self.rows), 2),
             margin={"l": 8, "r": 260, "t": 58, "b": 34},
             legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
-            annotations=self._told(),
+            showlegend=len(traces) > 2,  # noqa: PLR2004 - one kind of mark needs no legend
+            annotations=self._line(),
             shapes=[] if self.overall is None else [upright(self.overall)],
             xaxis={"tickformat": tick_format(self.unit, ends), "zeroline": False},
-            yaxis={
-                "tickvals": list(range(len(self.rows))),
-                "ticktext": [row.label for row in self.rows],
-                "range": [len(self.rows) - 0.4, -0.6],
-                "showgrid": False,
-                "zeroline": False,
-            },
+            yaxis=self._axis([row.label for row in self.rows]),
+            yaxis2=self._axis([row.text for row in self.rows])
+            | {"overlaying": "y", "side": "right", "tickfont": {"size": 13}, "ticks": ""},
         )
         return {"data": traces, "layout": layout}
 
-    def _told(self) -> list[dict[str, Any]]:
-        texts: list[dict[str, Any]] = [
+    def _axis(self, texts: list[str]) -> dict[str, Any]:
+        """Return an axis with a text for every row: labels on the left, estimates on the right.
+
+        Ticks and not annotations, each of which a browser lays out by itself.
+        """
+        return {
+            "tickvals": list(range(len(self.rows))),
+            "ticktext": texts,
+            "range": [len(self.rows) - 0.4, -0.6],
+            "showgrid": False,
+            "zeroline": False,
+        }
+
+    def _line(self) -> list[dict[str, Any]]:
+        """Return what stands above the line of everybody."""
+        if self.overall is None:
+            return []
+        return [
             {
-                "x": 1.02, "xref": "paper", "xanchor": "left", "y": i, "yref": "y",
-                "text": row.text, "showarrow": False, "align": "left", "font": {"size": 13},
+                "x": self.overall, "xref": "x", "y": 1.0, "yref": "paper", "yanchor": "bottom",
+                "text": self.line, "showarrow": False, "font": {"size": 11},
             }
-            for i, row in enumerate(self.rows)
         ]  # fmt: skip
-        if self.overall is not None:
-            texts.append(
-                {
-                    "x": self.overall, "xref": "x", "y": 1.0, "yref": "paper",
-                    "yanchor": "bottom", "text": self.line, "showarrow": False,
-                    "font": {"size": 11},
-                }
-            )  # fmt: skip
-        return texts
+
+
+_NOTHING: dict[str, Any] = {
+    "type": "scatter", "x": [None], "y": [None], "yaxis": "y2", "showlegend": False,
+    "hoverinfo": "skip",
+}  # fmt: skip
+"""Draws nothing: Plotly shows an axis only where a trace hangs on it."""
 
 
 def _marks(rows: list[tuple[int, ForestRow]], verdict: str) -> dict[str, Any]:
