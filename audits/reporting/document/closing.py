@@ -13,6 +13,7 @@ from audits.reporting.document.blocks import (
     Text,
 )
 from audits.reporting.document.model_parts import declared
+from audits.reporting.document.robustness import UNTESTED
 from audits.reporting.document.signed import (
     later_limits,
     mitigation_record,
@@ -21,6 +22,7 @@ from audits.reporting.document.signed import (
 )
 from audits.reporting.document.tables import cells
 from audits.reporting.requirements import card_field, profiles, undeclared_fields
+from audits.reporting.sections import section
 from audits.reporting.words import (
     day,
     glossary,
@@ -96,12 +98,12 @@ def _not_available(evidence: Evidence) -> Iterator[Block]:
             by_reason.setdefault(reason, []).append(item)
         for name in fields:
             by_field.setdefault(name, []).append(item)
-    if by_reason:
-        yield Grid(
-            caption="What is missing, why, and what asks for it",
-            columns=(Column(label="Reason", share=1.4), Column(label="Asked for by", share=2)),
-            rows=tuple(cells(reason, cited(items)) for reason, items in by_reason.items()),
-        )
+    rows = [cells(reason, cited(items)) for reason, items in by_reason.items()]
+    yield Grid(
+        caption="What is missing, why, and what asks for it",
+        columns=(Column(label="Reason", share=1.4), Column(label="Asked for by", share=2)),
+        rows=(*rows, cells(UNTESTED, f"This report, section {section('robustness').number}")),
+    )
     if by_field:
         yield Grid(
             caption="What no model card declares (under [card] in model.toml) and nobody has "

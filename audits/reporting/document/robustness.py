@@ -25,6 +25,7 @@ from audits.reporting.words import count, estimate_text, humanised, model_label,
 
 Evidence = Mapping[str, Any]
 SHOWN_VARIABLES = 8
+UNTESTED = "Noise, blur, compression and other corruptions of inputs were not tested."
 SHOWN_MEASURES = ("tpr", "fpr", "auroc", "oe_ratio", "mae", "c_uno", "dice")
 
 
@@ -36,7 +37,7 @@ def robustness(evidence: Evidence) -> Iterator[Block]:
     yield from _probes(evidence["shortcuts"])
     yield from _missing(evidence["explanations"])
     yield Heading(text="Not tested")
-    yield Missing(text="Noise, blur, compression and other corruptions of inputs were not tested.")
+    yield Missing(text=UNTESTED)
     yield Missing(text=why_not("drift"))
 
 

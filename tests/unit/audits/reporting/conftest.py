@@ -12,6 +12,7 @@ from audits import audit_predictions
 from audits.cli.failures import run_guarded as main
 from audits.explanations.shortcuts import MeasuredSuspect, judge_shortcuts
 from audits.reporting import restrict, seal
+from audits.reporting.pdf import report_pdf
 from audits.storage import open_run
 
 ROWS = 700
@@ -148,10 +149,10 @@ def suspect(name, effect):
     )
 
 
-@pytest.fixture(scope="session", params=["internal", "restricted"])
-def compared(request, tmp_path_factory):
-    """Two versions over one table, with a shortcut audit, at each release."""
-    base = tmp_path_factory.mktemp(f"compared_{request.param}")
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory):
+    """Two versions over one table, with a shortcut audit, exact."""
+    base = tmp_path_factory.mktemp("compared")
     frame = table()
     noise = np.random.default_rng(5).normal(0, 0.2, ROWS)
     frame["new"] = (frame["s"] + noise).clip(0, 1)
@@ -162,7 +163,16 @@ def compared(request, tmp_path_factory):
     command += ["--store", base / "store", "--out", base / "run"]
     assert main([str(word) for word in command]) == 0
     judged = judge_shortcuts([suspect("border", 0.0), suspect("marker", 2.0)])
-    evidence = {**open_run(base / "run").exact, "shortcuts": judged}
-    if request.param == "restricted":
-        evidence = restrict(evidence)
-    return seal(evidence, "0" * 64)
+    return {**open_run(base / "run").exact, "shortcuts": judged}
+
+
+@pytest.fixture(scope="session", params=["internal", "restricted"])
+def compared(request, two_versions):
+    """Two versions at each release."""
+    return seal(two_versions if request.param == "internal" else restrict(two_versions), "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def exact_pdf(exact):
+    """The report of the exact audit, made once."""
+    return report_pdf(exact)

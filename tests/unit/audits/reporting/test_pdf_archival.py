@@ -1,7 +1,6 @@
 """ISO 19005-3 (PDF/A-3a) and ISO 14289-1 (PDF/UA-1), clause by clause, as far as a file shows it.
 
-Validators such as veraPDF are no Python packages; what they check of a file's structure and can be
-read without rendering is checked here.
+What can be read of a file's structure without rendering; ``test_pdf_validators`` asks a validator.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-
-from audits.reporting.pdf import report_pdf
 
 pikepdf = pytest.importorskip("pikepdf")
 
@@ -26,13 +23,8 @@ FORBIDDEN_ACTIONS = {"/Launch", "/Sound", "/Movie", "/ResetForm", "/ImportData",
 
 
 @pytest.fixture(scope="module")
-def data(exact):
-    return report_pdf(exact)
-
-
-@pytest.fixture(scope="module")
-def pdf(data):
-    with pikepdf.open(io.BytesIO(data)) as document:
+def pdf(exact_pdf):
+    with pikepdf.open(io.BytesIO(exact_pdf)) as document:
         yield document
 
 
@@ -53,16 +45,16 @@ def elements(pdf) -> Iterator:
             stack += list(reversed(kids)) if isinstance(kids, pikepdf.Array) else [kids]
 
 
-def test_file_header_and_trailer(data, pdf):
+def test_file_header_and_trailer(exact_pdf, pdf):
     # 6.1.2: a header, then a comment of at least four bytes above 127.
-    first, second = data.splitlines()[:2]
+    first, second = exact_pdf.splitlines()[:2]
     assert re.fullmatch(rb"%PDF-1\.[0-7]", first)
     assert second.startswith(b"%")
     assert sum(byte > 127 for byte in second[:6]) >= 4
     # 6.1.3: an identifier and no encryption; nothing after the end.
     assert len(pdf.trailer.ID) == 2
     assert "/Encrypt" not in pdf.trailer
-    assert data.rstrip(b"\r\n").endswith(b"%%EOF")
+    assert exact_pdf.rstrip(b"\r\n").endswith(b"%%EOF")
     assert not pdf.is_encrypted
 
 

@@ -21,14 +21,14 @@ from audits.storage import canonical_json
 pikepdf = pytest.importorskip("pikepdf")
 
 
-@pytest.fixture(scope="module")
-def pdf(exact):
-    return report_pdf(exact)
+@pytest.fixture
+def pdf(exact_pdf):
+    return exact_pdf
 
 
 @pytest.fixture(scope="module")
-def opened(pdf):
-    with pikepdf.open(io.BytesIO(pdf)) as document:
+def opened(exact_pdf):
+    with pikepdf.open(io.BytesIO(exact_pdf)) as document:
         yield document
 
 

@@ -22,7 +22,6 @@ from audits.reporting.document import build_document
 from audits.reporting.document.blocks import Figure
 from audits.reporting.figures import chart_svg
 from audits.reporting.html import report_html
-from audits.reporting.pdf import report_pdf
 from audits.reporting.requirements import profiles
 from audits.reporting.sections import SECTIONS
 from audits.reporting.tables import evidence_tables
@@ -159,11 +158,18 @@ FORMATS = {
 }
 
 
+KNOWN: dict[int, tuple[dict[str, Any], set[str]]] = {}
+"""Numbers of the evidence that was read last: every format asks for the same ones."""
+
+
 def strangers(evidence: dict[str, Any], form: str) -> set[str]:
     """Return printed numbers that stand nowhere in the evidence."""
     printed = numbers_in("\n".join(FORMATS[form](evidence)))
     assert len(printed) > 20
-    return printed - known_numbers(evidence) - fixed_numbers()
+    if id(evidence) not in KNOWN:
+        KNOWN.clear()
+        KNOWN[id(evidence)] = (evidence, known_numbers(evidence) | fixed_numbers())
+    return printed - KNOWN[id(evidence)][1]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -198,11 +204,11 @@ def test_a_foreign_number_would_be_noticed(exact):
     assert not {"987,654", "0.123456", "98765.4"} & known
 
 
-def test_every_number_of_the_pdf_is_in_the_evidence(exact, tmp_path):
+def test_every_number_of_the_pdf_is_in_the_evidence(exact, exact_pdf, tmp_path):
     if shutil.which("pdftotext") is None:
         pytest.skip("pdftotext (poppler-utils) is not installed")
     path = tmp_path / "r.pdf"
-    path.write_bytes(report_pdf(exact))
+    path.write_bytes(exact_pdf)
     done = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, check=True)
     lines = done.stdout.decode().splitlines()
     pages = {str(n) for n in range(1, 1 + done.stdout.count(b"\f"))}
