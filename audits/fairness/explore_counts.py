@@ -35,7 +35,26 @@ def explorer_of_counts(
         named_patients: Whether the run knew which rows are the same patient.
     """
     counts = Counts.from_arrays(arrays)
-    sample = ScoredOutput(
+    sample = sample_of_counts(arrays, named_patients=named_patients)
+    ways = [everybody_counted()]
+    ways += [split_counts(counts, (name,), declared=True) for name in counts.names]
+    ways += [split_counts(counts, tuple(names), declared=True) for names in crossings]
+    frame = build_frame(sample)
+    tables = [_table(counts, way, sample, frame) for way in ways]
+    return TableExplorer(tables, probabilities=counts.bounded)
+
+
+def sample_of_counts(
+    arrays: Mapping[str, npt.NDArray[Any]], *, named_patients: bool = True
+) -> ScoredOutput:
+    """Return the rows of the sampled patients that counts were kept with.
+
+    Args:
+        arrays: As ``internal/counts`` holds them.
+        named_patients: Whether the run knew which rows are the same patient.
+    """
+    counts = Counts.from_arrays(arrays)
+    return ScoredOutput(
         name="sample",
         y=arrays["sample_label"],
         score=arrays["sample_score"],
@@ -48,12 +67,6 @@ def explorer_of_counts(
             )
         ),
     )
-    ways = [everybody_counted()]
-    ways += [split_counts(counts, (name,), declared=True) for name in counts.names]
-    ways += [split_counts(counts, tuple(names), declared=True) for names in crossings]
-    frame = build_frame(sample)
-    tables = [_table(counts, way, sample, frame) for way in ways]
-    return TableExplorer(tables, probabilities=counts.bounded)
 
 
 def _table(counts: Counts, way: SplitCounts, sample: ScoredOutput, frame: Frame) -> Table:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dashboard.evidence import metrics_of
 from dashboard.views import context, states
 from dashboard.views.audit_parts import (
-    calibration_part,
     declaration_part,
     forest_part,
     map_part,
     shortcut_part,
-    slice_part,
     threshold_part,
     verdict_part,
 )
 from dashboard.views.between_parts import between_part
+from dashboard.views.calibration_part import calibration_part
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_part
 from dashboard.views.drivers_part import drivers_part
@@ -25,6 +24,7 @@ from dashboard.views.pickers import pick_metric
 from dashboard.views.quality_parts import quality_part
 from dashboard.views.sections import chapters
 from dashboard.views.size_parts import size_part
+from dashboard.views.slice_parts import slice_part
 from dashboard.views.why_parts import (
     causes_part,
     decision_part,

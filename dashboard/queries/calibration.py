@@ -5,55 +5,56 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from audits.fairness.intervals import wilson
+from audits.fairness.risk_bins import risk_bins
 from dashboard.charts import Reliability, ReliabilityBin
-from dashboard.queries.columns import MISSING, scored
 from dashboard.queries.runs import RunRef
+from dashboard.queries.thresholds import rows_of
 from dashboard.words import humanised
 
 BINS = 8
 SMALLEST = 25
-"""Cases below which a bin says too little to be drawn."""
+"""Patients below which a bin says too little to be drawn."""
 GROUPS = 5
-_Z = 1.959963984540054
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def reliability(ref: RunRef, model: str | None, output: str, attribute: str) -> Reliability | None:
     """Return the calibration of the largest groups of an attribute, None without probabilities.
 
-    Bins hold equally many cases of a group each; intervals are Wilson's, on rows.
+    Bins hold equally many cases of a group each; intervals are Wilson's on the effective count,
+    because a patient's cases are alike. Of a table read in portions they hold its sample.
     """
-    found = scored(ref, model, output)
-    if not found.has_risk:
+    found = rows_of(ref, model, output, "binary")
+    if found.space != "probability":
         return None
-    levels = found.groups[attribute]
-    known = (found.label != MISSING) & ~np.isnan(found.risk)
-    sizes = np.bincount(levels.codes[known & (levels.codes >= 0)], minlength=len(levels.names))
+    levels = next(one for one in found.attributes if one.name == attribute)
+    label, risk = np.asarray(found.y), np.asarray(found.score, dtype=np.float64)
+    codes = np.asarray(levels.codes)
+    known = (label >= 0) & ~np.isnan(risk)
+    sizes = np.bincount(codes[known & (codes >= 0)], minlength=len(levels.levels))
     largest = set(np.argsort(-sizes, kind="stable")[:GROUPS].tolist())
     bins: list[ReliabilityBin] = []
-    for code, level in enumerate(levels.names):
+    for code, level in enumerate(levels.levels):
         if code in largest and sizes[code]:
-            own = known & (levels.codes == code)
-            bins += _bins(f"{humanised(attribute)} {level}", found.risk[own], found.label[own])
+            own = known & (codes == code)
+            patients = None if found.patients is None else np.asarray(found.patients)[own]
+            group = f"{humanised(attribute)} {level}"
+            bins += _bins(group, risk[own], label[own].astype(np.int64), patients)
     return Reliability(bins=tuple(bins), name=humanised(output).lower())
 
 
-def _bins(group: str, risk: np.ndarray, label: np.ndarray) -> list[ReliabilityBin]:
+def _bins(
+    group: str, risk: np.ndarray, label: np.ndarray, patients: np.ndarray | None
+) -> list[ReliabilityBin]:
+    found = risk_bins(risk, label, patients, smallest=SMALLEST, most=BINS)
     made = []
-    count = min(BINS, len(risk) // SMALLEST)
-    for rows in np.array_split(np.argsort(risk, kind="stable"), count) if count else ():
-        n = len(rows)
-        rate = float(label[rows].mean())
-        low, high = wilson(rate, float(n), _Z)
+    for one in found:
+        value, low, high, n = (
+            getattr(one.observed, name) for name in ("value", "low", "high", "n")
+        )
         made.append(
             ReliabilityBin(
-                group=group,
-                predicted=float(risk[rows].mean()),
-                observed=rate,
-                low=float(low),
-                high=float(high),
-                n=n,
+                group=group, predicted=one.predicted, observed=value, low=low, high=high, n=n
             )
         )
     return made

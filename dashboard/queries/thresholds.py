@@ -17,7 +17,7 @@ from audits.fairness import (
     ThresholdExplorer,
     audit_fairness,
 )
-from audits.fairness.explore_counts import explorer_of_counts
+from audits.fairness.explore_counts import explorer_of_counts, sample_of_counts
 from audits.policy import load_policy
 from audits.storage import file_name_of
 from dashboard.evidence import find_output
@@ -88,6 +88,21 @@ def explorable(ref: RunRef, model: str | None, output: str) -> bool:
         return has_risk(ref, model, output)
     with np.load(counted, allow_pickle=False) as arrays:
         return bool(arrays["bounded"])
+
+
+def rows_of(ref: RunRef, model: str | None, output: str, task: str) -> ScoredOutput:
+    """Return the scored rows of an output, of a table read in portions those of its sample."""
+    counted = _counted(ref, output)
+    if not counted.is_file():
+        return _scored(ref, model, output, task)
+    patients = load_run(ref).exact["study"].get("patients")
+    with np.load(counted, allow_pickle=False) as arrays:
+        return sample_of_counts(arrays, named_patients=patients is not None)
+
+
+def in_portions(ref: RunRef, output: str) -> bool:
+    """Return whether the run's table was read in portions."""
+    return _counted(ref, output).is_file()
 
 
 def _counted(ref: RunRef, output: str) -> Path:

@@ -67,10 +67,20 @@ def _slider(chosen: Context, start: float) -> float:
     exploring = abs(value - start) > 1e-9  # noqa: PLR2004 - one step of the slider is larger
     state.mark_exploring(chosen.subject, value if exploring else None)
     if exploring:
-        st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
+        st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}{_basis(chosen)}")
         if declare_button(f"Declare {value:.3f} for a new audit", key="declare_explored"):
             st.rerun()  # the form lies outside of what is drawn again here
     return float(value)
+
+
+def _basis(chosen: Context) -> str:
+    """Return what the intervals of a table that was read in portions rest on."""
+    if not thresholds.in_portions(chosen.ref, chosen.output.name):
+        return ""
+    return (
+        " Counts are those of every case; how alike a patient's cases are, hence how wide the "
+        "intervals, comes from a sample of patients."
+    )
 
 
 def _groups(chosen: Context, value: float) -> None:
