@@ -31,6 +31,7 @@ from benchmarks.product import (
     PAGES,
     PAUSE,
     STUDIES,
+    THINKING,
     audit_command,
     free_port,
     settle,
@@ -151,10 +152,12 @@ def first_pages(browser: Browser, app: Served) -> None:
         with cold.one():
             other = opened(browser, app.url)
         other.context.close()
+        time.sleep(THINKING)  # an idle browser fetches the code of other pages meanwhile
         with warm.one():
             page.goto(app.url)
             page.get_by_role("heading", level=1).wait_for()
             settle(page)
+        time.sleep(THINKING)
     page.context.close()
     cold.tell()
     warm.tell()
