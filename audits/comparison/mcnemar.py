@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 _EXACT_LIMIT = 5_000
 """Discordant mass up to which the exact distribution is convolved; the normal limit beyond."""
-_HALVINGS = 50
+_STEPS, _CLOSE = 100, 1e-15
 
 
 def exact_mcnemar(gained: int, lost: int) -> float:
@@ -147,13 +147,32 @@ def cautious_limits(
 def _limit(
     gained: Floats, lost: Floats, n: Floats, inside: Floats, outside: Floats, z: Floats
 ) -> Any:
-    """Halve the way between the point and the edge until the statistic there is z."""
+    """Return where between the point and the edge the statistic is z.
+
+    By false position, the end that stays counting half (Dowell & Jarratt, BIT 11 (1971) 168-174):
+    a fifth of the steps that halving the way takes.
+    """
+
+    def beyond(delta: Floats) -> Floats:
+        size = np.abs(_statistic(gained, lost, n, delta))
+        return np.where(np.isinf(size), 0.5, size / (size + z) - 0.5)
+
     with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(_HALVINGS):
-            middle = (inside + outside) / 2
-            within = np.abs(_statistic(gained, lost, n, middle)) < z
-            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
-    return (inside + outside) / 2
+        low, high, edge = inside, outside, beyond(outside)
+        of_low, of_high = np.full_like(inside, -0.5), edge
+        last, at, before = np.zeros_like(inside), inside, inside
+        for _ in range(_STEPS):
+            at = (low * of_high - high * of_low) / (of_high - of_low)
+            found = beyond(at)
+            within = found < 0
+            of_high = np.where(within, np.where(last < 0, of_high / 2, of_high), found)
+            of_low = np.where(within, found, np.where(last > 0, of_low / 2, of_low))
+            low, high = np.where(within, at, low), np.where(within, high, at)
+            last = np.where(within, -1.0, 1.0)
+            if not (np.abs(at - before) > _CLOSE).any():
+                break
+            before = at
+    return np.where(edge <= 0, outside, at)
 
 
 def _statistic(gained: Floats, lost: Floats, n: Floats, delta: Floats) -> Floats:

@@ -20,26 +20,26 @@ EXPLORED = ("tpr", "fpr", "ppv", "selection_rate", "accuracy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploredChange:
-    """One group's changes at explored thresholds; ESTIMATEs as the contract writes them.
+    """One group's change of a metric at explored thresholds; an ESTIMATE as the contract writes it.
 
     Attributes:
         attributes: The group; empty for everybody.
         n: Its cases.
-        deltas: Metric to candidate minus base.
+        delta: Candidate minus base.
         newly_missed: Cases with the condition that only the base finds.
         newly_found: Cases with the condition that only the candidate finds.
     """
 
     attributes: dict[str, str]
     n: int
-    deltas: dict[str, dict[str, Any]]
+    delta: dict[str, Any]
     newly_missed: int
     newly_found: int
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def explored_changes(sides: Sides) -> tuple[ExploredChange, ...]:
-    """Return the change of everybody and every group, each version at a threshold of its own.
+def explored_changes(sides: Sides, metric: str) -> tuple[ExploredChange, ...]:
+    """Return a metric's change for everybody and every group, each version at its own threshold.
 
     Rows, groups and patients are put in order once a pair of versions; a threshold then costs one
     pass that counts eight cells a group.
@@ -50,7 +50,7 @@ def explored_changes(sides: Sides) -> tuple[ExploredChange, ...]:
         base_threshold=sides.base_threshold,
         candidate_threshold=sides.candidate_threshold,
     )
-    paired = PairedComparison(moved, layout, metrics=EXPLORED, tests=False)
+    paired = PairedComparison(moved, layout, metrics=(metric,), tests=False)
     out = []
     for split in layout.splits:
         found = paired.measure(split)
@@ -60,7 +60,7 @@ def explored_changes(sides: Sides) -> tuple[ExploredChange, ...]:
                 ExploredChange(
                     attributes=dict(label),
                     n=int(split.counts[at]),
-                    deltas={m: found.changes[m][at].delta.to_dict() for m in EXPLORED},
+                    delta=found.changes[metric][at].delta.to_dict(),
                     newly_missed=round(float(cells[6])),
                     newly_found=round(float(cells[5])),
                 )

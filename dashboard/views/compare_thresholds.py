@@ -47,26 +47,29 @@ def _sliders_and_changes(chosen: Context, versions: Versions, before: float, aft
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}")
     else:
         st.caption("At the declared thresholds. Move one to see who would gain or lose by it.")
-    changes = queries.explored_changes(
-        Sides(
-            ref=chosen.ref,
-            output=chosen.output.name,
-            base=versions.base,
-            base_threshold=first if moved else before,
-            candidate=versions.candidate,
-            candidate_threshold=second if moved else after,
+    metric = (
+        st.segmented_control(
+            "Change of",
+            queries.EXPLORED,
+            default="tpr",
+            format_func=lambda name: label("metric", name),
+            required=True,
+            key="explored_change_metric",
+            persist_state="session",
         )
+        or "tpr"
     )
-    metric = st.segmented_control(
-        "Change of",
-        queries.EXPLORED,
-        default="tpr",
-        format_func=lambda name: label("metric", name),
-        required=True,
-        key="explored_change_metric",
-        persist_state="session",
+    sides = Sides(
+        ref=chosen.ref,
+        output=chosen.output.name,
+        base=versions.base,
+        base_threshold=first if moved else before,
+        candidate=versions.candidate,
+        candidate_threshold=second if moved else after,
     )
-    show_chart(_forest(changes, metric or "tpr"), key="explored_change", download=chosen.may_leave)
+    # Only what is drawn: a person waits for it at every move.
+    changes = queries.explored_changes(sides, metric)
+    show_chart(_forest(changes, metric), key="explored_change", download=chosen.may_leave)
     title = "Cases with the condition that are newly missed or found"
     cases = st.expander(title, key="explored_cases", on_change="rerun")
     if cases.open:
@@ -108,11 +111,11 @@ def _forest(changes: Sequence[ExploredChange], metric: str) -> Forest:
         rows=tuple(
             ForestRow(
                 label=group_label(change.attributes),
-                value=change.deltas[metric]["value"],
-                low=change.deltas[metric]["low"],
-                high=change.deltas[metric]["high"],
-                text=numbers.signed(change.deltas[metric]["value"], "percent")
-                + f" ({numbers.interval(change.deltas[metric], 'percent', difference=True)})",
+                value=change.delta["value"],
+                low=change.delta["low"],
+                high=change.delta["high"],
+                text=numbers.signed(change.delta["value"], "percent")
+                + f" ({numbers.interval(change.delta, 'percent', difference=True)})",
             )
             for change in changes
         ),
