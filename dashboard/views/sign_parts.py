@@ -288,7 +288,7 @@ def _reopen_form(chosen: Context, person: Person) -> None:
 def _register_table(found: signing.Standing) -> None:
     if not found.register:
         return
-    st.header("Register of disparities", anchor=False)
+    st.header(f"Register of disparities ({len(found.register)})", anchor=False)
     rows = [
         {
             "No.": str(one.number),
