@@ -31,6 +31,8 @@ MARGIN = 0.05
 BASE_TPR, BASE_AUROC = 0.80, 0.85
 SHARES = (0.30, 0.22, 0.16, 0.12, 0.09, 0.06, 0.05)
 """Shares of the groups: from some 600 to some 100 positives in 6,000 rows."""
+SIZES = (1_800, 6_000)
+"""Rows of a cohort: in the smaller ones the groups have some 30 to some 190 positives."""
 ICC, SAME = 0.3, 0.8
 PORTION = 20
 
@@ -147,7 +149,11 @@ def held(seed: int) -> list[dict[str, Any]]:
         if all(one.get("seed") == seed for one in known):
             return known
     empty = {"seed": seed, "runs": 0, "groups_with_wrong_flips": 0}
-    return [{**empty, "rows": 6_000, "per_patient": many, "wrongly_granted": {}} for many in (1, 4)]
+    return [
+        {**empty, "rows": rows, "per_patient": many, "wrongly_granted": {}}
+        for rows in SIZES
+        for many in (1, 4)
+    ]
 
 
 def main() -> None:
