@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import numbers
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
-from dashboard.words import humanised, inside, label, word
+from dashboard.words import humanised, inside, label
 
 SHOWN = 12
 MERGED = 2
@@ -24,7 +24,7 @@ def slice_part(chosen: Context) -> None:
         st.write(f"Not searched: {found.get('reason') or 'this run holds no search'}.")
         return
     st.header("Groups that nobody declared", anchor=False)
-    st.caption(f"{word('term', 'slice').definition} {found['note']}")
+    st.caption(found["note"])
     tested = found["slices"]
     items = [item for item in tested if item.get("flagged")]
     if items:
