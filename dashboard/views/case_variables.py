@@ -77,7 +77,7 @@ def show_variables(
 def _reference_part(players: Sequence[Mapping[str, Any]]) -> None:
     """Show unit, reference range and code of the variables, and what ± stands for."""
     rows = {
-        player["label"].split(", ")[0] if "@" in player["name"] else player["label"]: {
+        player["label"].rsplit(", ", 1)[0] if "@" in player["name"] else player["label"]: {
             "Unit": player.get("unit") or "–",
             "Reference range": range_text(player.get("low"), player.get("high")),
             "Code": player.get("code") or "–",
