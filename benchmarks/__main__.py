@@ -7,6 +7,7 @@ import sys
 
 MODULES = (
     "benchmarks.fairness",
+    "benchmarks.streamed",
     "benchmarks.explanations",
     "benchmarks.imaging",
     "benchmarks.viewer",
