@@ -118,7 +118,13 @@ def _level(level: str) -> str:
 
 
 def modalities_read(evidence: Mapping[str, Any], model: str | None) -> set[str]:
-    """Return the kinds of input a model takes; empty where the run does not say."""
+    """Return the kinds of input a model takes; empty where the run does not say.
+
+    Example:
+        >>> gru = {"id": "gru", "version": "1.0", "inputs": [{"modality": "sequence"}]}
+        >>> modalities_read({"models": [gru]}, "gru@1.0"), modalities_read({}, None)
+        ({'sequence'}, set())
+    """
     own = [m for m in evidence.get("models", []) if f"{m['id']}@{m['version']}" == model]
     return {one["modality"] for m in own for one in m.get("inputs") or []}
 

@@ -7,8 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import streamlit
 
 from dashboard import warming
+from dashboard.views.ahead import HEAVY, heavy_files
 
 PAGES = Path(warming.__file__).parent / "app_pages"
 
@@ -41,6 +43,14 @@ def test_no_batch_is_imported_while_a_page_runs():
         assert thread.is_alive()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_the_code_that_a_browser_fetches_ahead_is_what_this_streamlit_serves(tmp_path):
+    served = Path(streamlit.__file__).parent / "static" / "static" / "js"
+    found = heavy_files(served)
+    assert [name.split(".")[0] for name in found] == list(HEAVY)
+    assert all((served / name).is_file() for name in found)
+    assert heavy_files(tmp_path) == ()
 
 
 def test_nothing_is_imported_before_the_server_answers():
