@@ -215,7 +215,8 @@ def _print_checks(result: CaseExplanation) -> None:
             continue
         beside = "" if check.null is None else f", beside {check.null:.3g}"
         value = "" if check.value is None else f" ({check.value:.3g}{beside})"
-        click.echo(f"  {check.name}: {check.verdict}{value}")
+        told = f": {check.detail}" if check.detail else ""
+        click.echo(f"  {check.name}: {check.verdict}{value}{told}")
     word, reason = badge(result.checks)
     because = f" because of {reason}" if reason else ""
     click.echo(f"Explanation: {word.replace('_', ' ')}{because}.")

@@ -191,10 +191,11 @@ def method_note(found: Explanation) -> None:
 
 def _check_row(check: Mapping[str, Any]) -> dict[str, str]:
     name = word("check_name", check["name"])
+    here = f" Here: {check['detail']}." if check.get("detail") else ""
     return {
         "Check": name.label,
         "Outcome": word("check", check["verdict"]).badge,
         "Value": numbers.number(check.get("value")),
         "Beside": numbers.number(check.get("null")),
-        "Meaning": name.definition,
+        "Meaning": f"{name.definition}{here}",
     }

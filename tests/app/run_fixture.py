@@ -315,7 +315,15 @@ def _map_entry(model: str) -> dict[str, Any]:
         "off_support_share": None,
         "players": [],
         "map": {"file": "map.npz", "native_size": [5, 6], "layer": "features", "scale": 1.0},
-        "checks": [{"name": "deletion_rank", "value": 0.03, "null": 0.05, "verdict": "reflects"}],
+        "checks": [
+            {
+                "name": "deletion_rank",
+                "value": 0.03,
+                "null": 0.05,
+                "verdict": "reflects",
+                "detail": "mean of the curve 0.4, of 19 shifted copies 0.9, z 4.9",
+            }
+        ],
         "findings": [],
     }
 
