@@ -192,7 +192,7 @@ def main() -> None:
                 kept[title] = part | summary(part["by network"].values())
                 text = json.dumps(kept, indent=1, sort_keys=True)
                 given.results.write_text(text + "\n", encoding="utf-8")
-    print(json.dumps({title: summary(one["by network"].values()) for title, one in kept.items()}))
+    print(json.dumps({title: {**one, "by network": "kept"} for title, one in kept.items()}))
 
 
 if __name__ == "__main__":
