@@ -53,3 +53,14 @@ def test_the_committed_intervals_cover_as_promised():
     for kind in ("tpr", "auroc", "bootstrap"):
         assert 0.93 <= found[kind]["mean"] <= 0.97, kind
         assert found[kind]["lowest"] >= 0.88, kind
+
+
+@pytest.mark.parametrize("rows", [2_000, 10_000, 100_000])
+@pytest.mark.parametrize("kind", ["4 images a patient", "independent rows"])
+def test_the_committed_promises_hold(rows, kind):
+    """Promise A in 2,000 audits, and B in as many as were counted, within the binomial limit."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    fair, within = kept[f"A {rows} {kind}"], kept[f"B {rows} {kind}"]
+    assert fair["audits"] == 2_000
+    assert fair["any_disparity"] <= 123
+    assert within["confirmed"] <= tallies.limit(within["audits"])
