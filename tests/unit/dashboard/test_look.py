@@ -150,6 +150,7 @@ def test_caches_are_keyed_by_small_values(path):
         "float",
         "float | None",
         "Question",
+        "Path",
         "Sides",
         "RunCard",
         "Shown",

@@ -108,6 +108,7 @@ def test_the_same_inputs_give_the_same_evidence(auscult, scores, tmp_path):
             "policy_sha256": first["declaration"]["policy_sha256"],
             "time": first["run"]["created"],
             "margins": first["policy"]["margin"],
+            "shortcut_margin": first["policy"]["shortcuts"]["margin_logits"],
         }
     ]
 
