@@ -50,7 +50,7 @@ LOOKING = 5.0
 EVERY = 5.0
 """Seconds between two actions of one reader."""
 LIMIT = 180_000
-FIGURES = ("first", "switch", "case", "parts", "slider", "ten", "reruns")
+FIGURES = ("first", "switch", "case", "parts", "slider", "versions", "ten", "reruns")
 """What may be measured alone; ``parts`` is ``case`` for the models of ``icu_multimodal``."""
 
 
@@ -256,6 +256,35 @@ def threshold(browser: Browser, app: Served) -> None:
     waits.tell()
 
 
+_WATCH = """() => {
+  window.watched = { from: 0, last: 0 };
+  document.addEventListener("keydown", () => {
+    window.watched.from = window.watched.last = performance.now();
+  }, true);
+  new MutationObserver(() => { window.watched.last = performance.now(); }).observe(
+    document.querySelector("[data-testid=stApp]"),
+    { subtree: true, childList: true, attributes: true, characterData: true },
+  );
+}"""
+
+
+def versions(browser: Browser, app: Served, run: Path) -> None:
+    """Move a slider of Compare versions: from the key press to the last change on the page."""
+    evidence = json.loads((run / "evidence.json").read_bytes())
+    page = opened(browser, f"{app.url}/compare?run={evidence['run']['id']}&section=thresholds")
+    page.get_by_role("slider").first.focus()
+    page.evaluate(_WATCH)
+    waits = Waits(f"threshold slider of {evidence['study']['name']}, two versions", 0.2)
+    for _ in range(REPEATS + 1):
+        with waits.one():
+            page.keyboard.press("ArrowRight")
+            time.sleep(THINKING)
+        waits.seconds[-1] = page.evaluate("(window.watched.last - window.watched.from) / 1000")
+    page.context.close()
+    waits.seconds, waits.cpus = waits.seconds[1:], waits.cpus[1:]
+    waits.tell()
+
+
 def readers(app: Served, count: int, actions: int) -> list[float]:
     """Let some readers act every five seconds, each in a browser of its own; return their waits."""
     waits: list[float] = []
@@ -346,6 +375,8 @@ def _sample_figures(app: Served, runs: Sequence[Path], wanted: set[str], times: 
             several = named == "icu_multimodal"
             if ("parts" if several else "case") in wanted:
                 cases(browser, app, run, every_model=several)
+            if "versions" in wanted and not several:
+                versions(browser, app, run)
         if "reruns" in wanted:
             reruns(browser, app, times)
         browser.close()

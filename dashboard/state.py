@@ -134,7 +134,7 @@ def selected_rows(table: str) -> list[int]:
 
 
 def set_widget(key: str, value: float) -> None:
-    """Set a widget from a callback, before it is drawn again."""
+    """Set a widget's value from a callback, before it is drawn again."""
     st.session_state[key] = value
 
 

@@ -44,6 +44,7 @@ def open_ahead(ref: RunRef, model: str | None) -> threading.Thread | None:
             explanations.run_model(ref, model)
             if small:
                 explanations.everybody(ref, model)
+        warming.set_aside()
 
     thread = threading.Thread(target=work, name="ahead", daemon=True)
     thread.start()

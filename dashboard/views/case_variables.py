@@ -65,7 +65,7 @@ def show_variables(
         with column:
             st.markdown(f"**{title}**")
             show_table(_rows(side, basis) or [_none()], alt=f"{title}: variables with their effect")
-    _reference_part(players)
+    _reference_part(players, f"units_{model}")
     missing = [p["label"] for p in players if p["value"] == NOT_MEASURED]
     if missing:
         st.caption(f"Not measured in this patient: {', '.join(missing)}.")
@@ -74,7 +74,7 @@ def show_variables(
         show_chart(chart, key=f"waterfall_{model}")
 
 
-def _reference_part(players: Sequence[Mapping[str, Any]]) -> None:
+def _reference_part(players: Sequence[Mapping[str, Any]], key: str) -> None:
     """Show unit, reference range and code of the variables, and what ± stands for."""
     rows = {
         player["label"].rsplit(", ", 1)[0] if "@" in player["name"] else player["label"]: {
@@ -88,8 +88,10 @@ def _reference_part(players: Sequence[Mapping[str, Any]]) -> None:
     if any(player.get("se") for player in players):
         st.caption("±: standard error of an effect; 1.96 of them make its 95 % interval.")
     if told:
-        with st.expander("Units, reference ranges and codes"):
-            show_table(told, alt="Unit, reference range and code of every variable")
+        units = st.expander("Units, reference ranges and codes", key=key, on_change="rerun")
+        if units.open:  # a browser pays for a closed table, too, with every case
+            with units:
+                show_table(told, alt="Unit, reference range and code of every variable")
 
 
 def range_text(low: float | None, high: float | None) -> str:

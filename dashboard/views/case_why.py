@@ -28,7 +28,7 @@ from dashboard.views.case_variables import show_variables
 from dashboard.views.context import Context
 from dashboard.views.elements import show_table
 from dashboard.views.pickers import pick_one
-from dashboard.words import word
+from dashboard.words import Word, word
 
 
 def why_part(chosen: Context, facts: CaseFacts) -> None:
@@ -138,7 +138,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
     if problem is not None:
         states.problem(f"{model_label(model)} cannot be explained here", str(problem))
     if found is not None:
-        method_note(found)
+        method_note(found, model)
 
 
 def _has_image(chosen: Context, facts: CaseFacts, found: Explanation | None) -> bool:
@@ -164,29 +164,36 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
     st.markdown(f"{shown.badge} {' '.join(extra)}")
 
 
-def method_note(found: Explanation) -> None:
-    """Show how the explanation was computed and what it means."""
+def method_note(found: Explanation, model: str) -> None:
+    """Show how the explanation was computed and what it means, once it is asked for."""
+    method = word("method", found.entry["method"])
+    title = f"How this was computed: {method.label}"
+    note = st.expander(title, key=f"method_note_{model}", on_change="rerun")
+    if note.open:
+        with note:
+            _method(found, method)
+
+
+def _method(found: Explanation, method: Word) -> None:
     entry = found.entry
-    method = word("method", entry["method"])
-    with st.expander(f"How this was computed: {method.label}"):
-        st.markdown(f"{method.definition} {entry.get('estimand') or ''} {method.reference}")
-        background = entry.get("background")
-        if background:
-            st.markdown(
-                f"Background: {background['name']}, n {background['n']:,}, "
-                f"`{numbers.short_hash(background['sha256'])}`."
-            )
-        layer = (entry.get("map") or {}).get("layer")
-        if layer:
-            size = "×".join(str(side) for side in entry["map"]["native_size"])
-            st.markdown(f"Read at layer `{layer}`, {size} cells.")
-        rows = [_check_row(check) for check in entry.get("checks", [])]
-        if rows:
-            show_table(rows, alt="Checks of this explanation")
-        for finding in entry.get("findings", []):
-            st.markdown(f"Note: {finding['message']}")
-        if found.computed_now:
-            st.caption("Computed for this view and kept in the store; not part of the run.")
+    st.markdown(f"{method.definition} {entry.get('estimand') or ''} {method.reference}")
+    background = entry.get("background")
+    if background:
+        st.markdown(
+            f"Background: {background['name']}, n {background['n']:,}, "
+            f"`{numbers.short_hash(background['sha256'])}`."
+        )
+    layer = (entry.get("map") or {}).get("layer")
+    if layer:
+        size = "×".join(str(side) for side in entry["map"]["native_size"])
+        st.markdown(f"Read at layer `{layer}`, {size} cells.")
+    rows = [_check_row(check) for check in entry.get("checks", [])]
+    if rows:
+        show_table(rows, alt="Checks of this explanation")
+    for finding in entry.get("findings", []):
+        st.markdown(f"Note: {finding['message']}")
+    if found.computed_now:
+        st.caption("Computed for this view and kept in the store; not part of the run.")
 
 
 def _check_row(check: Mapping[str, Any]) -> dict[str, str]:

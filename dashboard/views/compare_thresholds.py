@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import numbers, state
 from dashboard.charts import Forest, ForestRow
+from dashboard.components.range_slider import range_slider
 from dashboard.evidence import group_label, model_label
 from dashboard.queries import version_thresholds as queries
 from dashboard.queries.version_thresholds import ExploredChange
@@ -82,15 +83,7 @@ _STEP = 0.005
 
 def _slider(chosen: Context, model: str, declared: float) -> float:
     key = f"moved_{chosen.ref.stamp}_{model}_{chosen.output.name}"
-    value = st.slider(
-        f"Threshold of {model_label(model)}",
-        min_value=0.0,
-        max_value=1.0,
-        value=declared,
-        step=_STEP,
-        format="%.3f",
-        key=key,
-    )
+    value = range_slider(f"Threshold of {model_label(model)}", start=declared, step=_STEP, key=key)
     st.button(
         f"Back to {declared:.3f}",
         on_click=state.set_widget,
@@ -98,7 +91,7 @@ def _slider(chosen: Context, model: str, declared: float) -> float:
         disabled=abs(value - declared) < _STEP / 2,
         key=f"{key}_back",
     )
-    return float(value)
+    return value
 
 
 def _forest(changes: Sequence[ExploredChange], metric: str) -> Forest:

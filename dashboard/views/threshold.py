@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import numbers, state
 from dashboard.charts import Forest, ForestRow
+from dashboard.components.range_slider import range_slider
 from dashboard.evidence import group_label
 from dashboard.queries import thresholds
 from dashboard.queries.thresholds import ExploredGroup
@@ -46,16 +47,7 @@ def _slider(chosen: Context, start: float) -> float:
     key = f"explored_{chosen.subject}"
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
-        value = st.slider(
-            "Threshold on the predicted risk",
-            min_value=0.0,
-            max_value=1.0,
-            value=start,
-            step=0.005,
-            format="%.3f",
-            key=key,
-            persist_state="session",
-        )
+        value = range_slider("Threshold on the predicted risk", start=start, step=0.005, key=key)
     with right:
         st.button(
             "Back to the declared one",
@@ -70,7 +62,7 @@ def _slider(chosen: Context, start: float) -> float:
         st.caption(f":gray-badge[– Exploratory] {notice('exploratory')}{_basis(chosen)}")
         if declare_button(f"Declare {value:.3f} for a new audit", key="declare_explored"):
             st.rerun()  # the form lies outside of what is drawn again here
-    return float(value)
+    return value
 
 
 def _basis(chosen: Context) -> str:

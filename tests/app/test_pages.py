@@ -32,6 +32,14 @@ def healthy(app) -> None:
     assert UNEXPECTED not in problems(app)
 
 
+def explore(app, threshold: float) -> None:
+    """Move the slider of the threshold, as its own component does."""
+    held = app.session_state._state.filtered_state
+    (key,) = (one for one in held if one.startswith("explored_") and isinstance(held[one], float))
+    app.session_state[key] = threshold
+    app.run()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_without_data_says_what_to_do(open_app, tmp_path, page):
     app = open_app(tmp_path / "store", page)
@@ -168,7 +176,7 @@ def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):
     app = open_app(shared_run / "store", "bias_audit", section="threshold")
     healthy(app)
     assert "Exploratory:" not in texts(app)
-    app.slider[0].set_value(0.3).run()
+    explore(app, 0.3)
     healthy(app)
     assert "not declared before the run" in texts(app)
     app.query_params["section"] = "verdicts"
@@ -181,7 +189,7 @@ def test_exploring_a_threshold_greys_the_verdicts(open_app, shared_run):
 
 def test_an_explored_threshold_opens_the_form_from_the_part_that_draws_itself(open_app, shared_run):
     app = open_app(shared_run / "store", "bias_audit", section="threshold")
-    app.slider[0].set_value(0.3).run()
+    explore(app, 0.3)
     app.button("declare_explored").click().run()
     healthy(app)
     assert app.query_params["section"] == "declare"

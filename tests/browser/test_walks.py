@@ -162,6 +162,15 @@ def test_an_owner_compares_gates_and_opens_a_changed_call(watch, walk, study):
     said = {2: "finds nothing to judge"}.get(gated, f"would end with exit code {gated}.")
     page.get_by_text(said).wait_for()
     assert (study == "chest_xray") is (gated == 2)
+    watched.open(f"compare?run={run}&section=thresholds")
+    slider = page.get_by_role("slider").first
+    before = float(slider.input_value())
+    slider.press("ArrowRight")
+    page.get_by_text("Exploratory").first.wait_for()
+    assert float(slider.input_value()) > before
+    page.get_by_role("button", name="Back to").first.click()
+    page.get_by_text("At the declared thresholds").wait_for()
+    assert float(slider.input_value()) == before
     page.get_by_role("tab", name="Changed calls").click()
     page.locator(".js-plotly-plot").first.wait_for()
     watched.settle()
