@@ -13,6 +13,7 @@ export default function (component) {
   input.step = data.step;
   if (root.dataset.turn !== String(data.turn)) {
     root.dataset.turn = data.turn;
+    input.setAttribute("value", data.value); // steps are counted from here: it need not be round
     input.value = data.value;
     show();
   }
