@@ -101,6 +101,10 @@ def _tested_by_somebody_else(run):
 def test_another_method_explains_the_same_score(open_app, runs):
     app = open_app(runs["binary"] / "store", "case_review", case="c1", output="y")
     assert not app.exception
+    # What stands inside a closed note is sent once it is opened.
+    assert "Read at layer" not in _said(app)
+    app.session_state["method_note_m@1.0"] = True
+    app.run()
     assert "Read at layer" in _said(app)
     assert "No scale bar: the image does not state its pixel spacing." in _said(app)
     assert not [one for one in app.selectbox if one.label == "Method"]
@@ -111,6 +115,8 @@ def test_another_method_explains_the_same_score(open_app, runs):
     for method in ("occlusion", "integrated_gradients"):
         (picker,) = [one for one in app.selectbox if one.label == "Method"]
         picker.set_value(method).run()
+        app.session_state["method_note_m@1.0"] = True
+        app.run()
         assert not app.exception
         assert not app.error
         assert "Read at layer" not in _said(app)
@@ -120,6 +126,8 @@ def test_another_method_explains_the_same_score(open_app, runs):
     app.run()
     assert "Reflects the model" in _said(app)
     app.toggle("other_method_m@1.0").set_value(False).run()
+    app.session_state["method_note_m@1.0"] = True
+    app.run()
     assert not app.exception
     assert "Read at layer" in _said(app)
 
