@@ -298,6 +298,8 @@ def readers(app: Served, count: int, actions: int) -> list[float]:
                 executable_path="/usr/bin/chromium", args=["--no-sandbox"]
             )
             page = opened(browser, app.url)
+            for name in PAGES:  # the first visit loads the page's code
+                switch(page, name)
             ready.wait(timeout=300)
             time.sleep(number * EVERY / count)  # people do not click in step
             for name in itertools.islice(itertools.cycle(PAGES), actions):
