@@ -122,6 +122,37 @@ class Layout:
         return self.splits[0]
 
 
+class LastRows:
+    """Tells whether rows and groups are those it was asked about last.
+
+    Outputs of one study have the same rows and groups: what is made of these is made once.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[Any] = []
+        self._columns: list[npt.NDArray[Any]] = []
+
+    def again(
+        self, n: int, patients: npt.NDArray[Any] | None, attributes: Sequence[Grouping]
+    ) -> bool:
+        """Return whether they are, and keep them.
+
+        Args:
+            n: Number of rows.
+            patients: (n,) patient codes, or None where rows are independent.
+            attributes: Attributes with (n,) level codes.
+        """
+        names = [n, patients is None, *((one.name, tuple(one.levels)) for one in attributes)]
+        columns = [np.asarray(one.codes) for one in attributes]
+        columns += [] if patients is None else [np.asarray(patients)]
+        alike = names == self._names and all(
+            new is old or np.array_equal(new, old)
+            for new, old in zip(columns, self._columns, strict=True)
+        )
+        self._names, self._columns = names, columns
+        return alike
+
+
 class LayoutMaker:
     """Makes layouts, and hands out the last one again where rows and groups are the same.
 
@@ -140,7 +171,7 @@ class LayoutMaker:
     ) -> None:
         self._reference = dict(reference or {})
         self._wanted = [(), *((name,) for name in groups), *map(tuple, intersections)]
-        self._key: list[npt.NDArray[Any]] | None = None
+        self._rows = LastRows()
         self._last: Layout | None = None
 
     def layout(
@@ -155,13 +186,8 @@ class LayoutMaker:
         """
         asked = {name for names in self._wanted for name in names}
         used = [one for one in attributes if one.name in asked]
-        key = [np.array([n]), np.array([patients is None])]
-        key += [np.asarray(patients if patients is not None else [])]
-        key += [np.asarray(one.codes) for one in used]
-        known = self._key is not None and len(self._key) == len(key)
-        if known and all(map(np.array_equal, self._key or [], key)) and self._last is not None:
-            return self._last
-        self._key, self._last = key, _make(n, patients, used, self._wanted, self._reference)
+        if not self._rows.again(n, patients, used) or self._last is None:
+            self._last = _make(n, patients, used, self._wanted, self._reference)
         return self._last
 
 

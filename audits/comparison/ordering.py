@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audits.comparison.layout import Ints, Layout, LayoutMaker
+from audits.comparison.layout import Ints, LastRows, Layout, LayoutMaker
 from audits.comparison.pair import Pair
 from audits.fairness.types import Grouping
 
@@ -64,7 +64,7 @@ class Arranger:
 
     def __init__(self, maker: LayoutMaker, used: Sequence[str]) -> None:
         self._maker, self._used = maker, frozenset(used)
-        self._key: list[npt.NDArray[Any]] | None = None
+        self._rows = LastRows()
         self._last: Arranged | None = None
 
     def arranged(
@@ -77,24 +77,14 @@ class Arranger:
             patients: (n,) patient codes, or None where rows are independent.
             attributes: Attributes with (n,) level codes; a negative code is in no group.
         """
-        key = [np.array([n]), np.asarray([] if patients is None else patients)]
-        key += [np.asarray(one.codes) for one in attributes]
-        if self._last is not None and _same(self._key, key):
+        if self._rows.again(n, patients, attributes) and self._last is not None:
             return self._last
         named = [one for one in attributes if one.name in self._used]
         order = _order(n, patients, named)
         taken = [_Codes(one.name, tuple(one.levels), np.asarray(one.codes)[order]) for one in named]
         layout = self._maker.layout(n, None if patients is None else patients[order], taken)
-        self._key, self._last = key, Arranged(layout=layout, order=order)
+        self._last = Arranged(layout=layout, order=order)
         return self._last
-
-
-def _same(old: list[npt.NDArray[Any]] | None, new: list[npt.NDArray[Any]]) -> bool:
-    return (
-        old is not None
-        and len(old) == len(new)
-        and all(a is b or np.array_equal(a, b) for a, b in zip(old, new, strict=True))
-    )
 
 
 def _order(n: int, patients: npt.NDArray[Any] | None, attributes: Sequence[Grouping]) -> Ints:

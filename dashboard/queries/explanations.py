@@ -312,7 +312,7 @@ def case_explanation(  # noqa: PLR0913, PLR0917 - the parts of a cache key
     try:
         written = (checked / "explanation.json").stat().st_mtime_ns
     except OSError:
-        return _untested(ref, model, case, output, cohort, region, method)
+        return _untested(wanted)
     return _tested(str(checked), written)
 
 
@@ -324,22 +324,10 @@ def _tested(folder: str, written: int) -> Explanation:
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
-def _untested(  # noqa: PLR0913, PLR0917 - the parts of a cache key
-    ref: RunRef, model: str, case: str, output: str, cohort: str, region: str, method: str
-) -> Explanation:
+def _untested(wanted: Wanted) -> Explanation:
     """Return the run's explanation, the store's, or a new one."""
-    wanted = Wanted(
-        ref=ref,
-        model=model,
-        case=case,
-        output=output,
-        cohort=cohort,
-        region=region,
-        method=method,
-    )
-    own = cohort == EVERYBODY and not region and not method
-    found = _from_run(ref, model, case, output) if own else None
-    if found is not None:
+    own = wanted.cohort == EVERYBODY and not wanted.region and not wanted.method
+    if own and (found := _from_run(wanted)) is not None:
         return found
     folder = _cache_folder(wanted, checks=False)
     if not (folder / "explanation.json").is_file():
@@ -377,11 +365,11 @@ def reliability(entry: Mapping[str, Any]) -> str:
     return badge([Check(**check) for check in entry.get("checks") or []])[0]
 
 
-def _from_run(ref: RunRef, model: str, case: str, output: str) -> Explanation | None:
-    root = load_run(ref).explanation_folder(model, case)
+def _from_run(wanted: Wanted) -> Explanation | None:
+    root = load_run(wanted.ref).explanation_folder(wanted.model, wanted.case)
     for path in sorted(root.rglob("explanation.json")):
         entry = json.loads(path.read_bytes())
-        if entry["output"] == output:
+        if entry["output"] == wanted.output:
             return _read(path.parent, computed_now=False)
     return None
 
