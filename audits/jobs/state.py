@@ -99,14 +99,20 @@ def write_state(path: Path, value: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def take_lock(path: Path, *, wait: bool) -> int | None:
+def take_lock(path: Path, *, wait: bool, shared: bool = False) -> int | None:
     """Return a held lock, or None if it is taken and ``wait`` is false.
 
     The system releases it when the last process that holds it ends, however it ends.
+
+    Args:
+        path: The lock's file, made if it is not there.
+        wait: Wait until whoever holds it lets go.
+        shared: Share it with others who share it; only one that does not excludes them.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -120,7 +126,8 @@ def is_alive(folder: Path) -> bool:
     """Return whether the job's process still runs."""
     if not (folder / LOCK).exists():
         return False
-    descriptor = take_lock(folder / LOCK, wait=False)
+    # A shared lock: two who look at the same time must not take each other for the job.
+    descriptor = take_lock(folder / LOCK, wait=False, shared=True)
     if descriptor is None:
         return True
     os.close(descriptor)

@@ -30,11 +30,10 @@ LANES = {"audit": "lane.lock", "explain": "explanations.lock"}
 
 def main(folder: Path) -> int:
     """Detach, then run the job in ``folder``."""
-    # Held across the fork: the job counts as alive before its parent returns.
-    alive = take_lock(folder / LOCK, wait=False)
-    if alive is None:
-        return 0  # another process is at it already
-    if os.fork():
+    # Held across the fork: the job counts as alive before its parent returns. It waits for those
+    # who look at this moment whether somebody holds it, and for another process that is at it.
+    take_lock(folder / LOCK, wait=True)
+    if (folder / FINAL).exists() or os.fork():
         return 0
     os.setsid()
     work(folder)
@@ -43,9 +42,10 @@ def main(folder: Path) -> int:
 
 def work(folder: Path) -> None:
     """Run the job and write its final state."""
-    (folder / PID).write_text(str(os.getpid()), encoding="ascii")
     try:
         with termination_unwinds():
+            # Whoever knows the number may ask the job to end: it has to be ready for that.
+            (folder / PID).write_text(str(os.getpid()), encoding="ascii")
             state, message = _run(folder)
     except Terminated:
         state, message = "cancelled", "It was cancelled; nothing was written."

@@ -51,7 +51,7 @@ def test_a_case_is_checked_when_somebody_asks(open_app, tmp_path):
 def _wait_for_the_job(store: Path) -> None:
     (job,) = JobRunner(store).jobs()
     assert job.verb == "explain"
-    for _ in range(600):
+    for _ in range(1400):
         found = JobRunner(store).job(job.key)
         if found is not None and found.ended:
             assert found.state == "done", found.message

@@ -34,7 +34,7 @@ def test_an_audit_started_from_the_page_becomes_a_run(page_with_model, own_run):
     start(app)  # a second click, or a second person, shares the job
     assert app.session_state["watched_jobs"] == [key]
     assert [job.key for job in audits.runner(settings).jobs()] == [key]
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 280
     while not audits.job(settings, key).ended:
         assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.2)
@@ -52,7 +52,7 @@ def test_a_failed_audit_says_why(page_with_model, own_run):
     start(app)
     settings = Settings(store=own_run / "store")
     (key,) = app.session_state["watched_jobs"]
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 280
     while not audits.job(settings, key).ended:
         assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.2)

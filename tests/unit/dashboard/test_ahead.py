@@ -28,7 +28,7 @@ def test_a_model_is_opened_once(opened):
     done, _ = opened
     thread = ahead.open_ahead("run", "m@1")
     assert thread is not None
-    thread.join(60)
+    thread.join(120)
     assert done == ["m@1", "everybody"]
     assert ahead.open_ahead("run", "m@1") is None
     assert ahead.open_ahead("run", None) is None
@@ -37,7 +37,7 @@ def test_a_model_is_opened_once(opened):
 def test_a_large_study_is_left_until_it_is_needed(opened):
     done, run = opened
     run.evidence["study"]["cases"] = 1_000_000
-    ahead.open_ahead("run", "m@1").join(60)
+    ahead.open_ahead("run", "m@1").join(120)
     assert done == ["m@1"]
 
 
@@ -47,5 +47,5 @@ def test_what_cannot_be_opened_is_said_by_the_case_alone(opened, monkeypatch):
 
     monkeypatch.setattr(explanations, "everybody", gone)
     thread = ahead.open_ahead("run", "m@1")
-    thread.join(60)  # pytest turns an exception of a thread into a failure
+    thread.join(120)  # pytest turns an exception of a thread into a failure
     assert not thread.is_alive()

@@ -41,7 +41,7 @@ def test_no_batch_is_imported_while_a_page_runs():
         assert thread is not None
         thread.join(0.2)
         assert thread.is_alive()
-    thread.join(60)
+    thread.join(120)
     assert not thread.is_alive()
 
 
@@ -62,8 +62,8 @@ def test_nothing_is_imported_before_the_server_answers():
         return up.is_set()
 
     thread = warming.before_first_page(is_up)
-    assert asked.wait(5)
+    assert asked.wait(60)
     assert thread.is_alive()
     up.set()
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()

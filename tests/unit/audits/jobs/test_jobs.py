@@ -32,7 +32,7 @@ def busy_lane(tmp_path):
     os.close(held)
 
 
-def until(runner, key, *states, seconds=60):
+def until(runner, key, *states, seconds=240):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         job = runner.job(key)
@@ -73,9 +73,15 @@ def test_jobs_wait_for_the_lane_and_are_shared_and_cancelled(runner, tmp_path):
 
 def until_pid(tmp_path):
     path = tmp_path / "store" / "jobs" / "k1" / PID
-    while not (path.exists() and path.read_text()):
-        time.sleep(0.01)
+    until_true(lambda: path.exists() and path.read_text())
     return int(path.read_text())
+
+
+def until_true(asked, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not asked():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("busy_lane")
@@ -151,7 +157,7 @@ def study_and_model(tmp_path):
 def test_a_job_makes_a_run_and_the_same_question_gets_it(runner, study_and_model, tmp_path):
     study, model = study_and_model
     job = runner.start_audit(study, [model])
-    ended = until(runner, job.key, "done", "failed", seconds=120)
+    ended = until(runner, job.key, "done", "failed")
     assert (ended.state, ended.share) == ("done", 1.0), ended.message
     assert verify_run(ended.out).intact
     assert [r.path for r in list_runs(tmp_path / "store")] == [ended.out]
@@ -174,5 +180,4 @@ def test_a_cancelled_audit_leaves_no_half_run(runner, study_and_model, tmp_path)
 
 
 def until_message(runner, key, words):
-    while words not in runner.job(key).message:
-        time.sleep(0.05)
+    until_true(lambda: words in runner.job(key).message)

@@ -72,7 +72,7 @@ def test_concurrent_writers_all_get_through(tmp_path):
     children = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(i)]) for i in range(4)
     ]
-    assert [c.wait(timeout=60) for c in children] == [0, 0, 0, 0]
+    assert [c.wait(timeout=240) for c in children] == [0, 0, 0, 0]
     assert len(Store(tmp_path).records()) == 80
 
 

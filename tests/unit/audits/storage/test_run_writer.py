@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -123,18 +122,21 @@ def test_what_is_no_run_is_never_displaced(tmp_path):
 
 
 SLOW_WRITER = """
-import sys, time
+import sys
 from audits.storage import RunWriter
 with RunWriter(sys.argv[1]) as writer:
     writer.write_json("internal/run.json", {})
     print("open", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
 def start_slow_writer(out):
     child = subprocess.Popen(
-        [sys.executable, "-c", SLOW_WRITER, str(out)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SLOW_WRITER, str(out)],
+        stdin=subprocess.PIPE,  # held open by us: the writer ends with us at the latest
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout.readline() == "open\n"
     return child
@@ -142,7 +144,7 @@ def start_slow_writer(out):
 
 def end(child, number):
     os.kill(child.pid, number)
-    child.communicate(timeout=20)
+    child.communicate(timeout=240)
 
 
 def test_sigterm_leaves_nothing(tmp_path):
@@ -154,7 +156,6 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
     alive = start_slow_writer(tmp_path / "run")
     killed = start_slow_writer(tmp_path / "run")
     end(killed, signal.SIGKILL)
-    time.sleep(0.05)
     assert len(leftovers(tmp_path)) == 2
     with RunWriter(tmp_path / "run"):
         assert len(leftovers(tmp_path)) == 2, "the part of the living writer must stay"
