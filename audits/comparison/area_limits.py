@@ -18,7 +18,7 @@ _HALVINGS = 40
 
 
 def area_limits(
-    areas: Floats, spread: Floats, variance: Floats, quantile: Floats
+    areas: Floats, spread: Floats, variance: Floats, quantiles: Floats
 ) -> tuple[Floats, Floats]:
     """Return the limits of candidate minus base in every group.
 
@@ -26,37 +26,41 @@ def area_limits(
         areas: AUROC of base and candidate, (2, groups).
         spread: Variance of each, (2, groups).
         variance: Variance of their difference, (groups,).
-        quantile: t quantile of each group, (groups,).
+        quantiles: t quantiles of each group, (levels, groups).
 
     Returns:
-        Lower and upper limit, never nearer than delta ± quantile · se.
+        Lower and upper limits, (levels, groups), never nearer than delta ± quantile · se.
     """
-    return (
-        areas[1] - areas[0] - _reach(areas, spread, variance, quantile, -1.0),
-        areas[1] - areas[0] + _reach(areas, spread, variance, quantile, 1.0),
-    )
+    low, high = _reach(areas, spread, variance, quantiles)
+    return areas[1] - areas[0] - low, areas[1] - areas[0] + high
 
 
-def _reach(
-    areas: Floats, spread: Floats, variance: Floats, quantile: Floats, side: float
-) -> Floats:
-    """Return how far the limit of one side lies from the estimate."""
+_SIDES = np.array([-1.0, 1.0])[:, None, None]
+
+
+def _reach(areas: Floats, spread: Floats, variance: Floats, quantiles: Floats) -> Floats:
+    """Return how far the limits of both sides lie from the estimate, (2, levels, groups)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         common = (spread.sum(axis=0) - variance) / 2
         # By how much each area moves where their difference is held at another value.
-        pull = np.stack([common - spread[0], spread[1] - common]) / variance
+        pulls = np.stack([common - spread[0], spread[1] - common]) / variance
         size = areas * (1 - areas)
 
+        def grown(version: int, far: Floats) -> Floats:
+            moved = areas[version] + pulls[version] * _SIDES * far
+            np.clip(moved, _EDGE, 1 - _EDGE, out=moved)
+            ratio = moved * (1 - moved) / size[version]
+            return np.asarray(np.where(size[version] > 0, ratio, 1.0))
+
         def error(far: Floats) -> Floats:
-            moved = np.clip(areas + pull * side * far, _EDGE, 1 - _EDGE)
-            grown = np.where(size > 0, moved * (1 - moved) / size, 1.0)
-            total = (grown**2 * spread).sum(axis=0) - 2 * grown[0] * grown[1] * common
+            base, candidate = grown(0, far), grown(1, far)
+            total = base**2 * spread[0] + candidate**2 * spread[1] - 2 * base * candidate * common
             return np.asarray(np.sqrt(np.maximum(total, 0.0)))
 
-        plain = quantile * np.sqrt(variance)
+        plain = np.broadcast_to(quantiles * np.sqrt(variance), (2, *quantiles.shape))
         low, high = np.zeros_like(plain), np.full_like(plain, 2.0)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            inside = middle < quantile * error(middle)
+            inside = middle < quantiles * error(middle)
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-        return np.fmax(low, plain)
+        return np.asarray(np.fmax(low, plain))

@@ -54,10 +54,19 @@ class PairedDifference:
 
 def quadratic(left: Floats, middle: Floats, right: Floats) -> Floats:
     """Return left · middle · right of every group; what is only rounding becomes 0."""
-    a, b = np.nan_to_num(left), np.nan_to_num(right)
-    value = np.einsum("gi,gij,gj->g", a, middle, b)
-    scale = np.einsum("gi,gij,gj->g", np.abs(a), np.abs(middle), np.abs(b))
-    return np.asarray(np.where(np.abs(value) <= RELATIVE * scale, 0.0, value))
+    a = _finite(left)
+    b = a if right is left else _finite(right)
+    value = _product(a, middle, b)
+    scale = _product(np.abs(a), np.abs(middle), np.abs(b))
+    return np.where(np.abs(value) <= RELATIVE * scale, 0.0, value)
+
+
+def _finite(values: Floats) -> Floats:
+    return values if np.isfinite(values).all() else np.nan_to_num(values)
+
+
+def _product(left: Floats, middle: Floats, right: Floats) -> Floats:
+    return np.asarray(((left[:, None, :] @ middle)[:, 0] * right).sum(axis=1))
 
 
 def root(variance: float) -> float | None:

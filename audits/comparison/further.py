@@ -22,10 +22,10 @@ from audits.comparison.changes import (
     undefined,
 )
 from audits.comparison.layout import Floats, Ints, Layout, Split
-from audits.comparison.moments import CELLS, cells_of
 from audits.comparison.others import Spread, difference_in_differences
 from audits.comparison.pair import Pair
 from audits.comparison.paired import Measured
+from audits.comparison.sums import CELLS, cells_of
 from audits.errors import AuditError
 from audits.fairness import DETAILED_TASKS, ScoredOutput
 from audits.fairness.frame import build_frame
@@ -219,11 +219,9 @@ def _limits(change: _Change, variance: float, fewest: float) -> Limits | None:
     areas = np.array([[arm.point.value] for arm in change.arms])
     spread = np.array([[arm.variance] for arm in change.arms])
     freedom = max(fewest - 1, 1.0)
-    limits = [
-        area_limits(areas, spread, np.array([variance]), np.array([stdtrit(freedom, quantile)]))
-        for quantile in (0.95, 0.975)
-    ]
-    return tuple((float(low[0]), float(high[0])) for low, high in limits)
+    quantiles = stdtrit(freedom, np.array([[0.95], [0.975]]))
+    low, high = area_limits(areas, spread, np.array([variance]), quantiles)
+    return tuple(zip(low[:, 0].tolist(), high[:, 0].tolist(), strict=True))
 
 
 def _as_ratio(found: PairedDifference, change: _Change) -> PairedDifference:

@@ -59,13 +59,22 @@ class Split:
         return len(self.labels)
 
     @property
+    def in_order(self) -> bool:
+        """Return whether all rows lie in groups, ordered as in ``rows``."""
+        return len(self.rows) == len(self.code) and bool((self.rows[1:] > self.rows[:-1]).all())
+
+    def ordered(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return per-row values (n,) in the order of ``rows``, (m,)."""
+        return values if self.in_order else values[self.rows]
+
+    @property
     def counts(self) -> Floats:
         """Return the rows of each group, (groups,)."""
         return np.diff(self.row_bounds).astype(np.float64)
 
     def to_pairs(self, values: npt.NDArray[Any]) -> Floats:
         """Return the sum of per-row values (n,) over each (group, patient) pair, (pairs,)."""
-        taken = values[self.rows]
+        taken = self.ordered(values)
         if self.starts is None:
             return np.asarray(taken, dtype=np.float64)
         return np.asarray(np.add.reduceat(taken, self.starts, dtype=np.float64))

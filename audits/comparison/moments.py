@@ -14,10 +14,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from audits.comparison.layout import Bools, Floats, Ints, Layout, Split
-
-CELLS = 8
-"""Cells of label × base's call × candidate's call; cell 4 y + 2 base + candidate."""
+from audits.comparison.layout import Floats, Ints, Layout, Split
+from audits.comparison.sums import CELLS, CellSums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +39,6 @@ class Moments:
     net: Ints
 
 
-def cells_of(positive: Bools, base: Bools, candidate: Bools) -> npt.NDArray[np.uint8]:
-    """Return each row's cell, 0 to 7."""
-    out = positive.astype(np.uint8)
-    out <<= 1
-    out |= base
-    out <<= 1
-    out |= candidate
-    return out
-
-
 def moments(
     split: Split, cells: npt.NDArray[np.uint8], features: Floats, whole: Floats | None
 ) -> Moments:
@@ -64,7 +52,8 @@ def moments(
             shared between groups.
     """
     if split.starts is None and not split.shared:
-        return _independent(split.code, split.size, cells, features)
+        sums = CellSums(split.code * CELLS + cells, CELLS * (split.size + 1))
+        return _independent(sums, split.size, features)
     pairs = pair_sums(split, cells, features)
     own = outer(pairs, pairs, split.bounds)
     both = own
@@ -88,15 +77,22 @@ def moments(
     )
 
 
-def joint_moments(layout: Layout, cells: npt.NDArray[np.uint8], features: Floats) -> Moments | None:
+def joint_sums(layout: Layout, cells: npt.NDArray[np.uint8]) -> CellSums | None:
+    """Return what sums independent rows over the cells where all splits cross, or None."""
+    if layout.joint is None or layout.clustered:
+        return None
+    code, size = layout.joint
+    return CellSums(code * CELLS + cells, CELLS * size)
+
+
+def joint_moments(layout: Layout, sums: CellSums | None, features: Floats) -> Moments | None:
     """Return the moments of independent rows in the cells where all splits cross, or None.
 
     They are the moments of any split after :func:`from_joint`.
     """
-    if layout.joint is None or layout.clustered:
+    if layout.joint is None or sums is None:
         return None
-    code, size = layout.joint
-    return _independent(code, size, cells, features)
+    return _independent(sums, layout.joint[1], features)
 
 
 def from_joint(split: Split, found: Moments) -> Moments:
@@ -126,35 +122,32 @@ def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> F
     return out
 
 
-def _independent(
-    code: Ints,
-    size: int,
-    cells: npt.NDArray[np.uint8],
-    features: Floats,
-) -> Moments:
+def _independent(cells: CellSums, size: int, features: Floats) -> Moments:
     """Return the moments where every row is a patient of its own: cells never meet.
 
     Args:
-        code: Group of each row; ``size`` where it is in none.
+        cells: Sums over group × cell; groups from ``size`` on are left out.
         size: Number of groups.
-        cells: (n,) cell of each row.
         features: (k, n) further features.
     """
     k = len(features)
-    key = code * CELLS + cells
-    counts = _by_cell(key, size, None)
+
+    def by_cell(sums: Floats) -> Floats:
+        return np.asarray(sums[: CELLS * size].reshape(size, CELLS))
+
+    counts = by_cell(cells.counts)
     own = np.zeros((size, CELLS + k, CELLS + k))
     diagonal = np.arange(CELLS)
     own[:, diagonal, diagonal] = counts
     sums = np.empty((size, CELLS + k))
     sums[:, :CELLS] = counts
     for at, feature in enumerate(features):
-        meets = _by_cell(key, size, feature)
+        meets = by_cell(cells.sum(feature))
         own[:, :CELLS, CELLS + at] = own[:, CELLS + at, :CELLS] = meets
         sums[:, CELLS + at] = meets.sum(axis=1)
     for at, feature in enumerate(features):
         for other in range(at, k):
-            total = np.bincount(code, feature * features[other], size + 1)[:size]
+            total = by_cell(cells.sum(feature * features[other])).sum(axis=1)
             own[:, CELLS + at, CELLS + other] = own[:, CELLS + other, CELLS + at] = total
     positives, negatives = counts[:, 4:].sum(axis=1), counts[:, :4].sum(axis=1)
     return Moments(
@@ -164,11 +157,6 @@ def _independent(
         patients=np.stack([positives + negatives, positives, negatives]),
         net=np.zeros((2, 0), dtype=np.int64),
     )
-
-
-def _by_cell(key: Ints, size: int, weights: Floats | None) -> Floats:
-    table = np.bincount(key, weights, CELLS * (size + 1))[: CELLS * size]
-    return np.asarray(table.reshape(size, CELLS), dtype=np.float64)
 
 
 def outer(left: Floats, right: Floats, bounds: Ints) -> Floats:

@@ -1,7 +1,9 @@
 """Rows put in the order that a comparison reads them in, once for all outputs.
 
 A sum over rows does not care for their order, the memory does: with the rows of a patient, or of
-a crossing of all attributes, side by side, every later pass over a group reads neighbours.
+a crossing of all attributes, side by side, every later pass over a group reads neighbours. Rows
+that are a patient each are ordered by label and calls as well, within their crossing: no group
+changes by it, and every sum over such cells is one over neighbours.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import numpy.typing as npt
 
 from audits.comparison.layout import Ints, LastRows, Layout, LayoutMaker
 from audits.comparison.pair import Pair
+from audits.comparison.sums import CELLS
 from audits.fairness.types import Grouping
 
-_NARROW = 32_767
-"""Codes up to here sort in linear time."""
+_NARROW = np.iinfo(np.int16).max // CELLS
+"""Crossings up to here sort in linear time together with label and calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,23 @@ class Arranged:
     Attributes:
         layout: Groups and patients of the rows so ordered.
         order: Old place of each row, (n,); None where rows stay as they are.
+        crossing: Crossing of each row in its old place, (n,), where rows are a patient each: any
+            order within a crossing suits the layout.
     """
 
     layout: Layout
     order: Ints | None
+    crossing: npt.NDArray[np.int16] | None = None
 
     def pair(self, pair: Pair) -> Pair:
         """Return both versions' scores with the rows in the new order."""
-        if self.order is None:
+        order = self.order
+        if order is None:
             return pair
+        if self.crossing is not None:
+            order = np.argsort(self.crossing * CELLS + pair.cells, kind="stable")
         return replace(
-            pair,
-            y=pair.y[self.order],
-            base=pair.base[self.order],
-            candidate=pair.candidate[self.order],
+            pair, y=pair.y[order], base=pair.base[order], candidate=pair.candidate[order]
         )
 
 
@@ -80,22 +86,23 @@ class Arranger:
         if self._rows.again(n, patients, attributes) and self._last is not None:
             return self._last
         named = [one for one in attributes if one.name in self._used]
-        order = _order(n, patients, named)
+        crossing = _crossing(n, named)
+        order = np.argsort(crossing, kind="stable")
+        repeated = patients is not None and len(np.unique(patients)) < n
+        if repeated:
+            order = order[np.argsort(np.asarray(patients)[order], kind="stable")]
         taken = [_Codes(one.name, tuple(one.levels), np.asarray(one.codes)[order]) for one in named]
         layout = self._maker.layout(n, None if patients is None else patients[order], taken)
-        self._last = Arranged(layout=layout, order=order)
+        self._last = Arranged(layout=layout, order=order, crossing=None if repeated else crossing)
         return self._last
 
 
-def _order(n: int, patients: npt.NDArray[Any] | None, attributes: Sequence[Grouping]) -> Ints:
-    """Return the rows by crossing of all attributes, and by patient where patients repeat."""
-    cell, cells = np.zeros(n, dtype=np.int64), 1
+def _crossing(n: int, attributes: Sequence[Grouping]) -> npt.NDArray[np.int16]:
+    """Return the crossing of all attributes that each row is in, as far as there are few."""
+    cell, cells = np.zeros(n, dtype=np.int16), 1
     for one in attributes:
         size = len(one.levels) + 1
         if cells * size > _NARROW:
             break
-        cell, cells = cell * size + (np.asarray(one.codes, dtype=np.int64) + 1), cells * size
-    order = np.argsort(cell.astype(np.int16), kind="stable")
-    if patients is None or len(np.unique(patients)) == n:
-        return order
-    return order[np.argsort(np.asarray(patients)[order], kind="stable")]
+        cell, cells = cell * size + (np.asarray(one.codes).astype(np.int16) + 1), cells * size
+    return cell.astype(np.int16)

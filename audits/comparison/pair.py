@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from audits.comparison.layout import Bools, Floats
 from audits.comparison.ratios import RATES, RATIOS
+from audits.comparison.sums import cells_of
 
 METRICS = (*RATES, *RATIOS, "auroc", "brier", "oe_ratio", "calibration_slope", "net_benefit")
 """Every metric of calls and risks that is compared, in the order of the tables."""
@@ -63,6 +64,17 @@ class Pair:
         if self.numbers or self.base_threshold is None or self.candidate_threshold is None:
             return None
         return self.base >= self.base_threshold, self.candidate >= self.candidate_threshold
+
+    @property
+    def positive(self) -> Bools:
+        """Return who has the outcome; nobody where predictions are numbers."""
+        return np.zeros(len(self.y), np.bool_) if self.numbers else np.asarray(self.y) == 1
+
+    @property
+    def cells(self) -> npt.NDArray[np.uint8]:
+        """Return each row's cell of label × base's call × candidate's call, (n,)."""
+        uncalled = np.zeros(len(self.y), np.bool_)
+        return cells_of(self.positive, *(self.decisions or (uncalled, uncalled)))
 
 
 def features_of(pair: Pair, metrics: Sequence[str]) -> Floats:

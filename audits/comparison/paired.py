@@ -24,11 +24,10 @@ from audits.comparison.changes import (
 )
 from audits.comparison.layout import Floats, Layout, Split
 from audits.comparison.moments import (
-    CELLS,
     Moments,
-    cells_of,
     from_joint,
     joint_moments,
+    joint_sums,
     moments,
     pair_sums,
 )
@@ -45,6 +44,7 @@ from audits.comparison.rates import rate_changes
 from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Version, rate_weights
 from audits.comparison.rest_areas import RestAreas
 from audits.comparison.slopes import Slopes
+from audits.comparison.sums import CELLS, ClassSums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +91,7 @@ class PairedComparison:
             raise ValueError(f"{layout.n} rows in groups, {len(pair.y)} in scores")
         self.pair, self.layout = pair, layout
         self.metrics = pair.metrics if metrics is None else tuple(metrics)
-        self.positive = np.zeros(layout.n, bool) if pair.numbers else np.asarray(pair.y) == 1
-        calls = pair.decisions
-        self._called = calls is not None
-        self.cells = cells_of(self.positive, *(calls or (np.zeros(layout.n, bool),) * 2))
+        self.positive, self.cells = pair.positive, pair.cells
         self.features = features_of(pair, self.metrics)
         self.versions = tuple(
             Version(place=place, threshold=threshold)
@@ -106,14 +103,16 @@ class PairedComparison:
             by_pair = pair_sums(every, self.cells, self.features)
             self._whole = np.empty_like(by_pair)
             self._whole[every.pair_patient] = by_pair
-        self._joint = joint_moments(layout, self.cells, self.features)
+        sums = joint_sums(layout, self.cells)
+        self._joint = joint_moments(layout, sums, self.features)
+        self._classes = ClassSums(layout, self.positive, sums)
         self._all = self._moments(every)
         self._slope: Slopes | None = None
         self._ranked: tuple[Ranked, Ranked] | None = None
         self._rest: RestAreas | None = None
         if "auroc" in self.metrics:
             self._ranked = rank_scores(pair.base), rank_scores(pair.candidate)
-            self._area = area_change(every, self.positive, self._ranked)
+            self._area = area_change(every, self.positive, self._ranked, self._classes)
 
     def measure(self, split: Split) -> Measured:
         """Return every metric's change in every group of a split."""
@@ -165,7 +164,7 @@ class PairedComparison:
             return None
         if metric in PROBABLE and not pair.probabilities:
             return "scores are not probabilities"
-        if metric in {*RATES, *RATIOS, "net_benefit"} and not self._called:
+        if metric in {*RATES, *RATIOS, "net_benefit"} and not self.pair.calls:
             return "no threshold is declared"
         thresholds = [pair.base_threshold or 0.0, pair.candidate_threshold or 0.0]
         if metric == "net_benefit" and not 0 < min(thresholds) <= max(thresholds) < 1:
@@ -203,17 +202,16 @@ class PairedComparison:
         assert self._ranked is not None  # noqa: S101 - calls and risks are always ranked
         own, rest, between = self._area, None, None
         if split is not self.layout.everybody:
-            own = area_change(split, self.positive, self._ranked)
+            own = area_change(split, self.positive, self._ranked, self._classes)
             rest, between = self._beside(split, own)
         spread = Spread(
             delta=own.candidate - own.base, variance=own.variance, rest=rest, apart=between
         )
         areas = np.stack([own.base, own.candidate])
         freedom = np.maximum(np.nan_to_num(own.freedom, nan=1.0), 1.0)
-        limits = [
-            area_limits(areas, own.spread, own.variance, stdtrit(freedom, quantile))
-            for quantile in (0.95, 0.975)
-        ]
+        quantiles = stdtrit(freedom, np.array([[0.95], [0.975]]))
+        low, high = area_limits(areas, own.spread, own.variance, quantiles)
+        limits = tuple(zip(low, high, strict=True))
         found = self._from_influence(split, "auroc", spread, limits=limits)
         return found, areas
 
@@ -223,7 +221,9 @@ class PairedComparison:
             return against_level(split, own, self.layout.patients)
         if self._rest is None:
             assert self._ranked is not None  # noqa: S101 - as above
-            self._rest = RestAreas(self.layout, self.positive, self._ranked, self._area)
+            self._rest = RestAreas(
+                self.layout, self.positive, self._ranked, self._area, self._classes
+            )
         left = self._rest.change(split, own)
         return left.delta, left.variance
 

@@ -14,9 +14,10 @@ import numpy as np
 from audits.comparison.changes import PairedDifference, root, undefined
 from audits.comparison.layout import Floats, Layout, Split
 from audits.comparison.mcnemar import cautious_limits, exact_mcnemar, sign_flip_p
-from audits.comparison.moments import CELLS, Moments
+from audits.comparison.moments import Moments
 from audits.comparison.others import Spread, difference_in_differences
 from audits.comparison.ratios import Version, rate_weights
+from audits.comparison.sums import CELLS
 from audits.types import Estimate
 
 _WHOSE = {"tpr": 1, "fnr": 1, "fpr": 2, "tnr": 2}

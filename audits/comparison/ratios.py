@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audits.comparison.layout import Floats
-from audits.comparison.moments import CELLS
+from audits.comparison.sums import CELLS
 
 RATES = ("tpr", "fpr", "tnr", "fnr", "accuracy", "selection_rate")
 """Proportions whose denominator both versions share, so that discordant pairs decide."""

@@ -2,7 +2,7 @@
 
 What everybody else's change is follows exactly from counts. Its variance needs each row's placement
 among everybody else, which is read from one table a group: at every score where there are few, at
-256 bins of equal share past that.
+128 bins of equal share past that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from audits.comparison.areas import BINS, AreaChange, Ranked
 from audits.comparison.layout import Bools, Floats, Ints, Layout, Split
+from audits.comparison.sums import ClassSums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class RestAreas:
         positive: (n,) labels.
         versions: Base and candidate.
         whole: The change among everybody.
+        classes: Sums over both classes of the groups.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class RestAreas:
         positive: Bools,
         versions: tuple[Ranked, Ranked],
         whole: AreaChange,
+        classes: ClassSums,
     ) -> None:
-        self._layout, self._positive = layout, positive
+        self._layout, self._positive, self._classes = layout, positive, classes
         self._places = [(one.place, one.bins) for one in versions]
         self._binned = versions[0].bins * versions[1].bins <= BINS**2
         self._moved = whole.placed[1] - whole.placed[0]
@@ -107,11 +110,10 @@ class RestAreas:
         self, split: Split, own: AreaChange, counts: tuple[tuple[float, Floats], ...]
     ) -> Floats:
         (all1, n1), (all0, n0) = counts
-        key = split.code * 2 + self._positive
-        moved = np.bincount(key, self._moved, 2 * split.size + 2).reshape(-1, 2)
-        touched = moved[:-1, 1] * all0 + moved[:-1, 0] * all1
+        moved = self._classes.over(split, self._moved)
+        touched = moved[0, :-1] * all0 + moved[1, :-1] * all1
         inside = np.nan_to_num((own.candidate - own.base) * n1 * n0)
-        total = float(moved[:, 1].sum()) * all0
+        total = float(moved[0].sum()) * all0
         with np.errstate(divide="ignore", invalid="ignore"):
             left = (total - touched + inside) / ((all1 - n1) * (all0 - n0))
         return np.where((all1 - n1) * (all0 - n0) > 0, left, np.nan)

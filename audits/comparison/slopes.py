@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ _WIDEST = 0.1
 """Slope times width of a bin, past which powers up to the fourth are not enough."""
 _ITERATIONS = 40
 _STEP = 2.0
-_CLOSE = 1e-11
+_CLOSE, _ROUGHLY = 1e-11, 1e-3
 _STRETCH = 16_384
 
 
@@ -85,13 +86,17 @@ class Slopes:
     """
 
     def __init__(self, layout: Layout, positive: Bools, scores: tuple[Floats, Floats]) -> None:
-        self._layout, self._positive = layout, positive
+        self._layout = layout
         self._logits = tuple(logits_of(score) for score in scores)
         self._y = positive.astype(np.float64)
-        self._joint: list[tuple[Floats, Floats, float]] | None = None
+        self._joint: list[_Table] | None = None
         if layout.joint is not None and layout.n > FEW_ROWS:
             code, size = layout.joint
             self._joint = [_table(code, size, x, self._y) for x in self._logits]
+        # A variance needs no more digits than these, which take a third of the time.
+        narrow = np.float64 if layout.n <= FEW_ROWS else np.float32
+        self._narrow = [one.astype(narrow) for one in (*self._logits, self._y)]
+        self._near: list[Floats | None] = [None, None]
 
     def change(self, split: Split) -> SlopeChange:
         """Return both versions' calibration slopes in every group of a split.
@@ -99,44 +104,46 @@ class Slopes:
         NaN where a group's slope does not exist: one class only, scores that part the classes or
         do not vary.
         """
-        y = self._y[split.rows]
-        fits, flows = [], []
-        for version, logits in enumerate(self._logits):
-            x = logits[split.rows]
-            fit = self._fit(split, version, x, y)
-            fits.append(fit)
-            flows.append(_flow(split, fit, x, y))
+        *scores, y = (split.ordered(one) for one in self._narrow)
+        fits = [self._fit(split, version) for version in (0, 1)]
+        flows = [_flow(split, fit, x, y) for fit, x in zip(fits, scores, strict=True)]
         change = np.subtract(flows[1], flows[0], out=flows[1])
         if split.starts is not None:
-            change = np.add.reduceat(change, split.starts)
-        bounds = pairwise(split.bounds.tolist())
-        squares = np.array([change[start:end] @ change[start:end] for start, end in bounds])
+            change = np.add.reduceat(change, split.starts, dtype=np.float64)
+        squares = split.over_groups(np.square(change, out=change))
         patients = np.diff(split.bounds)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = patients / (patients - 1) * squares
         return SlopeChange(values=np.stack([fit.slope for fit in fits]), variance=variance)
 
-    def _fit(self, split: Split, version: int, x: Floats, y: Floats) -> _Fit:
-        """Return the fits of one version; ``x`` and ``y`` are the split's rows in its order."""
+    def _fit(self, split: Split, version: int) -> _Fit:
+        """Return the fits of one version."""
+        logits = self._logits[version]
         if self._layout.n <= FEW_ROWS:
-            return _by_rows(split, x, y, range(split.size))
+            return self._by_rows(split, logits, range(split.size))
         if self._joint is not None:
             at, table, width = self._joint[version]
             table = np.moveaxis(split.from_joint(table)[:-1], 0, 1)
         else:
             group = np.repeat(np.arange(split.size), np.diff(split.row_bounds))
+            x, y = (split.ordered(one) for one in (logits, self._y))
             at, table, width = _table(group, split.size, x, y)
             table = np.moveaxis(table, 0, 1)
         points = _Points(at=at, powers=table[:-2], events=table[-2], pulled=table[-1], width=width)
-        fit = _newton(points)
+        fit = _newton(points, self._near[version])
+        if split is self._layout.everybody and np.isfinite(fit.slope[0]):
+            self._near[version] = np.array([fit.intercept, fit.slope])
         # Bins that do not show it, or are too wide for so steep a slope: row by row.
         known = _overlap(points) & (np.abs(fit.slope) * width <= _WIDEST)
         unknown = np.flatnonzero(~known)
         if len(unknown):
-            by_rows = _by_rows(split, x, y, unknown.tolist())
+            by_rows = self._by_rows(split, logits, unknown.tolist())
             for name in ("intercept", "slope", "inverse"):
                 getattr(fit, name)[..., unknown] = getattr(by_rows, name)[..., unknown]
         return fit
+
+    def _by_rows(self, split: Split, logits: Floats, groups: Sequence[int]) -> _Fit:
+        return _by_rows(split, split.ordered(logits), split.ordered(self._y), groups)
 
 
 def logits_of(score: Floats) -> Floats:
@@ -146,9 +153,13 @@ def logits_of(score: Floats) -> Floats:
     return np.asarray(np.log(out, out=out))
 
 
-def _table(
-    code: npt.NDArray[np.int64], size: int, x: Floats, y: Floats
-) -> tuple[Floats, Floats, float]:
+_Reals = npt.NDArray[np.floating[Any]]
+
+_Table = tuple[Floats, Floats, float]
+"""Middles of bins, sums by code and bin, and the bins' width."""
+
+
+def _table(code: npt.NDArray[np.int64], size: int, x: Floats, y: Floats) -> _Table:
     """Return the bins' middles, sums over the rows of each code and bin, and the bins' width.
 
     The sums are those of the distance from the middle to the powers 0 to 4, of the outcome, and
@@ -178,22 +189,26 @@ def _table(
     return np.asarray(low + (np.arange(BINS) + 0.5) * width), out, width
 
 
-def _flow(split: Split, fit: _Fit, x: Floats, y: Floats) -> Floats:
+def _flow(split: Split, fit: _Fit, x: _Reals, y: _Reals) -> _Reals:
     """Return each row's influence on its group's slope, in the split's order; 0 without a slope."""
-    out = np.zeros(len(x))
+    out = np.zeros_like(x)
+    line = np.stack([fit.intercept, fit.slope, *fit.inverse]).astype(x.dtype)
     for group, (start, end) in enumerate(pairwise(split.row_bounds.tolist())):
         if not np.isfinite(fit.slope[group]):
             continue
-        intercept, slope = fit.intercept[group], fit.slope[group]
-        constant, by_score = fit.inverse[:, group]
+        intercept, slope, constant, by_score = line[:, group]
         # In stretches that stay in the cache: several passes over each.
         for at in range(start, end, _STRETCH):
             part = slice(at, min(at + _STRETCH, end))
             here, flow = x[part], out[part]
-            np.multiply(here, slope, out=flow)
-            flow += intercept
-            expit(flow, out=flow)
-            np.subtract(y[part], flow, out=flow)
+            # y less the risk 1 / (1 + exp(-z)); past float's reach exp is infinite and the risk 0.
+            np.multiply(here, -slope, out=flow)
+            flow -= intercept
+            with np.errstate(over="ignore"):
+                np.exp(flow, out=flow)
+            flow += 1
+            np.divide(-1, flow, out=flow)
+            flow += y[part]
             flow *= constant + by_score * here
     return out
 
@@ -243,17 +258,26 @@ def _overlap(points: _Points) -> npt.NDArray[np.bool_]:
     return np.asarray(any1 & any0 & (low1 < high0) & (low0 < high1))
 
 
-def _newton(points: _Points) -> _Fit:
-    """Return the largest likelihood of every group; NaN where it is not found."""
+def _newton(points: _Points, start: Floats | None = None) -> _Fit:
+    """Return the largest likelihood of every group; NaN where it is not found.
+
+    Args:
+        points: The rows.
+        start: Intercept and slope to start from, (2, 1); without a slope by default.
+    """
     size = points.events.shape[0]
-    # From no slope at all: from 1 the steps overshoot for ever where risks are far too extreme.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        events = points.events.sum(axis=1)
-        odds = events / (points.powers[0].sum(axis=1) - events)
-        point = np.stack([np.nan_to_num(np.log(odds), posinf=0.0, neginf=0.0), np.zeros(size)])
+    if start is None:
+        # From no slope at all: from 1 the steps overshoot for ever where risks are too extreme.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            events = points.events.sum(axis=1)
+            odds = events / (points.powers[0].sum(axis=1) - events)
+            constant = np.nan_to_num(np.log(odds), posinf=0.0, neginf=0.0)
+        start = np.stack([constant, np.zeros(size)])
+    point = start + np.zeros(size)
     inverse, found = np.full((2, 2, size), np.nan), np.zeros(size, dtype=np.bool_)
-    # First without the rows' distances from their bins, then with them.
+    # First, and roughly, without the rows' distances from their bins, then with them.
     for near in (False, True) if len(points.powers) > 1 else (True,):
+        close = _CLOSE if near else _ROUGHLY
         found[:] = False
         for _ in range(_ITERATIONS):
             with np.errstate(all="ignore"):
@@ -262,7 +286,7 @@ def _newton(points: _Points) -> _Fit:
                 size_of = np.abs(step).max(axis=0)
                 step *= np.where(size_of > _STEP, _STEP / size_of, 1.0)
             point += np.where(np.isfinite(step) & ~found, step, 0.0)
-            found |= size_of < _CLOSE * (1 + np.abs(point[1]))
+            found |= size_of < close * (1 + np.abs(point[1]))
             if (found | ~np.isfinite(size_of)).all():
                 break
     intercept, slope = np.where(found, point, np.nan)

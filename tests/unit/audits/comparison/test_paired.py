@@ -274,7 +274,7 @@ def test_the_change_of_the_slope_is_that_of_two_logistic_regressions(n: int):
         flows.append((design * (pair.y - mean)[:, None]) @ bread[:, 1])
     assert found.values[:, 0] == pytest.approx(slopes, abs=1e-9)
     sandwich = np.sum((flows[1] - flows[0]) ** 2) * n / (n - 1)
-    assert found.variance[0] == pytest.approx(sandwich, rel=1e-8)
+    assert found.variance[0] == pytest.approx(sandwich, rel=1e-6)
 
 
 def test_slopes_of_bins_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch):
@@ -299,7 +299,7 @@ def test_slopes_of_bins_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch):
         found.append([measured.change(split) for split in layout.splits])
     for binned, by_rows in zip(*found, strict=True):
         np.testing.assert_allclose(binned.values, by_rows.values, rtol=1e-9)
-        np.testing.assert_allclose(binned.variance, by_rows.variance, rtol=1e-9)
+        np.testing.assert_allclose(binned.variance, by_rows.variance, rtol=1e-6)
     assert np.isnan(found[0][1].values[1]).tolist() == [False, False, False, True]
 
 
@@ -353,7 +353,7 @@ def test_limits_of_an_area_solve_their_equation():
     areas = np.array([[0.85, 0.7], [0.80, 0.72]])
     spread = np.array([[4e-4, 1e-3], [5e-4, 9e-4]])
     variance = np.array([2e-4, 6e-4])
-    low, high = area_limits(areas, spread, variance, np.array([1.7, 2.0]))
+    (low,), (high,) = area_limits(areas, spread, variance, np.array([[1.7, 2.0]]))
     delta = areas[1] - areas[0]
     common = (spread.sum(axis=0) - variance) / 2
     for limit, quantile in ((low, [1.7, 2.0]), (high, [1.7, 2.0])):
@@ -374,5 +374,5 @@ def test_limits_of_an_area_solve_their_equation():
             error = np.sqrt(there[0, 0] + there[1, 1] - 2 * there[0, 1])
             plain = quantile[at] * np.sqrt(variance[at])
             assert abs(moved) == pytest.approx(max(quantile[at] * error, plain), abs=1e-6)
-    same = area_limits(areas[:, :1], spread[:, :1], np.array([1e-12]), np.array([2.0]))
-    assert same[1][0] - same[0][0] == pytest.approx(4e-6, rel=1e-3)
+    same = area_limits(areas[:, :1], spread[:, :1], np.array([1e-12]), np.array([[2.0]]))
+    assert same[1][0, 0] - same[0][0, 0] == pytest.approx(4e-6, rel=1e-3)
