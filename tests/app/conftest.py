@@ -9,6 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard import warming
+from dashboard.queries import ahead
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,11 +51,14 @@ def open_app(monkeypatch):
 
     def opened(store: Path, page: str = "overview", **query: str) -> AppTest:
         monkeypatch.setenv("AUSCULT_HOME", str(store))
+        # What a server prepares beside its pages would go on during the tests that follow.
+        monkeypatch.setattr(warming, "after_first_page", lambda _: None)
+        monkeypatch.setattr(ahead, "open_ahead", lambda *_: None)
         for name in ("RUNS", "STUDIES", "MODELS"):
             monkeypatch.delenv(f"AUSCULT_DASHBOARD_{name}", raising=False)
         st.cache_data.clear()
         st.cache_resource.clear()
-        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)
         app.run()
         for key, value in query.items():
             app.query_params[key] = value

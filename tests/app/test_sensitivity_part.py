@@ -34,7 +34,7 @@ def _page():
 
 
 def test_effects_against_other_cohorts_are_told_with_their_turns():
-    app = AppTest.from_function(_page, default_timeout=60).run()
+    app = AppTest.from_function(_page, default_timeout=240).run()
     assert not app.exception
     told = "\n".join(one.value for one in app.markdown)
     assert "Age changes its sign" in told

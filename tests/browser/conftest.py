@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError, expect  # noqa: A004 - Playwright's own
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from audits.running import run_study_audit
 
@@ -24,6 +28,12 @@ SAMPLES = ROOT / "sample_data"
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
 )
+
+PATIENCE = 120
+"""Seconds that anything may take; a shared machine may be slow, a hang still ends."""
+EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 def _run_fixture():
@@ -35,10 +45,15 @@ def _run_fixture():
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port nobody listens on, of those that no outgoing connection is given meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)  # not shuffled alike in every worker
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager
@@ -73,7 +88,11 @@ def served(
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            try:
+                server.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
 
 
 @pytest.fixture(scope="session")
@@ -134,15 +153,17 @@ def serve(tmp_path):
 
 
 def _await_health(url: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(240):
+    deadline = time.monotonic() + 2 * PATIENCE
+    while time.monotonic() < deadline:
         if server.poll() is not None:
             raise RuntimeError(log.read_text(encoding="utf-8"))
         try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=10) as answer:
                 if answer.read() == b"ok":
                     return
         except OSError:
-            time.sleep(0.25)
+            pass
+        time.sleep(0.1)
     raise RuntimeError(log.read_text(encoding="utf-8"))
 
 
@@ -155,10 +176,16 @@ def browser():
 
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu"],
+            timeout=PATIENCE * 1000,
         )
         yield opened
         opened.close()
+
+
+_DRAWN = """() => !document.querySelector(
+  '[data-test-script-state="running"], [data-stale="true"], [data-testid="stSkeleton"]')"""
 
 
 class Watched:
@@ -170,27 +197,85 @@ class Watched:
             viewport={"width": 1440, "height": 900}, color_scheme=scheme
         )
         self.page = self.context.new_page()
-        self.page.set_default_timeout(90_000)  # a shared machine may be slow; a hang still ends
+        self.page.set_default_timeout(PATIENCE * 1000)
         self.outside: list[str] = []
         self.complaints: list[str] = []
-        self.page.on("request", self._asked)
+        self.asked = 0
+        """How often the page asked the server to run its script, or a fragment of it."""
+        self._state = "asked"  # a page asks for itself as soon as it is open
+        self.page.on("request", self._requested)
+        self.page.on("websocket", self._connected)
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self, path: str) -> None:
         """Open a page of the app and wait until its script has ended."""
+        self._state = "asked"
         self.page.goto(f"{self.url}/{path}")
         self.page.wait_for_selector("h1")
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the app has stopped running."""
-        self.page.wait_for_timeout(250)
-        running = '[data-test-script-state="running"]'
-        self.page.wait_for_selector(running, state="detached", timeout=60_000)
-        self.page.wait_for_timeout(150)
+        """Wait until the server has answered the last question, and all of the answer is drawn."""
+        self.page.wait_for_timeout(250)  # Streamlit gathers what is typed and moved for so long
+        self._until(lambda: self._state == "answered", "the app still runs")
+        self.page.wait_for_function(_DRAWN)
+        self.page.wait_for_timeout(100)
 
-    def _asked(self, request) -> None:
+    def select_row(self, table) -> None:
+        """Click the first row of a table; one that still takes its place may lose the click."""
+        for _ in range(6):
+            self.settle()
+            before, box = self.asked, table.bounding_box()
+            self.page.mouse.click(box["x"] + 20, box["y"] + 60)
+            try:
+                self._until(lambda before=before: self.asked > before, "no row selected", 10)
+            except AssertionError:
+                continue
+            return
+        raise AssertionError("no click selects a row")
+
+    def download(self, button) -> Path:
+        """Save what a button offers; one that is just drawn anew may lose the click."""
+        for _ in range(4):
+            self.settle()
+            try:
+                with self.page.expect_download(timeout=PATIENCE * 250) as saved:
+                    button.click()
+            except TimeoutError:
+                continue
+            return Path(saved.value.path())
+        raise AssertionError("no click saves a file")
+
+    def _until(self, holds, otherwise: str, seconds: float = PATIENCE) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, otherwise
+            self.page.wait_for_timeout(25)
+
+    def _connected(self, socket) -> None:
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _sent(self, frame: str | bytes) -> None:
+        if not isinstance(frame, bytes):
+            return
+        if BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
+            self.asked += 1
+            self._state = "asked"
+
+    def _received(self, frame: str | bytes) -> None:
+        if not isinstance(frame, bytes):
+            return
+        message = ForwardMsg.FromString(frame)
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            self._state = "answering"
+        elif kind == "script_finished" and self._state == "answering":
+            # A run that was cut off is begun again.
+            self._state = "asked" if message.script_finished == EARLY else "answered"
+
+    def _requested(self, request) -> None:
         local = (self.url, self.url.replace("http", "ws", 1), "data:", "blob:")
         if not request.url.startswith(local):
             self.outside.append(request.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import pytest
 
 pytest.importorskip("authlib")
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(1200)]
 
 
 class Provider:
@@ -136,7 +137,9 @@ def test_a_sign_in_opens_what_the_groups_of_the_person_allow_and_a_forged_one_no
         with serve(port=port, home=tmp_path / "home") as url:
             provider.signing = RSAKey.generate_key(2048, {"kid": "k1"})
             page = _to_sign_in(watch(url=url), url)
-            page.get_by_role("button", name="Sign in").click()
+            with page.expect_response(re.compile("/oauth2callback")):
+                page.get_by_role("button", name="Sign in").click()
+            page.wait_for_load_state()
             page.get_by_role("button", name="Sign in").wait_for()  # sent back, still a stranger
             assert page.get_by_text("240 cases").count() == 0
 

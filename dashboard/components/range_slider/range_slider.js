@@ -33,5 +33,11 @@ export default function (component) {
     input.setAttribute("aria-valuetext", text);
   }
 
-  return () => clearTimeout(root.waiting);
+  const { tell } = root;
+  return () => {
+    // Streamlit also clears up after a call that a newer one overtook: the slider is that one's.
+    if (root.tell !== tell) return;
+    clearTimeout(root.waiting);
+    root.waiting = undefined;
+  };
 }

@@ -2,14 +2,17 @@
 // of each other, with the colours that the page's theme gives them, so the file stands alone.
 
 const SVG = "http://www.w3.org/2000/svg";
+const KEPT = 60_000;
 
 export default function (component) {
   const { data, parentElement } = component;
   const button = parentElement.querySelector("button");
   button.textContent = "Download SVG";
-  button.onclick = () => save(data.chart, data.title);
+  const press = () => save(data.chart, data.title);
+  button.onclick = press;
   return () => {
-    button.onclick = null;
+    // Streamlit also clears up after a call that a newer one overtook: the button is that one's.
+    if (button.onclick === press) button.onclick = null;
   };
 }
 
@@ -22,7 +25,7 @@ function save(chart, title) {
   link.href = url;
   link.download = `${chart}.svg`;
   link.click();
-  URL.revokeObjectURL(url);
+  setTimeout(() => URL.revokeObjectURL(url), KEPT); // some browsers read it only later
 }
 
 function merged(plot, title) {
