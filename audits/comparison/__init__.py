@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audits.comparison.compare import Comparison, compare_outputs
-from audits.comparison.joining import Version, join_versions
+from audits.comparison.joining import Joined, Version, join_versions
 from audits.comparison.layout import Layout, LayoutMaker
 from audits.comparison.pair import METRICS, NUMBER_METRICS, Pair
 from audits.comparison.paired import PairedComparison
@@ -12,6 +12,7 @@ __all__ = [
     "METRICS",
     "NUMBER_METRICS",
     "Comparison",
+    "Joined",
     "Layout",
     "LayoutMaker",
     "Pair",

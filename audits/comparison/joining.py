@@ -31,9 +31,27 @@ class Version:
     outputs: tuple[ScoredOutput, ...]
 
 
-def join_versions(
-    base: Version, candidate: Version
-) -> tuple[list[tuple[ScoredOutput, ScoredOutput]], tuple[Finding, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Two versions on the same rows, and all that was left out on the way.
+
+    Attributes:
+        pairs: Base and candidate of every shared output, in the base's order, rows with a known
+            label only.
+        cases: Output to the number of cases that are ``compared``, that only one version scored
+            (``base_only``, ``candidate_only``), and that lack a label or a measurement
+            (``unmeasured``).
+        not_compared: Outputs that one version alone gives: ``name`` and ``given_by``.
+        findings: The same in sentences, and what differs beside the model.
+    """
+
+    pairs: tuple[tuple[ScoredOutput, ScoredOutput], ...]
+    cases: Mapping[str, Mapping[str, int]]
+    not_compared: tuple[Mapping[str, str], ...]
+    findings: tuple[Finding, ...]
+
+
+def join_versions(base: Version, candidate: Version) -> Joined:
     """Return pairs of outputs on exactly the cases that both versions scored.
 
     Args:
@@ -41,8 +59,8 @@ def join_versions(
         candidate: The version that would replace it.
 
     Returns:
-        Pairs in the base's order, rows with a known label only, and findings on everything that
-        was left out: cases that one version did not score, outputs that one does not give.
+        The pairs, and everything that was left out: cases that one version did not score, outputs
+        that one does not give.
 
     Raises:
         AuditError: If the versions share no output or no case.
@@ -57,10 +75,40 @@ def join_versions(
             "model.toml if the two mean the same."
         )
     pairs = [_shared_rows(base, candidate, output, theirs[output.name]) for output in shared]
+    cases = {}
     for output, (first, second) in zip(shared, pairs, strict=True):
         findings += _settings(first, second)
-        findings += _unmeasured(base, candidate, output.name, len(first.y))
-    return pairs, tuple(findings)
+        cases[output.name] = _counted(base, candidate, output.name, len(first.y))
+        findings += _unmeasured(output.name, cases[output.name]["unmeasured"])
+    return Joined(
+        pairs=tuple(pairs),
+        cases=cases,
+        not_compared=(
+            *_alone(base, candidate, given_by="base"),
+            *_alone(candidate, base, given_by="candidate"),
+        ),
+        findings=tuple(findings),
+    )
+
+
+def _counted(base: Version, candidate: Version, name: str, compared: int) -> dict[str, int]:
+    """Count the cases of an output that are compared, and those that are not, by why."""
+    mine, theirs = set(base.case_ids[name]), set(candidate.case_ids[name])
+    return {
+        "compared": compared,
+        "base_only": len(mine - theirs),
+        "candidate_only": len(theirs - mine),
+        "unmeasured": len(mine & theirs) - compared,
+    }
+
+
+def _alone(here: Version, there: Version, *, given_by: str) -> list[dict[str, str]]:
+    known = {output.name for output in there.outputs}
+    return [
+        {"name": output.name, "given_by": given_by}
+        for output in here.outputs
+        if output.name not in known
+    ]
 
 
 def _shared_rows(
@@ -84,23 +132,19 @@ def _only_one(here: Version, there: Version) -> list[Finding]:
         if missing:
             message = f"{name}: {missing:,} cases were scored by {here.key} only; left out."
             found.append(Finding(severity="warning", where="comparison", message=message))
-    names = {output.name for output in there.outputs}
     found += [
         Finding(
             severity="warning",
             where="comparison",
-            message=f"{output.name} is given by {here.key} only and is not compared.",
+            message=f"{one['name']} is given by {here.key} only and is not compared.",
         )
-        for output in here.outputs
-        if output.name not in names
+        for one in _alone(here, there, given_by=here.key)
     ]
     return found
 
 
-def _unmeasured(base: Version, candidate: Version, name: str, compared: int) -> list[Finding]:
+def _unmeasured(name: str, lacking: int) -> list[Finding]:
     """State how many cases of both lack a label or what one version is measured by."""
-    both = set(base.case_ids[name]) & set(candidate.case_ids[name])
-    lacking = len(both) - compared
     if lacking <= 0:
         return []
     message = f"{name}: {lacking:,} cases have no label, or no measurement in one version; left out"

@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def sign_flip_p(patient_difference: npt.NDArray[np.int64]) -> float:
     pmf = np.ones(1)
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
         part = np.zeros(value * count + 1)
-        part[::value] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        part[::value] = _heads(count)
         pmf = np.convolve(pmf, part)
     signed = 2 * np.arange(total + 1) - total
     return float(min(1.0, pmf[np.abs(signed) >= observed].sum()))
@@ -116,6 +117,14 @@ def tango_interval(gained: Any, lost: Any, n: Any, *, level: Any = 0.95) -> tupl
 _SHARE = 0.25
 """Of a case, by which counts are moved against a limit that may pass a version: without it the
 error of Tango's limits at the margin reaches 5.6 % in small groups, with it it stays below 5 %."""
+
+
+@lru_cache(maxsize=256)
+def _heads(tosses: int) -> Floats:
+    """Return the chances of 0 to so many heads; groups and rates ask for the same ones again."""
+    chances: Floats = stats.binom.pmf(np.arange(tosses + 1), tosses, 0.5)
+    chances.flags.writeable = False
+    return chances
 
 
 def cautious_limits(

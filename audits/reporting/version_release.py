@@ -87,7 +87,7 @@ def restricted_comparison(
         if _nearly_the_audit(output, evidence["outputs"], cell):
             flags = dict.fromkeys(flags, EVERYTHING)
         outputs.append(_output(output, flags, cell=cell, floor=floor))
-    shown = {k: v for k, v in comparison.items() if k in ("base", "candidate")}
+    shown = {k: v for k, v in comparison.items() if k in ("base", "candidate", "not_compared")}
     if "explanation_drift" in comparison:
         shown["explanation_drift"] = {"outputs": [], "reason": _NO_DRIFT, "suppressed": True}
     return shown | {"outputs": outputs}
@@ -121,6 +121,7 @@ def _output(output: Mapping[str, Any], flags: Flags, *, cell: int, floor: int) -
     return {
         **{name: output[name] for name in _SHOWN if name in output},
         "withheld": _WITHHELD,
+        "cases": _cases(output.get("cases") or {}, flags[()], cell),
         "groups": [
             _group(
                 group,
@@ -132,6 +133,13 @@ def _output(output: Mapping[str, Any], flags: Flags, *, cell: int, floor: int) -
             for group in groups
         ],
     }
+
+
+def _cases(cases: Mapping[str, int], flags: Hide, cell: int) -> dict[str, Any]:
+    """Return how many cases were compared and left out; a small count goes with all others."""
+    if is_hidden("n", flags) or any(1 <= count <= cell for count in cases.values()):
+        return {**dict.fromkeys(cases), "suppressed": True}
+    return dict(cases)
 
 
 def _reference_key(group: Mapping[str, Any]) -> Key:

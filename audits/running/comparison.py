@@ -14,6 +14,7 @@ from audits.cohorts import CohortTable
 from audits.comparison import (
     NUMBER_METRICS,
     Comparison,
+    Joined,
     Version,
     compare_outputs,
     join_versions,
@@ -47,11 +48,20 @@ class ComparisonResult:
     """A comparison that was computed but not written."""
 
     comparison: Comparison
-    findings: tuple[Finding, ...]
+    joined: Joined
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was left out, and what differs beside the model."""
+        return self.joined.findings
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contract's ``comparison``."""
-        return self.comparison.to_dict()
+        """Return the contract's ``comparison``, with the cases and outputs that are not in it."""
+        found = self.comparison.to_dict()
+        found["outputs"] = [
+            {**one, "cases": dict(self.joined.cases[one["name"]])} for one in found["outputs"]
+        ]
+        return {**found, "not_compared": [dict(one) for one in self.joined.not_compared]}
 
 
 def compare_passes(
@@ -86,7 +96,7 @@ def compare_passes(
         )
         for one in (base, candidate)
     ]
-    return _compared(
+    return compare_versions(
         versions[0], versions[1], policy, audited=audited, seed=seed, progress=progress
     )
 
@@ -153,7 +163,7 @@ def compare_predictions(  # noqa: PLR0913 - the contract's arguments, all but th
         {"groups": groups, "intersections": intersections, "patient": patient, **options},
     )
     outputs, _ = _scored(opened, declared, asked)
-    return _compared(*_versions(opened, outputs, asked.task), declared, seed=seed)
+    return compare_versions(*_versions(opened, outputs, asked.task), declared, seed=seed)
 
 
 def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the command
@@ -220,7 +230,7 @@ def run_predictions_comparison(  # noqa: PLR0913 - mirrors the options of the co
     stop_if(cancel)
     audited = audit_fairness(outputs, declared, seed=seed, progress=part_of(progress, 0.1, 0.5))
     stop_if(cancel)
-    compared = _compared(
+    compared = compare_versions(
         *_versions(table, outputs, asked.task),
         declared,
         audited=audited.to_dict(),
@@ -373,18 +383,31 @@ def _versions(
     return base, candidate
 
 
-def _compared(
+def compare_versions(
     base: Version,
     candidate: Version,
     policy: Policy,
     *,
     audited: Sequence[Mapping[str, Any]] = (),
-    seed: int,
+    seed: int = 0,
     progress: Progress = silent,
 ) -> ComparisonResult:
-    pairs, findings = join_versions(base, candidate)
+    """Join two versions by output and case, and compare them.
+
+    Args:
+        base: The version in use.
+        candidate: The version that would replace it.
+        policy: Declares what gets a verdict.
+        audited: ``outputs`` of an audit of both, whose estimates are taken.
+        seed: Seed of the run.
+        progress: Told how far it is.
+
+    Raises:
+        AuditError: If they share no output or no case.
+    """
+    joined = join_versions(base, candidate)
     comparison = compare_outputs(
-        pairs,
+        joined.pairs,
         policy,
         base=base.key,
         candidate=candidate.key,
@@ -392,4 +415,4 @@ def _compared(
         seed=seed,
         progress=progress,
     )
-    return ComparisonResult(comparison=comparison, findings=findings)
+    return ComparisonResult(comparison=comparison, joined=joined)

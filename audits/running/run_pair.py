@@ -9,13 +9,18 @@ import numpy as np
 import pandas as pd
 
 from audits.cohorts import Attribute
-from audits.comparison import NUMBER_METRICS, Version, compare_outputs, join_versions
+from audits.comparison import NUMBER_METRICS, Version
 from audits.errors import AuditError
 from audits.fairness import ScoredOutput
 from audits.fairness.types import Details
 from audits.policy import Policy
 from audits.running.base_run import measured_output, scores_of
-from audits.running.comparison import IN_RUNS, SEGMENTATION, ComparisonResult
+from audits.running.comparison import (
+    IN_RUNS,
+    SEGMENTATION,
+    ComparisonResult,
+    compare_versions,
+)
 from audits.running.held_tasks import (
     DETECTION,
     SURVIVAL,
@@ -62,15 +67,8 @@ def compare_runs(
     if any(one["task"] == DETECTION for one in candidate.exact["outputs"]):
         marks = marks_of_both(base, candidate)
     versions = [_version(run, key, marks) for run, key in zip((base, candidate), keys, strict=True)]
-    pairs, findings = join_versions(versions[0], versions[1])
-    comparison = compare_outputs(
-        pairs,
-        policy,
-        base=versions[0].key,
-        candidate=versions[1].key,
-        audited=[*base.exact["outputs"], *candidate.exact["outputs"]],
-    )
-    return ComparisonResult(comparison=comparison, findings=findings)
+    audited = [*base.exact["outputs"], *candidate.exact["outputs"]]
+    return compare_versions(versions[0], versions[1], policy, audited=audited)
 
 
 def _chosen(run: Run, wanted: str | None, option: str) -> str | None:

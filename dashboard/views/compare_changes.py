@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from audits.reporting.compared_cases import compared_words
 from dashboard import numbers
 from dashboard.evidence import group_label
 from dashboard.views.elements import csv_button, show_frame, show_table
@@ -17,13 +18,17 @@ FIRST = 14
 ORDER = ("worse", "better", "inconclusive", "equivalent", "not_evaluable")
 
 
-def changes_part(entry: Mapping[str, Any], *, may_leave: bool) -> None:
+def changes_part(
+    comparison: Mapping[str, Any], entry: Mapping[str, Any], *, may_leave: bool
+) -> None:
     """Show changes for the worse first, and on demand every change of every measure.
 
     Args:
-        entry: One output of the run's comparison.
+        comparison: The run's comparison.
+        entry: One of its outputs.
         may_leave: Whether tables may be downloaded.
     """
+    st.caption(" ".join(compared_words(comparison, entry)))
     told = [
         (group, metric, values)
         for group in entry["groups"]

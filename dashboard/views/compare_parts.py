@@ -92,7 +92,7 @@ def paired_part(chosen: Context, versions: Versions) -> None:
             "the same cases: `auscult compare --study DIR --base DIR --candidate DIR --out RUN`."
         )
         return
-    changes_part(entry, may_leave=chosen.may_leave)
+    changes_part(held, entry, may_leave=chosen.may_leave)
     bands_part(entry)
     shrunk_part(entry)
 

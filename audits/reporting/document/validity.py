@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audits.reporting.compared_cases import compared_words
 from audits.reporting.document.blocks import (
     Block,
     Cell,
@@ -90,6 +91,8 @@ def versions(evidence: Evidence) -> Iterator[Block]:
         f"{_named(comparison.get('candidate'))}. Differences are candidate − base, same cases."
     )
     for output in comparison.get("outputs") or ():
+        name = humanised(str(output.get("name")))
+        yield Text(text=f"{name}: {' '.join(compared_words(comparison, output))}")
         yield _version_grid(output)
         yield from moved_bands(output)
     if comparison.get("explanation_drift"):

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audits.reporting.compared_cases import compared_words
+from audits.reporting.release import restrict
 from audits.storage import open_run
 
 N = 400
@@ -68,6 +70,20 @@ def test_what_matches_is_compared_and_the_rest_is_said(auscult, tmp_path, write)
     (output,) = evidence["comparison"]["outputs"]
     everybody = output["groups"][0]
     assert (output["name"], everybody["n"]) == ("mass", N - 21)
+    left = {"base_only": 21, "candidate_only": 0, "unmeasured": 0}
+    assert output["cases"] == {"compared": N - 21, **left}
+    assert evidence["comparison"]["not_compared"] == [
+        {"name": "edema", "given_by": "base"},
+        {"name": "nodule", "given_by": "candidate"},
+    ]
+    assert list(compared_words(evidence["comparison"], output)) == [
+        "379 cases compared that both versions scored; left out: 21 scored by cxr 1 only.",
+        "cxr 1 calls from 0.500 on, cxr 2 from 0.700: rates compare these decisions.",
+        "edema is given by cxr 1 only and not compared.",
+        "nodule is given by cxr 2 only and not compared.",
+    ]
+    masked = restrict(open_run(tmp_path / "run").exact, cell=25)["comparison"]["outputs"][0]
+    assert masked["cases"] == dict.fromkeys(output["cases"]) | {"suppressed": True}
     # The same scores under the same name and case: nothing differs, with p 1 and no NaN.
     auroc = everybody["metrics"]["auroc"]
     assert (auroc["delta"]["value"], auroc["p"]) == (0.0, 1.0)

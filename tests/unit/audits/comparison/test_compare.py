@@ -114,9 +114,13 @@ def test_versions_are_joined_by_name_and_case():
             scored(candidate[order], y[order], sex[order], name="extra"),
         ),
     )
-    pairs, findings = join_versions(first, second)
-    (a, b), said = pairs[0], " ".join(finding.message for finding in findings)
-    assert len(pairs) == 1
+    joined = join_versions(first, second)
+    (a, b), said = joined.pairs[0], " ".join(finding.message for finding in joined.findings)
+    assert len(joined.pairs) == 1
+    assert joined.cases == {
+        "died": {"compared": 700, "base_only": 200, "candidate_only": 0, "unmeasured": 0}
+    }
+    assert joined.not_compared == ({"name": "extra", "given_by": "candidate"},)
     kept = np.sort(order)
     np.testing.assert_array_equal(a.score, base[kept])
     np.testing.assert_array_equal(b.score, candidate[kept])
