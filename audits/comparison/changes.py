@@ -85,6 +85,7 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
     method: str,
     did: Estimate,
     limits: Limits | None = None,
+    null: float | None = None,
 ) -> PairedDifference:
     """Return a change judged by its influence function.
 
@@ -98,6 +99,7 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
         method: Name of the method.
         did: The group's change minus everybody else's.
         limits: Limits at 90 and at 95 %; those of a t by default.
+        null: Variance if nothing changed, by which p is found; ``variance`` by default.
     """
     if not np.isfinite(delta):
         why = "no case of one class" if metric == "auroc" else "no case in the denominator"
@@ -127,7 +129,7 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
         ),
         low_90=at90[0],
         high_90=at90[1],
-        p=float(2 * ndtr(-abs(delta) / se)),
+        p=float(2 * ndtr(-abs(delta) / ((None if null is None else root(null)) or se))),
         test=method,
         did=did,
         se=se,
@@ -135,25 +137,36 @@ def influence_difference(  # noqa: PLR0913 - one change and what it takes to tru
 
 
 def as_ratios(
-    changes: list[PairedDifference], both: Sequence[Graded], found: Moments
+    changes: list[PairedDifference], both: Sequence[Graded], found: Moments, expected: Floats
 ) -> list[PairedDifference]:
-    """Test candidate over base on the log scale, where 0.8 is as far from 1 as 1.25."""
+    """Judge candidate over base on the log scale, where 0.8 is as far from 1 as 1.25.
+
+    Args:
+        changes: Changes of the ratio of observed to expected events.
+        both: Base and candidate.
+        found: Moments of the groups.
+        expected: Gradient of the change of the expected events, (groups, features): whether
+            anything changed is tested on these, as both versions have the same observed ones.
+    """
     (base, of_base), (candidate, of_candidate) = both
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(candidate), np.log(base)
         gradient = of_candidate / candidate[:, None] - of_base / base[:, None]
     se = np.sqrt(np.maximum(quadratic(gradient, found.own, gradient), 0.0))
+    moved = np.abs((expected * found.sums).sum(axis=1))
+    spread = np.sqrt(np.maximum(quadratic(expected, found.own, expected), 0.0))
     out = []
     for group, change in enumerate(changes):
         apart = float(logs[0][group] - logs[1][group])
-        if change.se is None or not np.isfinite(apart) or not se[group] > 0:
+        known = se[group] > 0 and spread[group] > 0
+        if change.se is None or not np.isfinite(apart) or not known:
             out.append(change)
             continue
         half = Z90 * float(se[group])
         out.append(
             replace(
                 change,
-                p=float(2 * ndtr(-abs(apart) / se[group])),
+                p=float(2 * ndtr(-moved[group] / spread[group])),
                 ratio_90=(float(np.exp(apart - half)), float(np.exp(apart + half))),
                 nearer=float(abs(logs[1][group]) - abs(logs[0][group])),
             )

@@ -97,12 +97,14 @@ class Spread:
         variance: Of ``delta``.
         rest: The others' change, or None where it is not computed.
         apart: Variance of ``delta`` minus ``rest``, or None.
+        null: Variance of ``delta`` if nothing changed, by which it is tested; else ``variance``.
     """
 
     delta: Floats
     variance: Floats
     rest: Floats | None
     apart: Floats | None
+    null: Floats | None = None
 
 
 def difference_in_differences(layout: Layout, split: Split, spread: Spread, group: int) -> Estimate:

@@ -41,7 +41,15 @@ from audits.comparison.others import (
 )
 from audits.comparison.pair import PROBABLE, Pair, features_of
 from audits.comparison.rates import rate_changes
-from audits.comparison.ratios import METRIC_OF, RATES, RATIOS, Version, rate_weights
+from audits.comparison.ratios import (
+    METRIC_OF,
+    RATES,
+    RATIOS,
+    SCORED,
+    Version,
+    rate_weights,
+    under_no_change,
+)
 from audits.comparison.rest_areas import RestAreas
 from audits.comparison.slopes import Slopes
 from audits.comparison.sums import CELLS, ClassSums
@@ -182,8 +190,16 @@ class PairedComparison:
             variance=quadratic(gradient, found.own, gradient),
             rest=outside[1][0] - outside[0][0],
             apart=apart(gradient, outside[1][1] - outside[0][1], found, others),
+            null=self._null(metric, found),
         )
         return spread, np.stack([both[0][0], both[1][0]])
+
+    def _null(self, metric: str, found: Moments) -> Floats | None:
+        """Return the variance of a change if nothing changed, where the metric is so tested."""
+        if metric not in SCORED:
+            return None
+        gradient = under_no_change(metric, found.sums, self.versions)
+        return quadratic(gradient, found.own, gradient)
 
     def _ratio(
         self, metric: str, split: Split, found: Moments, spread: Spread
@@ -196,7 +212,8 @@ class PairedComparison:
         if metric != "oe_ratio":
             return changes
         both = [METRIC_OF[False](metric, found.sums, version) for version in self.versions]
-        return as_ratios(changes, both, found)
+        expected = under_no_change(metric, found.sums, self.versions)
+        return as_ratios(changes, both, found, expected)
 
     def _areas(self, split: Split) -> tuple[list[PairedDifference], Floats]:
         assert self._ranked is not None  # noqa: S101 - calls and risks are always ranked
@@ -261,6 +278,7 @@ class PairedComparison:
                 active=float(patients[group] if active is None else active[group]),
                 method=method,
                 did=difference_in_differences(self.layout, split, spread, group),
+                null=None if spread.null is None else float(spread.null[group]),
                 limits=None
                 if limits is None
                 else tuple((float(low[group]), float(high[group])) for low, high in limits),

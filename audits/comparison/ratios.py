@@ -7,7 +7,7 @@ their gradients, and keeps by that what pairs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ RATES = ("tpr", "fpr", "tnr", "fnr", "accuracy", "selection_rate")
 
 RATIOS = ("ppv", "npv")
 """Proportions whose denominator depends on the version."""
+
+SCORED = (*RATIOS, "brier", "mae")
+"""Metrics whose change is tested by its variance if nothing changed."""
 
 LOSS, RISK, ODDS_RATIO = CELLS, CELLS + 2, "oe_ratio"
 """Place of the base's squared loss and risk among the features; the candidate's follows each."""
@@ -53,6 +56,53 @@ def ratio(sums: Floats, numerator: Floats, denominator: Floats) -> Graded:
     return value, gradient
 
 
+def under_no_change(metric: str, sums: Floats, versions: Sequence[Version]) -> Floats:
+    """Return the gradient of a change as it is where both versions have one common value.
+
+    Along it the observed change is still the sum of the patients' shares, but no version's own
+    value, by chance near 0 or 1, makes it look surer than it is. Expected events are compared
+    themselves, as both versions have the same observed ones.
+
+    Args:
+        metric: One of ``SCORED``, or ``oe_ratio``.
+        sums: (groups, features) sums as :mod:`audits.comparison.moments` makes them.
+        versions: Base and candidate.
+
+    Reference:
+        Leisenring, Alonzo & Pepe, Biometrics 56 (2000) 345-351 (generalised score statistic).
+    """
+    width = sums.shape[1]
+    base, candidate = (_terms(metric, one, width) for one in versions)
+    if metric == ODDS_RATIO:
+        return np.broadcast_to(candidate[1] - base[1], sums.shape)
+    bottoms = sums @ base[1], sums @ candidate[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        common = (sums @ (base[0] + candidate[0])) / (bottoms[0] + bottoms[1])
+        own = [
+            (top - common[:, None] * bottom) / total[:, None]
+            for (top, bottom), total in zip((base, candidate), bottoms, strict=True)
+        ]
+    return np.asarray(own[1] - own[0])
+
+
+def _terms(metric: str, version: Version, width: int) -> tuple[Floats, Floats]:
+    """Return the weights of a metric's numerator and denominator."""
+    everything = _wide(np.ones(CELLS), width)
+    if metric in {*RATES, *RATIOS}:
+        numerator, denominator = rate_weights(metric, version)
+        return _wide(numerator, width), _wide(denominator, width)
+    if metric in {"mae", "bias"}:
+        at = CELLS + NUMBER_FEATURES * version.place + (metric == "bias")
+        return _one(at, width), everything
+    if metric == "net_benefit":
+        threshold = float(version.threshold or 0.0)
+        gain = np.where(POSITIVE == 1, 1.0, -threshold / (1 - threshold))
+        return _wide(version.called() * gain, width), everything
+    if metric == "brier":
+        return _one(LOSS + version.place, width), everything
+    return _wide(POSITIVE, width), _one(RISK + version.place, width)
+
+
 def rate_weights(metric: str, version: Version) -> tuple[Floats, Floats]:
     """Return which cells count in a rate's numerator and in its denominator."""
     called = version.called()
@@ -81,18 +131,9 @@ def graded(metric: str, sums: Floats, version: Version) -> Graded:
     References:
         Vickers & Elkin, Medical Decision Making 26 (2006) 565-574 (net benefit).
     """
-    width = sums.shape[1]
-    everything = _wide(np.ones(CELLS), width)
-    if metric in {*RATES, *RATIOS}:
-        numerator, denominator = rate_weights(metric, version)
-        return ratio(sums, _wide(numerator, width), _wide(denominator, width))
-    if metric == "net_benefit":
-        threshold = float(version.threshold or 0.0)
-        gain = np.where(POSITIVE == 1, 1.0, -threshold / (1 - threshold))
-        return ratio(sums, _wide(version.called() * gain, width), everything)
-    if metric == "brier":
-        return ratio(sums, _one(LOSS + version.place, width), everything)
-    value, gradient = ratio(sums, _wide(POSITIVE, width), _one(RISK + version.place, width))
+    value, gradient = ratio(sums, *_terms(metric, version, sums.shape[1]))
+    if metric != ODDS_RATIO:
+        return value, gradient
     # As in the audit: no observed event leaves nothing to set against the expected ones.
     return np.where(value > 0, value, np.nan), gradient
 
@@ -103,11 +144,8 @@ def graded_number(metric: str, sums: Floats, version: Version) -> Graded:
     Features after the cells: |error|, error, score, score², score · outcome of the base, the same
     of the candidate, then outcome and outcome².
     """
-    width = sums.shape[1]
-    everything = _wide(np.ones(CELLS), width)
     if metric in {"mae", "bias"}:
-        at = CELLS + NUMBER_FEATURES * version.place + (metric == "bias")
-        return ratio(sums, _one(at, width), everything)
+        return ratio(sums, *_terms(metric, version, sums.shape[1]))
     return _kappa(sums, CELLS + NUMBER_FEATURES * version.place + 2)
 
 
