@@ -110,10 +110,17 @@ def group_label(attributes: Mapping[str, str]) -> str:
     """
     if not attributes:
         return "Everybody"
-    return " · ".join(f"{humanised(name)} {_level(level)}" for name, level in attributes.items())
+    told = (f"{humanised(name)} {level_label(level)}" for name, level in attributes.items())
+    return " · ".join(told)
 
 
-def _level(level: str) -> str:
+def level_label(level: str) -> str:
+    """Return a group's level as people write it.
+
+    Example:
+        >>> level_label("60-<80"), level_label(">=80")
+        ('60–<80', '≥80')
+    """
     return level.replace("-<", "–<").replace(">=", "≥")
 
 

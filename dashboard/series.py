@@ -169,11 +169,17 @@ def waterfall(
         return None
     logit = score.get("logit")
     reached = logit if logit is not None else base + sum(p["effect"] for p in players)
+    parts = "parts" if explanation.get("note") else "variables"
     return WaterfallChart(
         extent=extent,
+        parts=parts,
+        risks=logit is not None,
+        start="empty note"
+        if parts == "parts" and not explanation.get("modalities")
+        else "background",
         base=base,
         score=reached,
-        unit="logits" if logit is not None else "units of the output",
+        unit="log-odds" if logit is not None else "units of the output",
         effects=tuple(
             Effect(
                 label=_with_value(p),

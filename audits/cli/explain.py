@@ -10,6 +10,7 @@ import click
 
 from audits.cli.options import device_option, seed_option
 from audits.errors import StoreError
+from audits.risk_points import risk_points
 
 if TYPE_CHECKING:
     from audits.explanations import CaseExplanation, PlayerEffect
@@ -112,7 +113,9 @@ def explain(  # noqa: PLR0913 - the options of the contract
         spread = "" if not player.se else f" ± {player.se:.3f}"
         value = "" if player.value is None else f" = {player.value}"
         unit = "" if isinstance(player.value, str) else player.unit or ""
-        line = f"  {player.effect:+.3f}{spread}  {player.label}{value} {unit}".rstrip()
+        points = risk_points(player.effect, result.score.logit)
+        risk = "" if points is None else f" ({100 * points:+.1f} points)"
+        line = f"  {player.effect:+.3f}{spread}{risk}  {player.label}{value} {unit}".rstrip()
         split = player.measurement
         told = "" if split is None else f"  ({split.effect:+.3f} by being measured or not)"
         click.echo(line + _reference(player) + told)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from audits.explanations.map_words import map_unit
+from audits.risk_points import risk_points
 from audits.types import Finding
 
 if TYPE_CHECKING:
@@ -301,6 +303,11 @@ class CaseExplanation:
         """Return the signed map on the stored image's grid, or None."""
         return None if self.map is None else self.map.patient
 
+    def _map(self) -> dict[str, Any] | None:
+        if self.map is None:
+            return None
+        return {**self.map.to_dict(), "unit": map_unit(self.method, self.score.to_dict())}
+
     def to_dict(self) -> dict[str, Any]:
         """Return ``explanation.json``: plain data, no NaN, undefined is None."""
         return {
@@ -314,8 +321,11 @@ class CaseExplanation:
             "base_value": self.base_value,
             "additivity_residual": self.additivity_residual,
             "off_support_share": self.off_support_share,
-            "players": [player.to_dict() for player in self.players],
-            "map": None if self.map is None else self.map.to_dict(),
+            "players": [
+                player.to_dict() | {"risk_points": risk_points(player.effect, self.score.logit)}
+                for player in self.players
+            ],
+            "map": self._map(),
             "localisation": None if self.localisation is None else self.localisation.to_dict(),
             "region": None if self.region is None else self.region.to_dict(),
             "timeline": None if self.timeline is None else self.timeline.to_dict(),

@@ -37,6 +37,7 @@ class ObservedRate:
         split: Split they were counted in; None for the audited cases themselves.
         prevalence: Share with the condition that ``rate`` is stated for.
         declared: Whether that prevalence is the declared one of the place of use.
+        predicted: Mean predicted risk in the bin, in [0, 1].
     """
 
     rate: float
@@ -48,6 +49,21 @@ class ObservedRate:
     split: str | None
     prevalence: float
     declared: bool
+    predicted: float
+
+    @property
+    def parted(self) -> str:
+        """Return that the model's risks are too low or too high here, or nothing.
+
+        At another prevalence than the counted one, predicted and observed cannot be compared.
+        """
+        if self.declared or self.low <= self.predicted <= self.high:
+            return ""
+        side = "low" if self.predicted < self.low else "high"
+        return (
+            f"The model's risks are too {side} here: on average it predicted "
+            f"{100 * self.predicted:.1f} % for these cases."
+        )
 
     @property
     def headline(self) -> str:
@@ -64,16 +80,17 @@ class ObservedRate:
             if self.split
             else "the audited cases themselves, so it describes this cohort and no other"
         )
+        share = f"{100 * self.prevalence:.1f} %"
         prevalence = (
-            f"Restated for the declared prevalence of {self.prevalence:.1%} at the place of use."
+            f"Restated for the declared prevalence of {share} at the place of use."
             if self.declared
-            else f"Prevalence there: {self.prevalence:.1%}; no other is declared for the place of "
-            "use."
+            else f"Prevalence there: {share}; no other is declared for the place of use."
         )
+        parted = f"{self.parted} " if self.parted else ""
         return (
-            f"Observed, with its 95 % interval, among {self.n:,} cases of {self.patients:,} "
-            f"patients with predicted risks of {low:.1f} to {high:.1f} %, counted in {where}. "
-            f"{prevalence}"
+            f"{parted}Observed, with its 95 % interval, among {self.n:,} cases of "
+            f"{self.patients:,} patients with predicted risks of {low:.1f} to {high:.1f} %, "
+            f"counted in {where}. {prevalence}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +107,7 @@ class ObservedRate:
             "split": self.split,
             "prevalence": self.prevalence,
             "at_declared_prevalence": self.declared,
+            "predicted": self.predicted,
         }
 
 
@@ -170,6 +188,7 @@ def observed_rate(
         split=section["split"],
         prevalence=sample if declared is None else declared,
         declared=declared is not None,
+        predicted=float(hit["predicted"]),
     )
 
 

@@ -22,6 +22,12 @@ STRIP = 0.2
 GAP = 0.3
 """Part of a row that is left between two traces."""
 
+LABELLED = 6
+"""Readings up to which each is written beside its point."""
+
+STRONGEST = 0.5
+"""Opacity of the largest effect's strip: dark words on it keep a contrast of 4.5 to 1."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
@@ -141,9 +147,9 @@ class TimelineChart:
             low, high = _extent(trace)
             floor = low - (high - low) * STRIP / (1 - STRIP)
             axes["yaxis" if number == 1 else f"yaxis{number}"] = _axis(
-                bottom, top, extent=(floor, high), shown=_ticks(low, high)
+                bottom, top, extent=(floor, high), shown=_ticks(trace, low, high)
             )
-            notes.append(_title(f"{trace.label}: in all {signed(trace.effect)}", top))
+            notes.append(_title(_told(trace), top))
             shapes += _band(trace, name, low, high, self.hours)
             shapes += [_strip(one, name, low, floor, largest) for one in trace.stretches]
             notes += _effects(trace, name, (low + floor) / 2, largest)
@@ -228,11 +234,16 @@ def _threshold(threshold: float | None, hours: float) -> list[dict[str, Any]]:
 
 
 def _line(trace: Trace, axis: str) -> dict[str, Any]:
+    few = len(trace.readings) <= LABELLED
     return {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "lines+markers+text" if few else "lines+markers",
         "x": list(trace.hours),
         "y": list(trace.readings),
+        "text": [f"{reading:.4g}" for reading in trace.readings] if few else None,
+        "textposition": "top center",
+        "textfont": {"size": 11},
+        "cliponaxis": False,
         "yaxis": axis,
         "line": {"color": GREY, "width": 1.2},
         "marker": {"size": 6, "color": GREY},
@@ -243,12 +254,21 @@ def _line(trace: Trace, axis: str) -> dict[str, Any]:
 def _extent(trace: Trace) -> tuple[float, float]:
     found = [*trace.readings, *(edge for edge in trace.normal if edge is not None)]
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
-    pad = (high - low or abs(high) or 1.0) * 0.08
+    pad = (high - low or abs(high) or 1.0) * 0.2  # a reference band that ends inside its panel
     return low - pad, high + pad
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return two round values inside an extent."""
+def _told(trace: Trace) -> str:
+    """Return a panel's name: the variable, that it was never measured, and its whole effect."""
+    known = "" if trace.readings else "not measured, "
+    return f"{trace.label}: {known}in all {signed(trace.effect)}"
+
+
+def _ticks(trace: Trace, low: float, high: float) -> list[float]:
+    """Return the limits of the reference range, else two round values inside the extent."""
+    limits = [limit for limit in trace.normal if limit is not None]
+    if limits:
+        return limits
     span = high - low
     digits = 0 if span > 8 else (1 if span > 0.8 else 2)  # noqa: PLR2004 - what is legible
     return [round(low + span * share, digits) for share in (0.2, 0.85)]
@@ -277,7 +297,7 @@ def _strip(one: Stretch, axis: str, top: float, bottom: float, largest: float) -
         "y0": bottom,
         "y1": top - (top - bottom) * 0.12,
         "fillcolor": VERMILLION if one.effect >= 0 else BLUE,
-        "opacity": 0.06 + 0.8 * share,
+        "opacity": 0.06 + (STRONGEST - 0.06) * share,
         "line": {"width": 0.6, "color": GREY},
     }
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from audits.risk_points import risk_of, risk_points
+from dashboard.charts.risk_axis import risk_ticks
 from dashboard.charts.style import BLUE, GREY, VERMILLION, Figure, quiet_layout, upright
 from dashboard.numbers import signed
 
 if TYPE_CHECKING:
     import pandas as pd
+EDGE = 0.2
+"""Share of the width beside an edge within which a label leans inwards."""
 SHOWN = 8
 """Variables shown one by one; what is left is summed, so that the bars still add up."""
 
@@ -39,6 +43,9 @@ class Waterfall:
         effects: Every variable; ordered by size when drawn.
         unit: Words for the axis.
         extent: Range of the axis; None for what the effects need.
+        risks: Whether the score is log-odds, so that the axis can be read as risk.
+        parts: What the players are called where some are summed.
+        start: What the base value is the score of.
     """
 
     base: float
@@ -46,6 +53,9 @@ class Waterfall:
     effects: tuple[Effect, ...]
     unit: str = "logits"
     extent: tuple[float, float] | None = None
+    risks: bool = False
+    parts: str = "variables"
+    start: str = "background"
 
     def bars(self) -> tuple[Effect, ...]:
         """Return the largest effects and, last, the sum of all the others."""
@@ -54,7 +64,7 @@ class Waterfall:
             return tuple(ranked)
         rest = ranked[SHOWN:]
         total = sum(item.effect for item in rest)
-        return (*ranked[:SHOWN], Effect(label=f"{len(rest)} other variables", effect=total))
+        return (*ranked[:SHOWN], Effect(label=f"{len(rest)} other {self.parts}", effect=total))
 
     @property
     def alt(self) -> str:
@@ -66,8 +76,8 @@ class Waterfall:
             return "; ".join(f"{e.label} {signed(e.effect)}" for e in items) or "none"
 
         return (
-            f"From the background average {self.base:.2f} to this patient's score "
-            f"{self.score:.2f} {self.unit}. Towards: {told(up)}. Away: {told(down)}."
+            f"From the {self.start} average {self._end(self.base)} to this patient's score "
+            f"{self._end(self.score)} {self.unit}. Towards: {told(up)}. Away: {told(down)}."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -75,13 +85,18 @@ class Waterfall:
         import pandas as pd
 
         ranked = sorted(self.effects, key=lambda item: -abs(item.effect))
-        return pd.DataFrame(
-            {
-                "Variable": [e.label for e in ranked],
-                f"Effect ({self.unit})": [e.effect for e in ranked],
-                "Standard error": [e.error for e in ranked],
-            }
-        )
+        held: dict[str, list[Any]] = {
+            self.parts[:-1].capitalize(): [e.label for e in ranked],
+            f"Effect ({self.unit})": [e.effect for e in ranked],
+            "Standard error": [e.error for e in ranked],
+        }
+        if self.risks:
+            points = [risk_points(e.effect, self.score) or 0.0 for e in ranked]
+            held["Points of risk"] = [100 * one for one in points]
+        return pd.DataFrame(held)
+
+    def _end(self, score: float) -> str:
+        return f"{100 * risk_of(score):.1f} % ({signed(score)})" if self.risks else signed(score)
 
     def figure(self) -> Figure:
         """Return floating bars; towards is filled, away is hatched."""
@@ -97,31 +112,54 @@ class Waterfall:
         ):
             chosen = [i for i, e in enumerate(bars) if (e.effect >= 0) == towards]
             traces.append(_bars(bars, starts, chosen, colour, pattern, name))
-        ends = ((self.base, "background"), (self.score, "patient"))
+        # The way begins above the first bar and ends below the last: two labels never meet.
+        ends = (
+            (self.base, self.start, -0.6, "bottom"),
+            (self.score, "patient", len(bars) - 0.45, "top"),
+        )
+        low, high = self.extent or self._extent(starts)
         layout = quiet_layout(
-            height=110 + 30 * len(bars),
+            height=130 + 30 * len(bars),
             bargap=0.35,
-            shapes=[upright(x) for x, _ in ends],
+            shapes=[upright(x) for x, *_ in ends],
             annotations=[
                 {
-                    "x": x, "y": len(bars) - 0.45, "yanchor": "top", "showarrow": False,
-                    "text": f"{text} {signed(x)}", "font": {"size": 12},
+                    "x": x, "y": y, "yanchor": side, "showarrow": False,
+                    "xanchor": _anchor((x - low) / (high - low)),
+                    "text": f"{text} {self._end(x)}", "font": {"size": 12},
                 }
-                for x, text in ends
+                for x, text, y, side in ends
             ],
             xaxis={
-                "title": f"score in {self.unit}",
+                "title": f"predicted risk ({self.unit})" if self.risks else f"score in {self.unit}",
                 "zeroline": False,
-                **({"range": list(self.extent)} if self.extent else {}),
+                "range": [low, high],
+                **(risk_ticks(low, high) if self.risks else {}),
             },
             yaxis={
                 "tickvals": list(range(len(bars))),
                 "ticktext": [e.label for e in bars],
-                "range": [len(bars) + 0.1, -0.6],
+                "range": [len(bars) + 0.1, -1.4],
                 "showgrid": False,
             },
         )  # fmt: skip
         return {"data": traces, "layout": layout}
+
+    def _extent(self, starts: list[float]) -> tuple[float, float]:
+        """Return a range that holds every bar with its error, and a margin."""
+        found = [self.base, self.score]
+        for start, item in zip(starts, self.bars(), strict=True):
+            error = item.error or 0.0
+            found += [start, start + item.effect - error, start + item.effect + error]
+        margin = 0.05 * (max(found) - min(found) or 1.0)
+        return min(found) - margin, max(found) + margin
+
+
+def _anchor(share: float) -> str:
+    """Return which side of a label stands at its place, so that it stays inside the chart."""
+    if share < EDGE:
+        return "left"
+    return "right" if share > 1 - EDGE else "center"
 
 
 def _bars(

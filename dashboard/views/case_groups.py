@@ -56,6 +56,6 @@ def curve_part(entry: Mapping[str, Any], model: str) -> None:
     lines = tuple(
         (one["label"], tuple(point["effect"] for point in one["curve"])) for one in players[:LINES]
     )
-    unit = "units of the output" if entry["score"].get("logit") is None else "logits"
+    unit = "units of the output" if entry["score"].get("logit") is None else "log-odds"
     st.markdown("**Along time**")
     show_chart(EffectCurve(points=points, lines=lines, unit=unit), key=f"curve_{model}")

@@ -12,6 +12,7 @@ from dashboard.evidence import (
     find_output,
     group_label,
     is_intersection,
+    level_label,
     modalities_read,
     next_version,
     output_keys,
@@ -215,5 +216,5 @@ def _listed(rows: Sequence[CaseRow], chosen: Context, *, blind: bool) -> pd.Data
         held["Call"] = [f"{w.symbol} {w.label}" if w else "–" for w in found]
     names = list(dict.fromkeys(name for row in rows for name, _ in row.groups))
     for name in names:
-        held[humanised(name)] = [dict(row.groups).get(name, "–") for row in rows]
+        held[humanised(name)] = [level_label(dict(row.groups).get(name, "–")) for row in rows]
     return pd.DataFrame(held)

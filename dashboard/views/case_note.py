@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from audits.risk_points import risk_of, risk_points
 from dashboard import series
-from dashboard.numbers import signed
+from dashboard.numbers import number, signed
 from dashboard.queries import parts
+from dashboard.views.case_variables import points_text
 from dashboard.views.elements import show_chart, show_table
 
 if TYPE_CHECKING:
@@ -39,24 +41,28 @@ def show_note(chosen: Context, entry: Mapping[str, Any], model: str) -> None:
             "behind has no effect on the score and is greyed.",
             icon=":material/content_cut:",
         )
-    deletion_line(note)
+    deletion_line(note, risks=entry["score"].get("logit") is not None)
     if not entry.get("modalities"):
         _tables(entry, model)
 
 
-def deletion_line(note: Mapping[str, Any]) -> None:
-    """Tell what the score does without the leading sentences."""
+def deletion_line(note: Mapping[str, Any], *, risks: bool) -> None:
+    """Tell what the score does without the leading sentences; as risks where it is log-odds."""
     found = note.get("deletion")
     if not found:
         return
     count = found["sentences"]
     which = "the leading sentence" if count == 1 else f"the {count} leading sentences"
     others = ""
+
+    def told(score: float) -> str:
+        return number(risk_of(score), "percent") if risks else signed(score)
+
     if found["others"] is not None:
-        others = f" Without as many others, drawn at random, it is {signed(found['others'])}."
+        others = f" Without as many others, drawn at random, it is {told(found['others'])}."
     st.markdown(
-        f"**Deletion test.** The score is {signed(found['before'])}; without {which} it is "
-        f"{signed(found['after'])}.{others}"
+        f"**Deletion test.** The {'predicted risk' if risks else 'score'} is "
+        f"{told(found['before'])}; without {which} it is {told(found['after'])}.{others}"
     )
 
 
@@ -70,9 +76,7 @@ def marked_note(text: str, note: Mapping[str, Any]) -> str:
         True
     """
     units = note["units"]
-    sentences = [u for u in units if u["level"] == "sentence"] or [
-        u for u in units if u["level"] == "section"
-    ]
+    sentences = finest(units)
     words = [u for u in units if u["level"] == "token"]
     largest = max((abs(u["effect"]) for u in sentences), default=0.0) or 1.0
     shown = _Text(text=text, negations=tuple((a, b) for a, b in note["negations"]))
@@ -82,14 +86,38 @@ def marked_note(text: str, note: Mapping[str, Any]) -> str:
         pieces.append(shown.part(place, unit["start"]))
         pieces.append(_sentence(shown, {**unit, "end": end}, words, largest))
         place = end
-    hidden = shown.part(place, len(text))
-    if text[place:].strip():
+    read = max(place, min(note["read_to"], len(text)))
+    pieces.append(shown.part(place, read))
+    hidden = shown.part(read, len(text))
+    if text[read:].strip():
         hidden = f'<span style="opacity:.5">{hidden}</span>'
     return (
         '<div style="line-height:1.9;max-height:460px;overflow:auto;padding:.6rem .8rem;'
         'border:1px solid rgba(128,128,128,.35);border-radius:.4rem" tabindex="0" role="document" '
         f'aria-label="Note with marked evidence">{"".join(pieces)}{hidden}</div>'
     )
+
+
+def finest(units: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the sentences, and every section that was not shared out over its sentences.
+
+    Beside other inputs, only the sections that matter are looked into.
+
+    Example:
+        >>> units = [{"level": "section", "start": 0, "end": 9},
+        ...     {"level": "section", "start": 9, "end": 20},
+        ...     {"level": "sentence", "start": 12, "end": 20}]
+        >>> [(one["level"], one["start"]) for one in finest(units)]
+        [('section', 0), ('sentence', 12)]
+    """
+    sentences = [one for one in units if one["level"] == "sentence"]
+    whole = [
+        one
+        for one in units
+        if one["level"] == "section"
+        and not any(one["start"] <= s["start"] and s["end"] <= one["end"] for s in sentences)
+    ]
+    return sorted([*whole, *sentences], key=lambda one: one["start"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +176,15 @@ def _tables(entry: Mapping[str, Any], model: str) -> None:
     sections = [u for u in entry["note"]["units"] if u["level"] == "section"]
     ranked = sorted(sections, key=lambda u: -abs(u["effect"]))[:SHOWN_TABLE]
     show_table(
-        [{"Section": u["name"].capitalize(), "Effect": signed(u["effect"])} for u in ranked],
+        [
+            {
+                "Section": u["name"].capitalize(),
+                "Effect": signed(u["effect"])
+                + (f" ± {u['se']:.3f}" if u["se"] else "")
+                + points_text(risk_points(u["effect"], entry["score"].get("logit"))),
+            }
+            for u in ranked
+        ],
         alt="Sections of the note with their effect",
     )
     chart = series.waterfall(entry)

@@ -21,7 +21,7 @@ def show_parts(chosen: Context, entry: Mapping[str, Any], model: str) -> bool:
         Whether the list of players is told already, as sentences are on the note itself.
     """
     if entry.get("modalities"):
-        unit = "logits" if entry["score"].get("logit") is not None else "units of the output"
+        unit = "log-odds" if entry["score"].get("logit") is not None else "units of the output"
         bar = ModalityBar(
             effects={one["label"]: one["effect"] for one in entry["modalities"]}, unit=unit
         )

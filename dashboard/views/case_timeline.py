@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from audits.risk_points import risk_of
 from dashboard import series
 from dashboard.charts.timeline import Stretch, TimelineChart, Trace
-from dashboard.numbers import signed
+from dashboard.numbers import number, signed
 from dashboard.queries import parts
 from dashboard.views.elements import show_chart, show_table
 from dashboard.views.pickers import pick_one
@@ -73,7 +74,7 @@ def _chart(chosen: Context, entry: Mapping[str, Any], table: pd.DataFrame) -> Ti
             )
         )
     probability = entry["score"].get("probability") is not None
-    risk = [(h, _sigmoid(s) if probability else s) for h, s in timeline["trajectory"]]
+    risk = [(h, risk_of(s) if probability else s) for h, s in timeline["trajectory"]]
     return TimelineChart(
         hours=timeline["hours"],
         traces=tuple(traces),
@@ -129,8 +130,12 @@ def _show_change(chosen: Context, entry: Mapping[str, Any], model: str) -> None:
     before, now = change.before, change.now
     told = f"{before:.2f} then, {now:.2f} now"
     if probability:
-        told = f"{_sigmoid(before):.0%} then, {_sigmoid(now):.0%} now"
-    st.markdown(f"Predicted risk {told} ({signed(now - before)} in the unit of the effects).")
+        then = number(risk_of(before), "percent")
+        told = f"{then} then, {number(risk_of(now), 'percent')} now"
+    unit = " in log-odds" if probability else ""
+    st.markdown(
+        f"Predicted {'risk' if probability else 'value'} {told} ({signed(now - before)}{unit})."
+    )
     rows = [
         {
             "Variable": one.label,
@@ -138,14 +143,8 @@ def _show_change(chosen: Context, entry: Mapping[str, Any], model: str) -> None:
                 (series.value_text(one.was), series.value_text(one.value, one.unit))
             ),
             "New measurements": str(one.measured),
-            "Effect on the change": signed(one.effect),
+            f"Effect on the change{unit}": signed(one.effect),
         }
         for one in sorted(change.players, key=lambda p: -abs(p.effect))
     ]
     show_table(rows, alt="Variables measured since, with their share in the change of the score")
-
-
-def _sigmoid(logit: float) -> float:
-    from math import exp
-
-    return 1 / (1 + exp(-logit)) if logit >= 0 else exp(logit) / (1 + exp(logit))

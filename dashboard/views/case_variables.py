@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from audits.risk_points import risk_points
 from dashboard import series
 from dashboard.numbers import signed
 from dashboard.queries import explanations, parts
@@ -21,6 +22,10 @@ SIDE = 6
 """Variables shown per direction; the rest is summed, so that neither side is cut short."""
 
 NOT_MEASURED = "not measured"
+POINTS = (
+    " Effects are in log-odds, which add up. Points: how far the predicted risk lies above or "
+    "below what it would be without that effect alone; they do not add up."
+)
 SMALL_PART = 0.05
 """Parts below this share of an effect are not told."""
 
@@ -55,7 +60,11 @@ def show_variables(
         hours=explanations.hours_before(chosen.ref, entry["case"]),
     )
     binary = explanations.yes_no_variables(chosen.ref)
-    players = [with_words(player, binary) for player in entry["players"]]
+    logit = (entry.get("score") or {}).get("logit")
+    players = [
+        {**with_words(player, binary), "points": risk_points(player["effect"], logit)}
+        for player in entry["players"]
+    ]
     raises = sorted((p for p in players if p["effect"] > 0), key=lambda p: -p["effect"])
     lowers = sorted((p for p in players if p["effect"] < 0), key=lambda p: p["effect"])
     columns = [st.container(), st.container()] if narrow else list(st.columns(2, gap="medium"))
@@ -66,9 +75,9 @@ def show_variables(
             st.markdown(f"**{title}**")
             show_table(_rows(side, basis) or [_none()], alt=f"{title}: variables with their effect")
     _reference_part(players, f"units_{model}")
-    missing = [p["label"] for p in players if p["value"] == NOT_MEASURED]
+    missing = unmeasured(players)
     if missing:
-        st.caption(f"Not measured in this patient: {', '.join(missing)}.")
+        st.caption(f"Not measured in this patient: {'; '.join(missing)}.")
     chart = series.waterfall({**entry, "players": players}, extent=extent)
     if chart is not None:
         show_chart(chart, key=f"waterfall_{model}")
@@ -86,12 +95,43 @@ def _reference_part(players: Sequence[Mapping[str, Any]], key: str) -> None:
     }
     told = [{"Variable": label, **row} for label, row in rows.items() if set(row.values()) != {"–"}]
     if any(player.get("se") for player in players):
-        st.caption("±: standard error of an effect; 1.96 of them make its 95 % interval.")
+        st.caption(
+            "±: standard error of an effect; 1.96 of them make its 95 % interval."
+            + (POINTS if any(player.get("points") is not None for player in players) else "")
+        )
     if told:
         units = st.expander("Units, reference ranges and codes", key=key, on_change="rerun")
         if units.open:  # a browser pays for a closed table, too, with every case
             with units:
                 show_table(told, alt="Unit, reference range and code of every variable")
+
+
+def unmeasured(players: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what was not measured, each variable once, with the stretches of time it lacks.
+
+    Example:
+        >>> def player(name, label, value):
+        ...     return {"name": name, "label": label, "value": value}
+        >>> unmeasured([player("ph", "Arterial pH", "not measured"),
+        ...     player("hr@0-6h", "Heart rate, 0–6 h", "not measured"),
+        ...     player("hr@6-12h", "Heart rate, 6–12 h", 80.0),
+        ...     player("k@0-6h", "Potassium, 0–6 h", "not measured")])
+        ['Arterial pH', 'Heart rate (0–6 h)', 'Potassium']
+    """
+    stretches: dict[str, list[tuple[str, bool]]] = {}
+    for player in players:
+        label, _, span = (
+            player["label"].rpartition(", ") if "@" in player["name"] else (player["label"], "", "")
+        )
+        stretches.setdefault(label, []).append((span, player["value"] == NOT_MEASURED))
+    out = []
+    for label, spans in stretches.items():
+        lacking = [span for span, missing in spans if missing]
+        if len(lacking) == len(spans):
+            out.append(label)
+        elif lacking:
+            out.append(f"{label} ({', '.join(lacking)})")
+    return out
 
 
 def range_text(low: float | None, high: float | None) -> str:
@@ -185,6 +225,8 @@ def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
         if player["value"] is not None
         else "–"
     )
+    if flag != "–":  # a number stays beside its unit, an arrow beside its word
+        shown, flag = shown.replace(" ", "\u00a0"), flag.replace(" ", "\u00a0")
     return {
         "Variable": player["label"],
         "Value": shown if flag == "–" else f"{shown}, {flag}",
@@ -193,11 +235,22 @@ def _row(player: Mapping[str, Any], basis: Basis) -> dict[str, str]:
         else status_text(name, player["value"], basis),
         "Effect": signed(player["effect"])
         + (f" ± {error:.3f}" if error else "")
+        + points_text(player.get("points"))
         + measured_text(player),
         "Modifiable": {True: "yes", False: "no", None: "–"}[
             feature.actionable if feature else None
         ],
     }
+
+
+def points_text(points: float | None) -> str:
+    """Return an effect's points of risk; nothing where the output is no risk.
+
+    Example:
+        >>> points_text(0.0123), points_text(None)
+        (' (+1.2 points)', '')
+    """
+    return "" if points is None else f" ({signed(points, 'percent')})"
 
 
 def measured_text(player: Mapping[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard import numbers, state
-from dashboard.evidence import model_label
+from dashboard.evidence import modalities_read, model_label
 from dashboard.queries import cases, explanations, recordings
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
@@ -53,7 +53,7 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
         persist_state="session",
     ):
         shown = versions[:2]
-    cohort = _pick_cohort(chosen)
+    cohort = _pick_cohort(chosen, [model for model, _ in shown])
     models = [model for model, _ in shown]
     scale = shared_scale(chosen.ref, models, facts.case, chosen.output.name, cohort)
     if scale != Scale():
@@ -70,9 +70,14 @@ def why_part(chosen: Context, facts: CaseFacts) -> None:
                 _one(chosen, own, model, cohort, scale if len(shown) > 1 else None)
 
 
-def _pick_cohort(chosen: Context) -> str:
-    """Let the reader choose whom this patient is compared with, where values are explained."""
-    if not explanations.variables(chosen.ref):
+def _pick_cohort(chosen: Context, models: Sequence[str]) -> str:
+    """Let the reader choose whom this patient is compared with, where values are explained.
+
+    Text is compared with no text, and an image with its own baseline: no cohort changes them.
+    """
+    read = [modalities_read(chosen.evidence, model) for model in models]
+    values = any(not one or one & {"table", "sequence"} for one in read)
+    if not values or not explanations.variables(chosen.ref):
         return explanations.EVERYBODY
     offered = explanations.cohorts_offered(chosen.ref)
     if len(offered) <= 1:
@@ -156,11 +161,12 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
     # What tells something of the explanation comes before the residual, which proves the code.
     errors = [player["se"] for player in entry.get("players") or [] if player.get("se") is not None]
     if errors:
-        extra.append(f"Largest standard error {max(errors):.3f}.")
+        largest = max(errors)
+        extra.append(f"Largest standard error {largest:.3f}." if largest else "Effects are exact.")
     if entry.get("off_support_share") is not None:
-        extra.append(f"Off-support share {entry['off_support_share']:.0%}.")
+        extra.append(f"Off-support share {100 * entry['off_support_share']:.0f} %.")
     if entry.get("additivity_residual") is not None:
-        extra.append(f"Additivity residual {entry['additivity_residual']:.1%}.")
+        extra.append(f"Additivity residual {100 * entry['additivity_residual']:.1f} %.")
     st.markdown(f"{shown.badge} {' '.join(extra)}")
 
 

@@ -74,4 +74,4 @@ def _number(
     if drawn is None:
         return own
     shown = numbers.number(drawn["shrunk"], word("metric", metric).unit)
-    return f"≈ {shown} [{own}; own weight {drawn['own_weight']:.0%}]"
+    return f"≈ {shown} [{own}; own weight {100 * drawn['own_weight']:.0f} %]"

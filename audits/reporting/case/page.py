@@ -18,6 +18,7 @@ from audits.reporting.case.words import (
     limits_of,
     observed_sentence,
     players,
+    points_text,
     rows_of,
     value_text,
     warnings_of,
@@ -162,10 +163,17 @@ def _bars(told: ToldCase, *, raising: bool) -> list[dict[str, Any]]:
             "value": value_text(one),
             "effect": effect_text(one),
             "se": f"{one.get('se') or 0.0:.1g}",
+            "points": points_text(one, (told.explanation or {}).get("score") or {}),
             "share": abs(one["effect"]) / largest,
         }
         for one in shown
     ]
+
+
+POINTS = (
+    "Effects in log-odds ± standard error; pt: by how many points the predicted risk lies above "
+    "what it would be without that effect alone. Log-odds add up, points do not."
+)
 
 
 def _notes(told: ToldCase) -> list[str]:
@@ -174,9 +182,11 @@ def _notes(told: ToldCase) -> list[str]:
     one = told.explanation
     method = f"{word('method', one['method'])}. {one['estimand']}"
     notes = [method, f"Checks of this explanation: {check_sentence(told)}"]
+    if (one.get("score") or {}).get("logit") is not None and one.get("players"):
+        notes.insert(0, POINTS)
     background = one.get("background")
     if background:
-        notes[0] += f" Background: {background['name']}."
+        notes[-2] += f" Background: {background['name']}."
     if one.get("off_support_share") is not None:
         share = number(one["off_support_share"], "percent")
         notes.append(f"{share} of the inputs it tried lie outside the background's support.")

@@ -18,6 +18,7 @@ from audits.reporting.words import (
     model_label,
     word,
 )
+from audits.risk_points import risk_points
 
 TELLING = 3
 """Effects smaller than this many standard errors are not told apart from none."""
@@ -47,6 +48,12 @@ def value_text(player: Mapping[str, Any]) -> str:
     # A unit in braces is an annotation of UCUM: the number has no unit.
     unit = word("unit", name) if name and not name.startswith("{") else ""
     return minus(f"{value:g} {unit}".strip())
+
+
+def points_text(player: Mapping[str, Any], score: Mapping[str, Any]) -> str:
+    """Return an effect in points of risk with its sign; empty where the output is no risk."""
+    points = risk_points(player["effect"], score.get("logit"))
+    return "" if points is None else minus(f"{100 * points:+.1f} pt")
 
 
 def effect_text(player: Mapping[str, Any]) -> str:
