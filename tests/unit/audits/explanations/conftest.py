@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from audits.explanations.shapley import estimate, owen, permutation, walk_inside
 from model_adapters.base import Feature, Field, ImageValue, ModelCard, OutputSpec, TargetLayer
 
 
@@ -155,6 +156,24 @@ class FrameStudy:
             else:
                 raw[one.name] = [self.images[case] for case in ids]
         return raw, ids, []
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Let no budget of time run out: what is drawn must not depend on how fast the machine is."""
+    standing = Clock()
+    for module in (estimate, owen, permutation, walk_inside):
+        monkeypatch.setattr(module, "time", standing)
+    return standing
 
 
 @pytest.fixture

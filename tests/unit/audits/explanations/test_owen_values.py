@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from audits.explanations.shapley.walk_inside import Walk
 PLAYERS = 10
 GROUPS = np.array([0, 1, 1, 2, 2, 0, 0, 1, 1, 0])
 """Groups of four are walked, the one of two is enumerated."""
-LONG = Stop(relative=0.0, absolute=0.0, max_cycles=120, seconds=60.0)
+LONG = Stop(relative=0.0, absolute=0.0, max_cycles=120)
 
 
 def _function(batch):
@@ -115,7 +114,7 @@ def test_inside_small_groups_all_coalitions_are_enumerated_on_every_level(seeded
     """Nested levels against orders drawn by the thousand; nothing is left to chance."""
     game = _game(seeded, rows=1)
     outer = np.array([0, 0, 0, 1, 1, 0, 0, 0, 0, 0])
-    many = Stop(relative=0.0, absolute=0.0, min_cycles=500, max_cycles=500, seconds=60.0)
+    many = Stop(relative=0.0, absolute=0.0, min_cycles=500, max_cycles=500)
     exact = owen_values(game, Hierarchy(levels=(outer, GROUPS)), stop=many)
     assert exact.members.exact
     assert exact.members.residual().max() < 1e-9
@@ -127,11 +126,14 @@ def test_inside_small_groups_all_coalitions_are_enumerated_on_every_level(seeded
         assert np.abs(drawn.mean() - own).max() <= 4.5 * drawn.se().max()
 
 
-def test_a_slow_model_is_sampled_within_its_time(seeded):
+def test_a_slow_model_is_sampled_within_its_time(seeded, clock):
     game = _game(seeded, rows=1)
-    slow = dataclasses.replace(
-        game, predict=lambda batch: (time.sleep(0.05), _function(batch))[1], _cache={}
-    )
+
+    def slowly(batch):
+        clock.now += 0.05
+        return _function(batch)
+
+    slow = dataclasses.replace(game, predict=slowly, _cache={})
     hurried = Stop(seconds=1.0, max_cycles=3)
     assert shapley_values(game, stop=hurried).exact
     assert not shapley_values(slow, stop=hurried).exact

@@ -231,7 +231,7 @@ def test_rows_stop_when_they_are_precise_enough(seeded):
     tight = permutation_shapley(game, stop=Stop(relative=0.02, absolute=0.0, max_cycles=60))
     assert loose.evaluations < tight.evaluations
     assert np.nanmax(tight.se) < np.nanmax(loose.se)
-    hurried = permutation_shapley(game, stop=Stop(relative=0.0, absolute=0.0, seconds=0.0))
+    hurried = permutation_shapley(game, stop=Stop(relative=0.0, absolute=0.0, seconds=-1.0))
     assert (hurried.cycles == 3).all()
 
 
