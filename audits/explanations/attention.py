@@ -1,159 +1,64 @@
-"""Relevance of patches in a token model, by attention weighted with its own gradient.
-
-Chefer, Gur and Wolf, ICCV 2021 (self-attention rule): starting from the identity, every block adds
-the positive part of gradient times attention, averaged over heads, applied to what was gathered so
-far. Row t of the result says which tokens fed token t; rows that the output reads (the class token,
-or all patches of a mean-pooled model) are found by their gradient in the last block.
-"""
+"""Which engine reads the relevance of a token model's patches, and which map leads for a model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
-import numpy.typing as npt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from audits.errors import ExplanationError
-from audits.explanations.cams.engine import MapEngine, graph_ready, spatial_field
+from audits.explanations.cams.engine import MapEngine, blank_inputs, cam_engine, spatial_field
 from audits.explanations.cams.holding import differentiable, held
-from audits.explanations.cams.tap import forward_hooks, maps_of_outputs
-from audits.explanations.cams.tokens import TokenGrid, declared_tokens, window_of
-from audits.explanations.spaces import explained_tensor
+from audits.explanations.cams.tap import forward_hooks, layer_named
+from audits.explanations.cams.tokens import DeclaredTokens, declared_tokens, window_of
+from audits.explanations.propagation import METHOD, PropagationEngine, laid_out
 
 if TYPE_CHECKING:
     import torch
 
-    from model_adapters.base import ModelAdapter, Prepared
+    from model_adapters.base import ModelAdapter
 
-METHOD = "attention_relevance"
-HEADED = 4  # (cases, heads, tokens, tokens)
+HEADED = 4  # (cases and windows, heads, tokens, tokens)
+TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionEngine:
-    """Attention relevance behind the interface of :class:`~audits.explanations.cams.MapEngine`.
+@dataclass(slots=True)
+class _Seen:
+    patches: str | None = None
+    attended: dict[str, int] = field(default_factory=dict)
 
-    Attributes:
-        adapter: A model with the capabilities ``grad`` and ``layers``.
-        field: The image input.
-        tokens: How tokens become a grid.
-        layer: Where the model declares its tokens.
+
+def leading_map(adapter: ModelAdapter) -> Literal["gradcam", "attention_relevance"]:
+    """Return the map of one pass that leads for a model.
+
+    Tokens mix places from the first block on, so that a CAM read at the last one need not lie
+    where the evidence is; what is carried back to the patches does.
     """
-
-    adapter: ModelAdapter
-    field: str
-    tokens: TokenGrid
-    layer: str
-
-    @property
-    def method(self) -> str:
-        """Return the contract's name."""
-        return METHOD
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """Return the patches per axis."""
-        return self.tokens.grid
-
-    @property
-    def fallback(self) -> None:
-        """Return None: this is what was asked for."""
-        return
-
-    def forward_with_maps(
-        self, prepared: Prepared
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-        """Run one forward pass and read every output's relevance.
-
-        Args:
-            prepared: n cases as ``adapter.prepare`` returns them.
-
-        Returns:
-            Scores (n, outputs) in ``output.space`` and maps (n, outputs, *grid), never negative.
-
-        Raises:
-            ExplanationError: If the model shows no attention between the declared tokens.
-        """
-        import torch
-
-        adapter = cast("Any", self.adapter)
-        module = adapter.module()
-        inputs = {name: graph_ready(value) for name, value in prepared.items()}
-        with held(module), differentiable():
-            taken, outputs = self._attentions(module, lambda: adapter.forward(inputs))
-            values = explained_tensor(outputs, self.adapter.output.space).sum(dim=0)
-            held_fast = [one.detach() for one in taken]
-            maps = maps_of_outputs(
-                values,
-                taken,
-                lambda slopes: self.tokens.lay_out(relevance(held_fast, slopes)[..., None])[:, 0],
-            )
-        scores = outputs.detach().to("cpu", torch.float64).numpy()
-        return scores, maps.to("cpu", torch.float32).numpy()
-
-    def _attentions(
-        self, module: torch.nn.Module, forward: Any
-    ) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Return each block's attention (n, heads, tokens, tokens), and the outputs."""
-        import torch
-
-        wanted = (self.tokens.count, self.tokens.count)
-        parts = {part: name for name, part in module.named_modules() if not [*part.children()]}
-        taken: dict[str, torch.Tensor] = {}
-
-        def take(part: torch.nn.Module, _: Any, output: Any) -> torch.Tensor | None:
-            if not isinstance(output, torch.Tensor) or output.ndim != HEADED:
-                return None
-            if tuple(output.shape[2:]) != wanted:
-                return None
-            # The graph starts at the first block's attention; the others depend on it.
-            fresh = None if output.requires_grad else output.detach().clone().requires_grad_()
-            # A softmax and the dropout behind it show the same matrix: the later one counts.
-            taken[parts[part].rpartition(".")[0]] = output if fresh is None else fresh
-            return fresh
-
-        with forward_hooks(list(parts), take):
-            outputs = forward()
-        if not taken or not outputs.requires_grad:
-            raise ExplanationError(
-                f"{METHOD}: {self.adapter.card.key} shows no attention between its "
-                f"{self.tokens.count} declared tokens (fused attention hides it); build it without "
-                "fused attention, correct architecture.tokens, or use gradcam"
-            )
-        return list(taken.values()), outputs
+    return "gradcam" if declared_tokens(adapter) is None else METHOD
 
 
-def relevance(
-    attentions: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """Return how much each token fed the tokens that the output reads, (n, tokens).
+def one_pass(adapter: ModelAdapter, method: str) -> MapEngine:
+    """Return the engine of a method whose maps come with the scores.
 
-    Args:
-        attentions: (n, heads, tokens, tokens) of each block, first block first.
-        gradients: Of the output with respect to them.
+    Raises:
+        ExplanationError: If the method does not fit the model, or what it declares is not so.
     """
-    import torch
+    return attention_engine(adapter) if method == METHOD else cam_engine(adapter, method)
 
-    size = attentions[0].shape[-1]
-    gathered = torch.eye(size, dtype=attentions[0].dtype, device=attentions[0].device)
-    gathered = gathered.expand(len(attentions[0]), size, size)
-    for attention, gradient in zip(attentions, gradients, strict=True):
-        step = (attention * gradient).clamp(min=0).mean(dim=1)
-        gathered = gathered + step @ gathered
-    reads = (gradients[-1].abs().sum(dim=(1, 3)) > 0).to(gathered.dtype)
-    weights = reads / reads.sum(dim=1, keepdim=True).clamp(min=1)
-    # A token's own start (the identity) is no evidence from the image.
-    own = torch.eye(size, dtype=gathered.dtype, device=gathered.device)
-    return ((gathered - own) * weights[..., None]).sum(dim=1)
+
+def leading_engine(adapter: ModelAdapter) -> MapEngine:
+    """Return the engine of :func:`leading_map`."""
+    return one_pass(adapter, leading_map(adapter))
 
 
 def attention_engine(adapter: ModelAdapter) -> MapEngine:
     """Return the engine of a model that declares its tokens.
 
+    A model whose attention cannot be read gets occlusion instead, and says so in ``fallback``.
+
     Raises:
-        ExplanationError: If it declares none.
+        ExplanationError: If it declares none, or others than it has.
     """
     declared = declared_tokens(adapter)
     if declared is None:
@@ -161,19 +66,86 @@ def attention_engine(adapter: ModelAdapter) -> MapEngine:
             f"{METHOD}: {adapter.card.key} declares no tokens; add [architecture] tokens with "
             "layer, prefix and grid, or use another map method"
         )
-    if window_of(declared):
-        from audits.explanations.propagation import PropagationEngine
+    module, field_name = cast("Any", adapter).module(), spatial_field(adapter)
+    layer_named(module, declared.layer)
+    blank, grid = blank_inputs(adapter, field_name), tuple(declared.grid)
+    seen = _Seen() if blank is None else _looked_at(adapter, module, blank, grid)
+    if not seen.attended:
+        from audits.explanations.pixels.occlusion import OcclusionEngine
 
-        return PropagationEngine(
-            adapter=adapter,
-            field=spatial_field(adapter),
-            layer=declared.layer,
-            grid=tuple(declared.grid),
-            window=window_of(declared),
+        reason = f"{adapter.card.key} shows no attention (fused attention hides it)"
+        return OcclusionEngine(
+            adapter=adapter, field=field_name, fallback=f"{reason}, so {METHOD} is impossible"
         )
-    return AttentionEngine(
+    _require_declared(adapter, declared, seen)
+    return PropagationEngine(
         adapter=adapter,
-        field=spatial_field(adapter),
-        tokens=TokenGrid(prefix=declared.prefix, grid=tuple(declared.grid)),
-        layer=declared.layer,
+        field=field_name,
+        layer=declared.layer if window_of(declared) else cast("str", seen.patches),
+        grid=grid,
+        attentions=tuple(seen.attended),
     )
+
+
+def _looked_at(
+    adapter: ModelAdapter,
+    module: torch.nn.Module,
+    blank: Mapping[str, Any],
+    grid: tuple[int, ...],
+) -> _Seen:
+    """Return the first layer with patches on the grid, and the attention of every block."""
+    import torch
+
+    names = {part: name for name, part in module.named_modules() if name}
+    seen = _Seen()
+
+    def look(part: torch.nn.Module, _: Any, output: Any) -> None:
+        if not isinstance(output, torch.Tensor):
+            return
+        if seen.patches is None and laid_out(output, grid) is not None:
+            seen.patches = names[part]
+        if _is_attention(part, output):
+            seen.attended[names[part]] = int(output.shape[-1])
+
+    with held(module), differentiable(), torch.no_grad(), forward_hooks(list(names), look):
+        cast("Any", adapter).forward(blank)
+    return seen
+
+
+def _is_attention(part: torch.nn.Module, output: torch.Tensor) -> bool:
+    """Return whether a module gives attention probabilities, as a softmax or behind one."""
+    import torch
+
+    if output.ndim != HEADED or [*part.children()]:
+        return False
+    if isinstance(part, torch.nn.Softmax):
+        return True
+    if output.shape[-1] != output.shape[-2]:
+        return False
+    return bool((output >= 0).all() and ((output.sum(dim=-1) - 1).abs() < TOLERANCE).all())
+
+
+def _require_declared(adapter: ModelAdapter, declared: DeclaredTokens, seen: _Seen) -> None:
+    window, grid = window_of(declared), "x".join(map(str, declared.grid))
+    found = max(seen.attended.values())
+    if window:
+        size = math.prod(window)
+        if found <= size:
+            return
+        said = f"windows of {size} tokens behind {declared.layer!r}, found attention between"
+        raise ExplanationError(
+            f"{METHOD}: {adapter.card.key} declares {said} {found}; correct architecture.tokens, "
+            "or use occlusion"
+        )
+    if seen.patches is None:
+        raise ExplanationError(
+            f"architecture.tokens: no layer of {adapter.card.key} gives patches on a grid of "
+            f"{grid}; correct grid, or use occlusion"
+        )
+    count = declared.prefix + math.prod(declared.grid)
+    if found != count:
+        raise ExplanationError(
+            f"architecture.tokens: {adapter.card.key} declares {count} tokens (prefix "
+            f"{declared.prefix} and grid {grid}), found attention between {found}; correct prefix "
+            "or grid, or use occlusion"
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audits.errors import ExplanationError
-from audits.explanations.cams.tokens import declared_tokens, window_of
+from audits.explanations.cams.tokens import declared_tokens
 from audits.explanations.input_findings import lone_background
 from audits.explanations.localisation import with_localisation
 from audits.explanations.observed import with_observed_risk
@@ -229,9 +229,8 @@ def _map_methods(adapter: ModelAdapter) -> list[Method]:
     found: list[Method] = []
     if {"grad", "layers"} <= adapter.caps:
         found += ["gradcam", "hirescam", "gradcam++", "layercam", "eigencam"]
-        tokens = declared_tokens(adapter)
-        if tokens is not None:  # merged windows leave a CAM a handful of cells
-            found.insert(0 if window_of(tokens) else len(found), "attention_relevance")
+        if declared_tokens(adapter) is not None:
+            found.insert(0, "attention_relevance")
     if "grad" in adapter.caps:
         found += ["integrated_gradients", "expected_gradients", "smoothgrad"]
     found += ["occlusion", "region_shapley", "rise"]
@@ -245,12 +244,12 @@ def _explainers() -> Mapping[Method, Explain]:
     from audits.explanations.pixels import residual
 
     return {
-        "gradcam": maps.explain_by_cam,
-        "hirescam": maps.explain_by_cam,
-        "gradcam++": maps.explain_by_cam,
-        "layercam": maps.explain_by_cam,
-        "eigencam": maps.explain_by_cam,
-        "attention_relevance": maps.explain_by_attention,
+        "gradcam": maps.explain_by_one_pass,
+        "hirescam": maps.explain_by_one_pass,
+        "gradcam++": maps.explain_by_one_pass,
+        "layercam": maps.explain_by_one_pass,
+        "eigencam": maps.explain_by_one_pass,
+        "attention_relevance": maps.explain_by_one_pass,
         "integrated_gradients": pixels.explain_by_integrated_gradients,
         "expected_gradients": pixels.explain_by_expected_gradients,
         "smoothgrad": pixels.explain_by_smoothgrad,

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from audits.cancel import Cancel, never, part_of, stop_if
 from audits.errors import ExplanationError
+from audits.explanations.attention import leading_map, one_pass
 from audits.explanations.backgrounds import Background, CaseSource
 from audits.explanations.case import choose_method, explain_unchecked
+from audits.explanations.checks.names import ONE_PASS
 from audits.explanations.checks.sample import with_checks
 from audits.explanations.localisation import localise_cohort, with_localisation
 from audits.explanations.result import CaseExplanation, Method
@@ -77,8 +79,9 @@ def explain_cohort_sample(  # noqa: PLR0913 - one door for the whole of a run's 
     explaining = part_of(progress, 0.0, _EXPLAINED)
     if chosen in TABLE_METHODS:
         explained_cases = _explain_tables(sample, chosen, explaining, cancel)
-    elif chosen == "gradcam":
-        explained_cases = _explain_images(sample, maps or {}, explaining, cancel)
+    elif chosen in ONE_PASS:
+        known = maps if maps and chosen == leading_map(adapter) else {}
+        explained_cases = _explain_images(sample, chosen, known, explaining, cancel)
     else:
         explained_cases = _explain_one_by_one(sample, chosen, explaining, cancel)
     explained_cases = with_checks(
@@ -188,12 +191,11 @@ def sample_estimate(
 
 
 def _explain_images(
-    sample: Sample, known: CaseMaps, progress: Progress, cancel: Cancel
+    sample: Sample, method: str, known: CaseMaps, progress: Progress, cancel: Cancel
 ) -> list[CaseExplanation]:
-    from audits.explanations.cams import cam_engine
     from audits.explanations.maps import explanation_of_maps
 
-    engine = cam_engine(sample.adapter)
+    engine = one_pass(sample.adapter, method)
     computed: dict[str, npt.NDArray[np.float32]] = {}
     missing = [row for row, case in enumerate(sample.case_ids) if case not in known]
     for start in range(0, len(missing), IMAGES_PER_STEP):

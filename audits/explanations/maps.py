@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.attention import attention_engine
-from audits.explanations.cams import cam_engine
+from audits.explanations.attention import one_pass
 from audits.explanations.cams.engine import MapEngine, spatial_field
 from audits.explanations.pixels.occlusion import OcclusionEngine
 from audits.explanations.propagation import ESTIMAND as PROPAGATION_ESTIMAND
-from audits.explanations.propagation import PropagationEngine
+from audits.explanations.propagation import METHOD as PROPAGATION
 from audits.explanations.request import Request
 from audits.explanations.result import CaseExplanation, Method, SpatialMap
 from audits.explanations.spaces import UNITS
@@ -27,10 +26,6 @@ CAM_ESTIMAND = (
     "Share of each cell of layer {layer} in {output}, first order, in {unit}; positive raises it. "
     "Cells do not add up to the score."
 )
-ATTENTION_ESTIMAND = (
-    "Attention that reached {output} from each patch through all blocks, weighted by the positive "
-    "part of its gradient in {unit}; never negative, and patches do not add up to the score."
-)
 OCCLUSION_ESTIMAND = (
     "Fall of {output}, in {unit}, when a box is blanked with the image's own mean; positive "
     "supports it. Boxes that are large together are cut, the others share what they did together; "
@@ -38,14 +33,9 @@ OCCLUSION_ESTIMAND = (
 )
 
 
-def explain_by_cam(request: Request, method: Method) -> CaseExplanation:
-    """Read a CAM for one case; a model without layers gets occlusion, with a finding."""
-    return explain_by_engine(request, cam_engine(request.adapter, method))
-
-
-def explain_by_attention(request: Request, method: Method) -> CaseExplanation:  # noqa: ARG001 - one signature for all methods
-    """Read the attention relevance of a token model."""
-    return explain_by_engine(request, attention_engine(request.adapter))
+def explain_by_one_pass(request: Request, method: Method) -> CaseExplanation:
+    """Read a CAM or attention relevance; a model that shows none gets occlusion, and a finding."""
+    return explain_by_engine(request, one_pass(request.adapter, method))
 
 
 def explain_by_occlusion(request: Request, method: Method) -> CaseExplanation:  # noqa: ARG001 - one signature for all methods
@@ -76,9 +66,8 @@ def explanation_of_maps(
         maps: (outputs, *grid) of this case, signed.
     """
     text = CAM_ESTIMAND if engine.layer else OCCLUSION_ESTIMAND
-    if engine.method == "attention_relevance":
-        windowed = isinstance(engine, PropagationEngine)
-        text = PROPAGATION_ESTIMAND if windowed else ATTENTION_ESTIMAND
+    if engine.method == PROPAGATION:
+        text = PROPAGATION_ESTIMAND
     estimand = text.format(
         layer=engine.layer,
         output=request.output,

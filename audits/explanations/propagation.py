@@ -1,17 +1,18 @@
-"""Relevance of patches in a model whose attention stays inside shifted windows (Swin).
+"""Relevance of patches in a token model (ViT, Swin), through its attention.
 
 Conservative propagation (Ali et al., ICML 2022): gradient times activation at the patch embedding,
 while attention probabilities, the scale of every layer normalisation and the gate of every GELU are
 held as they are for this image. With these held the network is affine in its patches, so a patch's
-relevance is exactly what the output loses without it; windows, shifts and merged tokens need no
-rule of their own, because the gradient passes through the model's own rolling and merging.
+relevance is exactly what the output loses without it. Class token and registers hold no patch;
+windows, shifts and merged tokens need no rule of their own, because the gradient passes through
+the model's own rolling and merging.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
 
     from model_adapters.base import ModelAdapter, Prepared
 
-METHOD = "attention_relevance"
+METHOD: Final = "attention_relevance"
 ESTIMAND = (
     "Share of each patch in {output}, in {unit}, with attention, normalisation and gates held as "
     "they are for this image; positive raises it. Patches add up to the score but for biases."
 )
-HEADED = 4  # (cases and windows, heads, tokens, tokens)
 TOKENED = 3  # (cases, tokens, channels)
 TINY = 1e-6
 
@@ -44,16 +44,16 @@ class PropagationEngine:
     Attributes:
         adapter: A model with the capabilities ``grad`` and ``layers``.
         field: The image input.
-        layer: The patch embedding, declared as ``tokens.layer``.
+        layer: The patch embedding.
         grid: Patches per axis.
-        window: Tokens of a window per axis, as declared.
+        attentions: Modules that give attention probabilities.
     """
 
     adapter: ModelAdapter
     field: str
     layer: str
     grid: tuple[int, ...]
-    window: tuple[int, ...]
+    attentions: tuple[str, ...]
 
     @property
     def method(self) -> str:
@@ -77,7 +77,7 @@ class PropagationEngine:
             Scores (n, outputs) in ``output.space`` and signed maps (n, outputs, *grid).
 
         Raises:
-            ExplanationError: If the patches or the windows are not as declared.
+            ExplanationError: If the patches are not as declared.
         """
         import torch
 
@@ -99,56 +99,62 @@ class PropagationEngine:
         import torch
 
         layer = layer_named(module, self.layer)
-        kinds = (torch.nn.Softmax, torch.nn.LayerNorm, torch.nn.GELU)
+        shares = [layer_named(module, name) for name in self.attentions]
+        kinds = (torch.nn.LayerNorm, torch.nn.GELU, torch.nn.SiLU)
         parts = [part for part in module.modules() if isinstance(part, kinds)]
         taken: list[torch.Tensor] = []
-        attended: list[int] = []
 
         def hold(part: torch.nn.Module, args: Any, output: Any) -> torch.Tensor | None:
             if part is layer:
                 taken.append(output.detach().requires_grad_())
                 return taken[-1].clone()
-            if isinstance(part, torch.nn.Softmax) and output.ndim == HEADED:
-                attended.append(int(output.shape[-1]))
+            if part in shares:
+                return cast("torch.Tensor", output.detach())
             return _held_still(part, args[0], output)
 
-        with forward_hooks([layer, *(part for part in parts if part is not layer)], hold):
+        hooked = dict.fromkeys([layer, *shares, *parts])
+        with forward_hooks(list(hooked), hold):
             outputs = forward()
-        self._require_declared(taken, attended)
+        if len(taken) != 1:
+            raise ExplanationError(
+                f"architecture.tokens: expected layer {self.layer!r} to run once, found "
+                f"{len(taken)} runs; correct layer, or use occlusion"
+            )
         return taken[0], outputs
-
-    def _require_declared(self, taken: list[torch.Tensor], attended: list[int]) -> None:
-        size = math.prod(self.window)
-        if len(taken) == 1 and attended and max(attended) <= size:
-            return
-        found = f"attention between {max(attended)}" if attended else "no attention"
-        raise ExplanationError(
-            f"{METHOD}: {self.adapter.card.key} declares windows of {size} tokens behind "
-            f"{self.layer!r}, found {found} (fused attention hides it) and {len(taken)} runs of "
-            "that layer; correct architecture.tokens, or use occlusion"
-        )
 
     def _laid_out(self, values: torch.Tensor) -> torch.Tensor:
         """Return the patches' values as (n, channels, *grid)."""
-        axes = len(self.grid)
-        if values.ndim == TOKENED and values.shape[1] == math.prod(self.grid):
-            return values.transpose(1, 2).reshape(len(values), -1, *self.grid)
-        if values.ndim == axes + 2 and tuple(values.shape[2:]) == self.grid:
-            return values
-        if values.ndim == axes + 2 and tuple(values.shape[1:-1]) == self.grid:
-            return values.movedim(-1, 1)
-        raise ExplanationError(
-            f"architecture.tokens: layer {self.layer!r} gives shape {tuple(values.shape)}, "
-            f"expected patches on a grid of {'x'.join(map(str, self.grid))}; correct grid or layer"
-        )
+        found = laid_out(values, self.grid)
+        if found is None:
+            raise ExplanationError(
+                f"architecture.tokens: layer {self.layer!r} gives shape {tuple(values.shape)}, "
+                f"expected patches on a grid of {'x'.join(map(str, self.grid))}; correct grid or "
+                "layer"
+            )
+        return found
+
+
+def laid_out(values: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor | None:
+    """Return patches as (n, channels, *grid), whichever way a layer gives them; None for others.
+
+    Args:
+        values: (n, patches, channels), (n, channels, *grid) or (n, *grid, channels).
+        grid: Patches per axis.
+    """
+    axes = len(grid)
+    if values.ndim == TOKENED and values.shape[1] == math.prod(grid):
+        return values.transpose(1, 2).reshape(len(values), -1, *grid)
+    if values.ndim != axes + 2:
+        return None
+    if tuple(values.shape[2:]) == grid:
+        return values
+    return values.movedim(-1, 1) if tuple(values.shape[1:-1]) == grid else None
 
 
 def _held_still(part: torch.nn.Module, x: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    """Return the same output, affine in the input: what depends on it otherwise is held."""
+    """Return the output, affine in the input: a norm's scale and a unit's gate are held."""
     import torch
 
-    if isinstance(part, torch.nn.Softmax):
-        return output.detach()
     if isinstance(part, torch.nn.LayerNorm):
         axes = tuple(range(-len(part.normalized_shape), 0))
         centred = x - x.mean(dim=axes, keepdim=True)

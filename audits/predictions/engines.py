@@ -21,7 +21,7 @@ def one_pass_engine(adapter: ModelAdapter) -> MapEngine | None:
         return None
     if not any(f.modality in SPATIAL for f in adapter.inputs):
         return None
-    from audits.explanations.cams import cam_engine
+    from audits.explanations.attention import leading_engine
 
-    engine = cam_engine(adapter)
+    engine = leading_engine(adapter)
     return engine if engine.fallback is None else None

@@ -17,6 +17,7 @@ OWN_NETWORKS = (
     "auscult.TextClassifier",
     "auscult.Fusion",
     "auscult.SwinClassifier",
+    "auscult.VisionTransformer",
 )
 TAKES_SEVERAL = ("auscult.Fusion",)
 
@@ -36,6 +37,7 @@ def build_own(name: str, args: Mapping[str, Any], where: str) -> torch.nn.Module
     from model_adapters.architectures.swin_classifier import SwinClassifier
     from model_adapters.architectures.text_networks import TextClassifier
     from model_adapters.architectures.time_networks import gru, lstm, time_transformer
+    from model_adapters.architectures.vision_transformer import VisionTransformer
 
     factories: dict[str, Any] = {
         "auscult.GRU": gru,
@@ -44,6 +46,7 @@ def build_own(name: str, args: Mapping[str, Any], where: str) -> torch.nn.Module
         "auscult.TextClassifier": TextClassifier,
         "auscult.Fusion": fusion,
         "auscult.SwinClassifier": SwinClassifier,
+        "auscult.VisionTransformer": VisionTransformer,
     }
     try:
         module: torch.nn.Module = factories[name](**args)

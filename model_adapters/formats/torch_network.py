@@ -6,7 +6,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from model_adapters.architectures import Network, build_network
 from model_adapters.architectures.loading import load_tensors, parse_tensors
 from model_adapters.base import Capability, Prepared, TargetLayer
+from model_adapters.batching import is_out_of_memory
 from model_adapters.devices import select_device
 from model_adapters.errors import AdapterError
 from model_adapters.formats.declared import DeclaredModel
@@ -105,11 +106,19 @@ class TorchAdapter(DeclaredModel):
     def _returned(self, prepared: Prepared) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
         """Return the network's inputs and its first output, as it gives it."""
         tensors = network_tensors(self.preprocessing, prepared, self.device)
-        if self._network.several:
-            returned = self._module(tensors)
-        else:
-            (only,) = tensors.values()
-            returned = self._module(only)
+        given: Any = tensors if self._network.several else next(iter(tensors.values()))
+        try:
+            returned = self._module(given)
+        except (RuntimeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            shapes = ", ".join(f"{name} {tuple(one.shape)}" for name, one in tensors.items())
+            reason = str(error).splitlines()[0].rstrip(".")
+            msg = (
+                f"{self.card.key}: the network does not take what its inputs declare, found "
+                f"{shapes} ({reason}); correct [inputs] size or architecture.args."
+            )
+            raise AdapterError(msg) from error
         if isinstance(returned, (tuple, list)):  # MONAI's ViT: logits, then hidden states
             returned = returned[0]
         return tensors, returned

@@ -244,7 +244,7 @@ def resolve_target_layer(adapter: ModelAdapter, field: str) -> TargetLayer | Non
     if declared is not None:
         layer_named(module, declared.name)
         return declared
-    blank = _blank_inputs(adapter, field)
+    blank = blank_inputs(adapter, field)
     if blank is None:
         return None
     spatial = tuple(blank[field].shape[BATCH_AND_CHANNEL:])
@@ -252,7 +252,7 @@ def resolve_target_layer(adapter: ModelAdapter, field: str) -> TargetLayer | Non
     return find_target_layer(module, lambda: model.forward(blank), spatial, deepest=deepest)
 
 
-def _blank_inputs(adapter: ModelAdapter, field: str) -> dict[str, torch.Tensor] | None:
+def blank_inputs(adapter: ModelAdapter, field: str) -> dict[str, torch.Tensor] | None:
     """Return one case of zeros in the shapes the model declares; None where they are not fixed."""
     import torch
 

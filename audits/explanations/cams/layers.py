@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 # Token models (ViT, Swin) put attention matrices where a CNN puts feature maps; "the last spatial
 # output" is then a 197 x 197 matrix. They need a declared token grid.
-TOKEN_MODEL = re.compile(r"attention|transformer|sablock|swin|vit$", re.IGNORECASE)
+TOKEN_MODEL = re.compile(r"transformer|sablock|swin|vit$", re.IGNORECASE)
+# What is called attention may also be a gate made of convolutions, which keeps the grid.
+ATTENTION = re.compile(r"attention", re.IGNORECASE)
+CONVOLUTION = re.compile(r"^conv", re.IGNORECASE)
 CANDIDATES = 4
 
 
@@ -48,18 +51,20 @@ def find_target_layer(
 
     Returns:
         The layer with its grid, or None for token models, for models whose output is itself
-        spatial, and for models without spatial layers.
+        spatial, and for models without spatial layers. A network that gives an image back may
+        have tokens, if convolutions follow them: what comes before has no context.
     """
-    if not deepest and any(TOKEN_MODEL.search(type(one).__name__) for one in module.modules()):
+    tokens = _token_parts(module)
+    if tokens and not deepest:
         return None
     seen, outputs = _trace(module, forward)
     if outputs.ndim > 2:  # noqa: PLR2004 - (n, outputs) is a classifier
         return None
-    inside = _inside_token_models(module) if deepest else ()
+    last = max((one.order for one in seen if one.name in tokens), default=-1)
     spatials = [
         one
         for one in seen
-        if one.runs == 1 and _is_spatial(one.shape, spatial) and not one.name.startswith(inside)
+        if one.runs == 1 and _is_spatial(one.shape, spatial) and one.order > last
     ]
     spatials.sort(key=lambda one: one.order, reverse=True)
     if deepest:
@@ -70,10 +75,16 @@ def find_target_layer(
     return None
 
 
-def _inside_token_models(module: torch.nn.Module) -> tuple[str, ...]:
-    """Return prefixes of layers inside attention, whose matrices look like grids."""
-    named = {name: type(part).__name__ for name, part in module.named_modules() if name}
-    return tuple(f"{name}." for name, kind in named.items() if TOKEN_MODEL.search(kind))
+def _token_parts(module: torch.nn.Module) -> frozenset[str]:
+    """Return the names of the parts that work on tokens; "" is the module itself."""
+    return frozenset(name for name, part in module.named_modules() if _works_on_tokens(part))
+
+
+def _works_on_tokens(part: torch.nn.Module) -> bool:
+    kind = type(part).__name__
+    if not ATTENTION.search(kind):
+        return TOKEN_MODEL.search(kind) is not None
+    return not any(CONVOLUTION.search(type(one).__name__) for one in part.modules())
 
 
 def _is_spatial(shape: tuple[int, ...], spatial: tuple[int, ...]) -> bool:

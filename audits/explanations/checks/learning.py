@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.cams.engine import cam_engine, spatial_field
-from audits.explanations.cams.formulas import CAM_METHODS
+from audits.explanations.attention import leading_map, one_pass
+from audits.explanations.cams.engine import spatial_field
 from audits.explanations.checks.deletion import pixel_ranks, shown_scale
 from audits.explanations.checks.mappers import Mapper, mapper_for, on_pixels
 from audits.explanations.checks.names import ONE_PASS
@@ -85,7 +85,7 @@ def learnt(
         An entry per output; None where the model has no probability, no weights or no map of one
         pass.
     """
-    cheap = method if method in ONE_PASS else "gradcam"
+    cheap = method if method in ONE_PASS else leading_map(adapter)
     own = _one_pass(adapter, cheap, outputs)
     if adapter.output.space not in {"logit", "probability"} or own is None:
         return (None,) * len(outputs)
@@ -111,7 +111,7 @@ def _one_pass(adapter: ModelAdapter, method: str, outputs: Sequence[int]) -> Map
     """Return the maps of some outputs by a method of one pass; None where the model has none."""
     if not {"grad", "layers"} <= adapter.caps:
         return None
-    if method in CAM_METHODS and cam_engine(adapter, method).fallback is not None:
+    if one_pass(adapter, method).fallback is not None:
         return None
     return mapper_for(adapter, method, outputs)
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from audits.explanations.attention import attention_engine
-from audits.explanations.cams import cam_engine
+from audits.explanations.attention import one_pass
 from audits.explanations.cams.engine import spatial_field
-from audits.explanations.cams.formulas import CAM_METHODS
+from audits.explanations.checks.names import ONE_PASS
 from audits.explanations.pixels.occlusion import OcclusionEngine
 from model_adapters.preprocessing.geometry import fit_geometry
 
@@ -31,12 +30,9 @@ def mapper_for(adapter: ModelAdapter, method: str, outputs: Sequence[int]) -> Ma
         outputs: Which outputs.
     """
     wanted = list(outputs)
-    if method in CAM_METHODS:
-        engine = cam_engine(adapter, method)
+    if method in ONE_PASS:
+        engine = one_pass(adapter, method)
         return lambda prepared: engine.forward_with_maps(prepared)[1][:, wanted]
-    if method == "attention_relevance":
-        attention = attention_engine(adapter)
-        return lambda prepared: attention.forward_with_maps(prepared)[1][:, wanted]
     field = spatial_field(adapter)
     if method == "occlusion":
         sweeps = OcclusionEngine(adapter=adapter, field=field)

@@ -174,9 +174,9 @@ def subject_of(study: Study, adapter: ModelAdapter) -> Subject | None:
 def _engine(adapter: ModelAdapter) -> MapEngine | None:
     if not {"grad", "layers"} <= adapter.caps:
         return None
-    from audits.explanations.cams import cam_engine
+    from audits.explanations.attention import leading_engine
 
-    engine = cam_engine(adapter)
+    engine = leading_engine(adapter)
     return engine if engine.fallback is None else None
 
 

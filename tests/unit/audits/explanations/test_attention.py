@@ -1,7 +1,8 @@
-"""Attention relevance on a small MONAI ViT: the published rule, its grid, and one sentence."""
+"""Attention relevance on small MONAI ViTs: what removing a patch takes away; one sentence."""
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -13,10 +14,12 @@ import torch
 
 from audits.errors import ExplanationError
 from audits.explanations import explain_adapter_case, methods_for
-from audits.explanations.attention import attention_engine, relevance
+from audits.explanations.attention import attention_engine
+from audits.explanations.cams import cam_engine
 from model_adapters.base import ImageValue
 
 from .conftest import FrameStudy, TorchAdapter, image_adapter
+from .held_network import Replay
 
 GRID = (4, 3)
 
@@ -59,9 +62,10 @@ class MeanPooled(Logits):
 class TokenAdapter(TorchAdapter):
     prefix: int = 1
     grid: tuple = GRID
+    layer: str = "vit.blocks.2.norm1"
 
     def tokens(self):
-        return SimpleNamespace(layer="vit.blocks.2.norm1", prefix=self.prefix, grid=self.grid)
+        return SimpleNamespace(layer=self.layer, prefix=self.prefix, grid=self.grid)
 
 
 def _adapter(net, **more):
@@ -69,41 +73,50 @@ def _adapter(net, **more):
     return TokenAdapter(net=net, inputs=plain.inputs, output=plain.output, **more)
 
 
-@pytest.fixture
-def vit(seeded):
-    net = Logits()
+def _vit(kind=Logits, **more):
+    net = kind(**more)
     for weight in net.parameters():
         torch.nn.init.normal_(weight, std=0.3)
-    return net
+    return net.eval()
 
 
-def test_the_published_rule_on_the_class_token(vit):
-    """Recompute block by block from attention that is read off a plain pass with gradients."""
-    adapter = _adapter(vit)
-    batch = {"image": torch.randn(2, 1, 32, 24)}
-    scores, maps = attention_engine(adapter).forward_with_maps(batch)
-    assert maps.shape == (2, 2, *GRID)
-    assert (maps >= 0).all()
-    assert maps.any()
-    assert scores == pytest.approx(adapter.predict(batch), abs=1e-5)
+@pytest.fixture
+def vit(seeded):
+    return _vit()
 
-    kept = []
 
-    def keep(_, args, output):
-        output.retain_grad()
-        kept.append(output)
+@pytest.mark.parametrize(
+    ("kind", "more"), [(Logits, {}), (Logits, {"proj_type": "perceptron"}), (MeanPooled, {})]
+)
+def test_relevance_is_what_removing_each_patch_takes_away(seeded, kind, more):
+    """Brute force over all patches of the net, with attention held as it was for the image."""
+    net = _vit(kind, **more)
+    image = torch.randn(1, 1, 32, 24)
+    scores, maps = attention_engine(_adapter(net)).forward_with_maps({"image": image})
+    assert maps.shape == (1, 2, *GRID)
+    assert (maps > 0).any()
+    assert (maps < 0).any()
+    twin = copy.deepcopy(net)
+    replay = Replay(twin, (*[block.attn.drop_weights for block in twin.vit.blocks],))
+    embedding = twin.vit.patch_embedding.patch_embeddings
+    removed = []
 
-    handles = [b.attn.drop_weights.register_forward_hook(keep) for b in vit.vit.blocks]
-    for index in range(2):
-        kept.clear()
-        vit.zero_grad()
-        vit(batch["image"])[:, index].sum().backward()
-        read = torch.eye(13).repeat(2, 1, 1)
-        for one in kept:
-            read = read + (one.grad * one).clamp(min=0).mean(dim=1).detach() @ read
-        expected = read[:, 0, 1:].reshape(2, *GRID).numpy()
-        assert maps[:, index] == pytest.approx(expected, rel=1e-4, abs=1e-9)
-    for handle in handles:
+    def remove(_, __, output):
+        out = output.clone()
+        flat = out.flatten(2) if out.ndim == 4 else out.transpose(1, 2)
+        flat[..., removed] = 0
+        return out
+
+    with torch.no_grad():
+        own = twin(image)
+        assert scores == pytest.approx(own.numpy(), abs=1e-5)
+        replay.frozen = True
+        part = embedding if more == {} else embedding[0]
+        handle = part.register_forward_hook(remove)
+        for place in range(12):
+            removed[:] = [place]
+            lost = (own - twin(image))[0].numpy()
+            assert maps[0].reshape(2, 12)[:, place] == pytest.approx(lost, rel=2e-3, abs=2e-5)
         handle.remove()
 
 
@@ -116,26 +129,7 @@ def test_nothing_is_left_behind(vit):
     assert not any(part._forward_hooks for part in vit.modules())
 
 
-def test_a_mean_pooled_model_reads_every_patch(seeded):
-    net = MeanPooled()
-    for weight in net.parameters():
-        torch.nn.init.normal_(weight, std=0.3)
-    _, maps = attention_engine(_adapter(net)).forward_with_maps(
-        {"image": torch.randn(1, 1, 32, 24)}
-    )
-    assert (maps > 0).all()
-
-
-def test_only_tokens_that_were_attended_are_relevant():
-    attention = torch.zeros(1, 1, 3, 3)
-    attention[0, 0, 0, 2] = 0.8
-    gradient = torch.zeros_like(attention)
-    gradient[0, 0, 0] = torch.tensor([0.5, 0.5, 0.5])
-    assert relevance([attention], [gradient]).tolist() == [[0.0, 0.0, pytest.approx(0.4)]]
-    assert relevance([attention], [-gradient]).tolist() == [[0.0, 0.0, 0.0]]
-
-
-def test_it_is_offered_and_checked_where_tokens_are_declared(vit, seeded):
+def test_it_leads_where_tokens_are_declared_and_is_checked(vit, seeded):
     images = {
         f"c{index}": ImageValue(
             pixels=seeded.normal(100, 30, (48, 36)).astype(np.float32), low=0.0, high=200.0
@@ -144,19 +138,38 @@ def test_it_is_offered_and_checked_where_tokens_are_declared(vit, seeded):
     }
     study = FrameStudy(cases=pd.DataFrame(index=list(images)), images=images)
     adapter = _adapter(vit)
-    assert "attention_relevance" in methods_for(adapter)
-    assert "attention_relevance" not in methods_for(image_adapter(vit.eval(), 2))
-    why = explain_adapter_case(study, adapter, "c0", method="attention_relevance", checks=True)
-    assert why.method == "attention_relevance"
+    assert methods_for(adapter)[0] == "attention_relevance"
+    assert "attention_relevance" not in methods_for(image_adapter(vit, 2))
+    why = explain_adapter_case(study, adapter, "c0", checks=True)
+    assert (why.method, why.map.layer) == (
+        "attention_relevance",
+        "vit.patch_embedding.patch_embeddings",
+    )
     assert why.native.shape == GRID
     assert why.patient.shape == (48, 36)
-    assert "never negative" in why.estimand
+    assert "attention, normalisation and gates held" in why.estimand
     assert "not_checked" not in {check.verdict for check in why.checks}
 
 
-def test_fused_or_undeclared_attention_is_one_sentence(vit):
-    batch = {"image": torch.randn(1, 1, 32, 24)}
-    with pytest.raises(ExplanationError, match="shows no attention between its 17"):
-        attention_engine(_adapter(vit, grid=(4, 4))).forward_with_maps(batch)
+def test_what_is_not_as_declared_is_one_sentence(vit):
+    with pytest.raises(
+        ExplanationError, match=r"no layer of toy@1\.0 gives patches on a grid of 4x4"
+    ):
+        attention_engine(_adapter(vit, grid=(4, 4)))
+    with pytest.raises(ExplanationError, match=r"declares 16 tokens .*found attention between 13"):
+        attention_engine(_adapter(vit, prefix=4))
+    with pytest.raises(ExplanationError, match=r"no layer 'vit\.nowhere'"):
+        attention_engine(_adapter(vit, layer="vit.nowhere"))
     with pytest.raises(ExplanationError, match="declares no tokens"):
         attention_engine(image_adapter(vit, 2))
+
+
+def test_fused_attention_gets_occlusion_and_says_so(seeded):
+    net = _vit()
+    for block in net.vit.blocks:
+        block.attn.use_flash_attention = True
+    adapter = _adapter(net)
+    engine = attention_engine(adapter)
+    assert engine.method == "occlusion"
+    assert "shows no attention (fused attention hides it)" in engine.fallback
+    assert cam_engine(adapter).method == "gradcam"

@@ -1,0 +1,298 @@
+"""Swin, ViT with registers and a transformer segmentation that have learnt a known lesion."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from audits.cli.failures import run_guarded
+from audits.explanations import explain_case
+from audits.explanations.attention import attention_engine
+from audits.explanations.checks import badge
+from audits.explanations.checks.shuffles import shuffled_weights
+from model_adapters import load_adapter
+from model_adapters.architectures.swin_classifier import SwinClassifier
+from model_adapters.architectures.vision_transformer import VisionTransformer
+
+from .imaging_folders import model_folder, study_folder
+
+SIZE, RADIUS, PATCH = 32, 4, 4
+GRID = [SIZE // PATCH] * 2
+REGISTERS = 3
+MEAN, STD = 0.43, 0.12
+SWIN = {
+    "in_channels": 1,
+    "out_channels": 1,
+    "embed_dim": 8,
+    "window_size": [4, 4],
+    "patch_size": [PATCH, PATCH],
+    "num_heads": [2, 2, 2, 2],
+}
+VIT = {
+    "in_channels": 1,
+    "out_channels": 1,
+    "image_size": [SIZE, SIZE],
+    "patch_size": PATCH,
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+    "registers": REGISTERS,
+}
+TOKENS = {"layer": "blocks.1.norm1", "prefix": 1 + REGISTERS, "grid": GRID}
+WINDOWS = {"layer": "swin.patch_embed", "grid": GRID, "window": [4, 4]}
+
+
+def _pictures(count, seed):
+    """Return noise (n, 32, 32) as bytes, of which half has a bright square, and its places."""
+    rng = np.random.default_rng(seed)
+    images = rng.normal(110, 30, (count, SIZE, SIZE))
+    labels, places = rng.random(count) < 0.5, rng.integers(RADIUS, SIZE - RADIUS, (count, 2))
+    masks = np.zeros(images.shape, dtype=bool)
+    for mask, ill, (i, j) in zip(masks, labels, places, strict=True):
+        mask[i - RADIUS : i + RADIUS, j - RADIUS : j + RADIUS] = ill
+    images[masks] += 75
+    return np.clip(images, 0, 255).astype(np.uint8), labels, masks
+
+
+def _tensor(images):
+    return torch.as_tensor((images[:, None] / 255 - MEAN) / STD, dtype=torch.float32)
+
+
+def _learnt(net, *, dense=False, rate=3e-3, most=400):
+    """Train until the last ten losses are low, and return the network."""
+    images, labels, masks = _pictures(1600, 1)
+    truth = masks if dense else labels
+    x, y = _tensor(images), torch.as_tensor(truth[:, None], dtype=torch.float32)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=rate)
+    losses, low = [], 0.045 if dense else 0.15
+    while len(losses) < most and not np.mean([1.0, *losses][-10:]) < low:
+        rows = torch.arange(32 * len(losses), 32 * len(losses) + 32) % len(x)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (len(losses) + 1) / 20)
+        optimiser.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(x[rows]), y[rows])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-10:]) < low
+    assert losses[0] > 0.5
+    return net.eval()
+
+
+def _folder(folder, name, args, state, tokens, *, size=SIZE, **model):
+    return model_folder(
+        folder,
+        tensors={key: value.contiguous() for key, value in state.items()},
+        architecture={"name": name, "args": args} | ({"tokens": tokens} if tokens else {}),
+        inputs={"image": {"size": [size, size], "mean": [MEAN], "std": [STD]}},
+        thresholds=[0.5],
+        **model,
+    )
+
+
+@pytest.fixture(scope="module")
+def swin():
+    torch.manual_seed(1)
+    return _learnt(SwinClassifier(**SWIN, depths=(2, 2, 2, 2)))
+
+
+@pytest.fixture(scope="module")
+def vit():
+    torch.manual_seed(1)
+    return _learnt(VisionTransformer(**VIT))
+
+
+@pytest.fixture(scope="module")
+def dense():
+    torch.manual_seed(1)
+    return _learnt(VisionTransformer(**VIT, dense=True), dense=True)
+
+
+@pytest.fixture(scope="module")
+def lesions(tmp_path_factory):
+    """Return a study of 40 such images with their masks, and the ids of the ill ones."""
+    folder = tmp_path_factory.mktemp("lesions")
+    images, labels, masks = _pictures(40, 3)
+    rows = []
+    for at, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{at}.png")
+        Image.fromarray(masks[at].astype(np.uint8) * 255).save(folder / f"{at}_m.png")
+        rows.append((f"c{at}", f"p{at}", f"{at}.png", f"{at}_m.png", int(labels[at])))
+    cases = pd.DataFrame(rows, columns=["case_id", "patient_id", "image", "mask", "y"])
+    inputs = {"image": {"column": "image", "kind": "png", "mask_column": "mask"}}
+    study_folder(folder, cases, inputs=inputs)
+    return SimpleNamespace(folder=folder, ill=list(cases.query("y == 1")["case_id"]))
+
+
+@pytest.fixture
+def explain(capsys, tmp_path, monkeypatch):
+    """Run ``auscult explain``; return its file, or the sentence."""
+    monkeypatch.setenv("AUSCULT_HOME", str(tmp_path / "store"))
+
+    def run(study, model, case, *more):
+        asked = ("--study", study, "--model", model, "--case", case, "--out", tmp_path / "why")
+        code = run_guarded(["explain", *map(str, (*asked, *more))])
+        said = capsys.readouterr()
+        if code:
+            assert said.err.count("\n") == 1
+            return said.err
+        return json.loads((tmp_path / "why" / "explanation.json").read_text(encoding="utf-8"))
+
+    return run
+
+
+def _pointing(engine):
+    """Return hits, share of mass inside and share of area over 100 held-out lesions found."""
+    images, labels, masks = _pictures(260, 99)
+    scores, maps = engine.forward_with_maps({"image": _tensor(images)})
+    assert ((scores[:, 0] > 0) == labels).mean() > 0.9
+    rows = np.flatnonzero(labels & (scores[:, 0] > 0))[:100]
+    assert len(rows) == 100
+    cells = masks.reshape(len(masks), GRID[0], PATCH, GRID[1], PATCH).mean(axis=(2, 4))
+    flat, inside = maps[rows, 0].reshape(100, -1), cells[rows].reshape(100, -1)
+    hits = inside[np.arange(100), flat.argmax(axis=1)] > 0
+    positive = flat.clip(min=0)
+    mass = (positive * inside).sum(axis=1) / positive.sum(axis=1)
+    return hits.mean(), mass, inside.mean(axis=1)
+
+
+def test_a_swin_that_learnt_a_lesion_points_at_it(swin, tmp_path):
+    adapter = load_adapter(
+        _folder(tmp_path / "m", "auscult.SwinClassifier", SWIN, swin.state_dict(), WINDOWS)
+    )
+    hits, mass, area = _pointing(attention_engine(adapter))
+    assert hits >= 0.9
+    assert (mass > 3 * area).mean() >= 0.9
+
+
+def test_a_vit_with_registers_that_learnt_a_lesion_points_at_it(vit, tmp_path):
+    """Patches stay where they were; what Grad-CAM reads at the last block has been mixed."""
+    state = vit.state_dict()
+    adapter = load_adapter(_folder(tmp_path / "m", "auscult.VisionTransformer", VIT, state, TOKENS))
+    hits, mass, area = _pointing(attention_engine(adapter))
+    assert hits >= 0.9
+    assert (mass > 3 * area).mean() >= 0.9
+
+
+def test_its_badge_reflects_the_model_and_that_of_shuffled_weights_does_not(
+    swin, lesions, tmp_path, explain
+):
+    folders = {
+        name: _folder(tmp_path / name, "auscult.SwinClassifier", SWIN, net.state_dict(), WINDOWS)
+        for name, net in (("learnt", swin), ("shuffled", shuffled_weights(swin, 5)))
+    }
+    told = explain(lesions.folder, folders["learnt"], lesions.ill[0])
+    assert told["method"] == "attention_relevance"
+    assert told["map"]["layer"] == "swin.patch_embed"
+    words = {
+        name: [
+            badge(explain_case(study=lesions.folder, model=folder, case=case, checks=True).checks)
+            for case in lesions.ill[:3]
+        ]
+        for name, folder in folders.items()
+    }
+    assert [word for word, _ in words["learnt"]].count("reflects") >= 2
+    assert "reflects" not in {word for word, _ in words["shuffled"]}
+
+
+def test_registers_are_left_out_by_what_the_adapter_declares(vit, lesions, tmp_path, explain):
+    """The map is what the patches alone give; a wrong count of tokens is one sentence."""
+    name, state, case = "auscult.VisionTransformer", vit.state_dict(), lesions.ill[0]
+    model = _folder(tmp_path / "m", name, VIT, state, TOKENS)
+    told = explain(lesions.folder, model, case, "--no-checks")
+    assert (told["method"], told["map"]["layer"]) == ("attention_relevance", "patch_embed.proj")
+    told = explain(lesions.folder, model, case, "--no-checks", "--method", "gradcam")
+    assert told["map"]["layer"] == "blocks.1.norm1"
+    with np.load(tmp_path / "why" / told["map"]["file"]) as maps:
+        native = maps["native"]
+    image = np.asarray(Image.open(lesions.folder / f"{case[1:]}.png"))
+    kept = []
+    handle = vit.blocks[1].norm1.register_forward_hook(lambda *given: kept.append(given[2]))
+    (slope,) = torch.autograd.grad(vit(_tensor(image[None])).sum(), kept)
+    handle.remove()
+    patches, slope = kept[0][0, 1 + REGISTERS :], slope[0, 1 + REGISTERS :]
+    expected = (patches @ slope.mean(dim=0)).detach().reshape(GRID).numpy()
+    assert native == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"prefix": 1}, ("declares 65 tokens", "expected 65 tokens (prefix 1 and grid 8x8)")),
+        ({"grid": [9, 8]}, ("gives patches on a grid of 9x8", "expected 76 tokens")),
+        ({"layer": "nowhere"}, ("has no layer 'nowhere'", "has no layer 'nowhere'")),
+    ],
+)
+def test_a_wrong_declaration_of_tokens_is_one_sentence(
+    vit, lesions, tmp_path, explain, wrong, said
+):
+    name, state = "auscult.VisionTransformer", vit.state_dict()
+    model = _folder(tmp_path / "m", name, VIT, state, TOKENS | wrong)
+    for method, sentence in zip(("attention_relevance", "gradcam"), said, strict=True):
+        assert sentence in explain(lesions.folder, model, lesions.ill[0], "--method", method)
+
+
+def test_a_transformer_that_segments(dense, lesions, tmp_path, explain):
+    """With its token grid it is explained by relevance, without one by labelled occlusion."""
+    name, args, asked = "auscult.VisionTransformer", VIT | {"dense": True}, {"task": "segmentation"}
+    case, state = lesions.ill[0], dense.state_dict()
+    truth = np.asarray(Image.open(lesions.folder / f"{case[1:]}_m.png")) > 0
+    model = _folder(tmp_path / "declared", name, args, state, TOKENS, **asked)
+    told = explain(lesions.folder, model, case, "--no-checks")
+    assert (told["method"], told["map"]["layer"]) == ("attention_relevance", "patch_embed.proj")
+    assert told["region"]["dice"] > 0.5
+    with np.load(tmp_path / "why" / told["map"]["file"]) as maps:
+        positive = maps["patient"].clip(min=0)
+    assert positive[truth].sum() > 4 * truth.mean() * positive.sum()
+    assert told["region"]["strongest_tenth_blanked"]["size"] < told["region"]["size"] / 2
+    bare = _folder(tmp_path / "bare", name, args, state, None, **asked)
+    told = explain(lesions.folder, bare, case, "--no-checks")
+    assert told["method"] == "occlusion"
+    assert any("declares none, so gradcam is impossible" in f["message"] for f in told["findings"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "found"),
+    [
+        (
+            "SwinUNETR",
+            {"feature_size": 12, "window_size": 4, "depths": [1] * 4, "num_heads": [2] * 4},
+            ("encoder10", [2, 2]),
+        ),
+        (
+            "UNETR",
+            {"img_size": [64] * 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 8}
+            | {"num_heads": 2},
+            ("decoder5", [8, 8]),
+        ),
+        ("AttentionUnet", {"channels": [4, 8, 16], "strides": [2, 2]}, ("model.1.", [16, 16])),
+    ],
+)
+def test_convolutions_behind_tokens_and_gates_are_read_at_their_deepest_grid(
+    lesions, tmp_path, explain, kind, args, found
+):
+    from monai.networks import nets
+
+    args = {"in_channels": 1, "out_channels": 1, "spatial_dims": 2} | args
+    torch.manual_seed(0)
+    state = getattr(nets, kind)(**args).state_dict()
+    study, name, asked = lesions.folder, f"monai.{kind}", {"task": "segmentation"}
+    model = _folder(tmp_path / "m", name, args, state, None, size=64, **asked)
+    told = explain(study, model, lesions.ill[0], "--no-checks")
+    assert told["method"] == "gradcam"
+    assert told["map"]["layer"].startswith(found[0])
+    assert told["map"]["native_size"] == found[1]
+    if kind == "SwinUNETR":
+        tokens = {"layer": "swinViT.patch_embed", "grid": [32, 32], "window": [4, 4]}
+        model = _folder(tmp_path / "t", name, args, state, tokens, size=64, **asked)
+        told = explain(study, model, lesions.ill[0], "--no-checks")
+        assert (told["method"], told["map"]["native_size"]) == ("attention_relevance", [32, 32])
+        model = _folder(tmp_path / "small", name, args, state, None, **asked)
+        assert "does not take what its inputs declare" in explain(study, model, lesions.ill[0])
