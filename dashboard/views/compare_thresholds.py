@@ -16,7 +16,7 @@ from dashboard.queries.versions import Sides
 from dashboard.views import states
 from dashboard.views.compare_parts import Versions
 from dashboard.views.context import Context
-from dashboard.views.elements import show_chart, show_table
+from dashboard.views.elements import show_live, show_table
 from dashboard.words import label, notice
 
 
@@ -70,7 +70,7 @@ def _sliders_and_changes(chosen: Context, versions: Versions, before: float, aft
     )
     # Only what is drawn: a person waits for it at every move.
     changes = queries.explored_changes(sides, metric)
-    show_chart(_forest(changes, metric), key="explored_change", download=chosen.may_leave)
+    show_live(_forest(changes, metric), key="explored_change", download=chosen.may_leave)
     title = "Cases with the condition that are newly missed or found"
     cases = st.expander(title, key="explored_cases", on_change="rerun")
     if cases.open:

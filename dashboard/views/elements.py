@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from dashboard.charts import Chart
+    from dashboard.charts import Chart, Forest
 
 
 def show_chart(chart: Chart, *, key: str, download: bool = True) -> None:
@@ -36,6 +36,28 @@ def show_chart(chart: Chart, *, key: str, download: bool = True) -> None:
         return
     whole = json.dumps(figure, default=lambda value: value.tolist())  # NumPy's numbers and arrays
     st.plotly_chart(_checked(whole), key=key, alt=chart.alt, config=CONFIG)
+    _twin(chart, key=key, download=download)
+
+
+def show_live(chart: Forest, *, key: str, download: bool = True) -> None:
+    """Show a forest plot that a slider moves, and behind a button the same numbers as a table.
+
+    Args:
+        chart: The chart; its marks carry no verdicts.
+        key: Its key on the page.
+        download: As for :func:`show_chart`.
+    """
+    from dashboard.components.live_forest import live_forest
+
+    if all(row.value is None for row in chart.rows):
+        st.write(chart.alt)
+        return
+    live_forest(chart, key=key)
+    _twin(chart, key=key, download=download)
+
+
+def _twin(chart: Chart, *, key: str, download: bool) -> None:
+    """Offer a chart's numbers as a table."""
     numbers_of = st.expander(
         "Show the numbers",
         type="compact",

@@ -15,7 +15,7 @@ from dashboard.queries.thresholds import ExploredGroup
 from dashboard.views import states
 from dashboard.views.context import Context
 from dashboard.views.declare import declare_button
-from dashboard.views.elements import show_chart, show_table
+from dashboard.views.elements import show_live, show_table
 from dashboard.words import label, notice, word
 
 SHOWN = ("tpr", "fpr", "ppv", "selection_rate")
@@ -87,7 +87,7 @@ def _groups(chosen: Context, value: float) -> None:
         key="explored_metric",
         persist_state="session",
     )
-    show_chart(_forest(groups, metric or "tpr"), key="explored_chart", download=chosen.may_leave)
+    show_live(_forest(groups, metric or "tpr"), key="explored_chart", download=chosen.may_leave)
     every = st.expander("All measures at this threshold", key="explored_all", on_change="rerun")
     if every.open:  # a closed table would be drawn anew with every move of the slider
         with every:

@@ -174,6 +174,11 @@ def test_an_owner_compares_gates_and_opens_a_changed_call(watch, walk, study):
     slider.press("ArrowRight")
     page.get_by_text("Exploratory").first.wait_for()
     assert float(slider.input_value()) > float(before)
+    expect(page.locator(".live-forest .mark").first).to_be_visible()
+    page.get_by_text("Show the numbers").first.click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download SVG").click()
+    assert Path(saved.value.path()).read_text(encoding="utf-8").count("<rect") > 1
     page.get_by_role("button", name="Back to").first.click()
     page.get_by_text("At the declared thresholds").wait_for()
     expect(slider).to_have_value(before)  # the server moves it; the text may come first

@@ -1,5 +1,5 @@
-// Saves a Plotly chart of the page as one SVG. Plotly draws in several layers; they are put on top
-// of each other, with the colours that the page's theme gives them, so the file stands alone.
+// Saves a chart of the page as one SVG. Plotly draws in several layers; they are put on top of each
+// other, with the colours that the page's theme gives them, so the file stands alone.
 
 const SVG = "http://www.w3.org/2000/svg";
 const KEPT = 60_000;
@@ -17,7 +17,8 @@ export default function (component) {
 }
 
 function save(chart, title) {
-  const plot = document.querySelector(`.st-key-${CSS.escape(chart)} .js-plotly-plot`);
+  const drawn = ":is(.js-plotly-plot, .live-forest)";
+  const plot = document.querySelector(`.st-key-${CSS.escape(chart)} ${drawn}`);
   if (!plot) return;
   const text = new XMLSerializer().serializeToString(merged(plot, title));
   const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
