@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import warming
@@ -43,6 +44,15 @@ def own_run(tmp_path, run_fixture) -> Path:
     """A run that the test may change."""
     run_fixture.write_run(tmp_path, tmp_path / "store")
     return tmp_path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_components():
+    """Look for components of installed packages once: it takes longer than most pages do."""
+    found = manifest_scanner.scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+        yield
 
 
 @pytest.fixture
