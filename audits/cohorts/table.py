@@ -245,6 +245,12 @@ def _pairs(
             f"Labels and scores pair in order, found {len(names)} labels and {len(columns)} "
             "scores; give one score for each label."
         )
+    same = [name for name, column in zip(names, columns, strict=True) if name == column]
+    if same:
+        raise StudyError(
+            f"The column {same[0]!r} is named both as label and as score, which would agree with "
+            "itself; name the column of the model's scores."
+        )
     one = isinstance(positive, (str, bool, int, float))
     values = [positive] * len(names) if one else list(positive)  # type: ignore[arg-type]
     if len(values) != len(names):

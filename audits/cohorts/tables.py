@@ -16,6 +16,7 @@ from audits.errors import StudyError
 # "None" is a level that people use (insurance: None), so it is not among the words for missing.
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>", "#N/A")
 TABLE_SUFFIXES = (".csv", ".parquet")
+_WORKBOOKS = (".xlsx", ".xls", ".ods")
 
 
 def read_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
@@ -31,12 +32,17 @@ def read_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
     if not path.is_file():
         raise StudyError(f"{path}: there is no such file; check the name.")
     if path.suffix.lower() not in TABLE_SUFFIXES:
+        way = "save the sheet as one" if path.suffix.lower() in _WORKBOOKS else "convert it to one"
         raise StudyError(
             f"{path}: expected a table as .csv or .parquet, found {path.suffix or 'no suffix'!r}; "
-            "convert it to one of these."
+            f"{way} of these."
         )
+    if path.stat().st_size == 0:
+        raise StudyError(f"{path}: the table cannot be read (the file is empty); write it again.")
     try:
         frame = _read_csv(path, text) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: the table cannot be read ({_not_text(path)}.") from None
     except (ValueError, OSError, pd.errors.ParserError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no content"
         raise StudyError(
@@ -47,6 +53,19 @@ def read_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
     if frame.empty:
         raise StudyError(f"{path}: the table has no row; give one with at least one case.")
     return frame
+
+
+def _not_text(path: Path) -> str:
+    """Say what a file that is no UTF-8 text seems to be, and what to do about it."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PAR1":
+        return "the file is a Parquet table under another name); let its name end in .parquet"
+    if start == b"PK\x03\x04":
+        return "the file is a workbook or an archive, not text); save the sheet as CSV (UTF-8)"
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "the text is encoded as UTF-16, not UTF-8); save it as CSV (UTF-8)"
+    return "the text is not encoded as UTF-8); save it as CSV (UTF-8)"
 
 
 def _read_csv(path: Path, text: Iterable[str]) -> pd.DataFrame:
@@ -84,7 +103,11 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
         shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004 - a line
         hint = did_you_mean(name, names)
         if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-            hint = " (the file seems not to be separated by commas)"
+            raise StudyError(
+                f"{where}: there is no column {name!r}, found one column named {names[0]!r}: the "
+                "file seems not to be separated by commas; save it with commas between columns "
+                "and points in decimals."
+            )
         raise StudyError(
             f"{where}: there is no column {name!r}{hint}; name one of those found: {shown}."
         )
@@ -139,10 +162,23 @@ def as_numbers(values: pd.Series, *, where: str, name: str, need: str) -> npt.ND
     bad = np.flatnonzero(numbers.isna().to_numpy() & (codes >= 0))
     if bad.size:
         raise StudyError(
-            f"{where}: the column {name!r} {need}, found {bad.size:,} cells that are no number, "
-            f"first in row {bad[0]} (counting from 0); correct them or name another column."
+            f"{where}: the column {name!r} {need}, found {bad.size:,} "
+            f"{'cell that is' if bad.size == 1 else 'cells that are'} no number, first in row "
+            f"{bad[0]} (counting from 0){_decimal_comma(values.iloc[bad])}; correct "
+            f"{'it' if bad.size == 1 else 'them'} or name another column."
         )
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _decimal_comma(cells: pd.Series) -> str:
+    """Say that numbers are written with a decimal comma, where every cell that failed is."""
+    points = cells.astype(str).str.replace(",", ".", n=1, regex=False)
+    written = cells.astype(str).str.contains(",", regex=False).all()
+    return (
+        ", written with a decimal comma instead of a point"
+        if written and pd.to_numeric(points, errors="coerce").notna().all()
+        else ""
+    )
 
 
 def unique_ids(values: pd.Series, *, where: str, name: str) -> tuple[str, ...]:
@@ -161,7 +197,8 @@ def unique_ids(values: pd.Series, *, where: str, name: str) -> tuple[str, ...]:
     if not index.is_unique:
         double = list(dict.fromkeys(index[index.duplicated()]))
         raise StudyError(
-            f"{where}: the id column {name!r} holds {len(double):,} ids more than once, first "
+            f"{where}: the id column {name!r} holds {len(double):,} "
+            f"{'id' if len(double) == 1 else 'ids'} more than once, first "
             f"{', '.join(double[:3])}; keep one row per case."
         )
     return tuple(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import tomllib
@@ -11,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from audits.errors import PolicyError
 from audits.policy.schema import Policy, PolicyFile
@@ -99,10 +100,27 @@ def _validated(data: Mapping[str, Any], where: str) -> PolicyFile:
         at = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = "is no setting of a policy; remove it or correct its name"
-        elif not first["type"].startswith("value_error"):
+            raise PolicyError(
+                f"{where}: {at} is no setting of a policy{_nearest(str(first['loc'][-1]))}; "
+                "correct its name or remove it."
+            ) from None
+        if first["type"] == "float_parsing":
+            message = "must be a number"
+        if not first["type"].startswith("value_error"):
             message = f"{message}, found {first['input']!r}"
         raise PolicyError(f"{where}: {at + ': ' if at else ''}{message}.") from None
+
+
+def _nearest(name: str) -> str:
+    """Name the setting that was probably meant; a key may also stand under the wrong heading."""
+    sections = [
+        part.annotation
+        for part in PolicyFile.model_fields.values()
+        if isinstance(part.annotation, type) and issubclass(part.annotation, BaseModel)
+    ]
+    known = [*PolicyFile.model_fields, *(key for one in sections for key in one.model_fields)]
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _tuples(value: Any) -> Any:

@@ -27,7 +27,7 @@ from audits.running.study_tasks import (
     study_survival,
     study_weights,
 )
-from audits.running.thresholds import Threshold, threshold_of
+from audits.running.thresholds import Threshold, refuse_out_of_reach, threshold_of
 from audits.types import Finding, Progress, Skipped
 from model_adapters import ModelAdapter, load_adapter
 
@@ -287,6 +287,7 @@ def _outputs(
             chosen_on=spec.thresholds_chosen_on,
         )
         space = spec.space if predictions.probabilities is None else "probability"
+        refuse_out_of_reach(name, threshold, space)
         outputs.append(
             _scored(
                 study,

@@ -58,10 +58,32 @@ def named_threshold(
         space: Scale of the scores.
     """
     found = threshold_of(name, command=command, policy=policy.thresholds, chosen_on=chosen_on)
+    refuse_out_of_reach(name, found, space)
     if found.value is not None or space != "probability":
         return found, []
     standing_in = Threshold(value=CUSTOMARY_THRESHOLD, source="command")
     return standing_in, [customary_threshold(name)]
+
+
+def refuse_out_of_reach(name: str, threshold: Threshold, space: str) -> None:
+    """Refuse a threshold that no predicted risk reaches, or that all do.
+
+    Args:
+        name: The output.
+        threshold: On the scale of probabilities where the scores are probabilities or logits.
+        space: Scale of the scores.
+
+    Raises:
+        AuditError: It lies outside [0, 1]; every group would be called alike.
+    """
+    value = threshold.value
+    if space not in {"probability", "logit"} or value is None or 0 <= value <= 1:
+        return
+    raise AuditError(
+        f"{name}: the threshold of the {threshold.source} is {value:g}, but thresholds cut "
+        "predicted risks, which lie between 0 and 1; correct it, or say that the scores are "
+        "values (space)."
+    )
 
 
 def customary_threshold(name: str) -> Finding:

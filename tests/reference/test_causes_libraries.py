@@ -14,8 +14,13 @@ from statsmodels.stats.oaxaca import OaxacaBlinder
 from audits.cohorts.groups import Attribute
 from audits.fairness import ScoredOutput
 from audits.fairness.causes import explain_gaps
-from audits.fairness.causes.independence import _null_design
-from audits.fairness.causes.logistic import safe_logit
+from audits.fairness.causes.logistic import (
+    deviance,
+    fit_logistic,
+    natural_spline,
+    safe_logit,
+    spline_design,
+)
 from audits.fairness.causes.rows import build_rows
 from audits.fairness.causes.underdiagnosis import missed_at
 from audits.fairness.mitigation.recalibration import isotonic_curve, logistic_curve
@@ -105,9 +110,34 @@ def test_composition_equals_the_explained_part_of_statsmodels(policy):
     assert round(abs(gap["composition"]["value"]), 12) in found
 
 
+def _spline(rows):
+    return spline_design(safe_logit(rows.score), rows.y)
+
+
+def test_a_sharp_model_of_two_humps_is_fitted_as_by_statsmodels():
+    rng = np.random.default_rng(3)
+    y = rng.random(4000) < 0.3
+    score = np.where(y & (rng.random(4000) < 0.7), rng.normal(14, 2, 4000), rng.normal(-3, 0.6))
+    score += rng.normal(0, 0.7, 4000)
+    y ^= rng.random(4000) < 0.03
+    design = np.column_stack([np.ones(4000), natural_spline(score)])
+    fit = sm.GLM(y, design, family=sm.families.Binomial()).fit(maxiter=200, tol=1e-12)
+    assert deviance(design, y, fit_logistic(design, y)) == pytest.approx(fit.deviance, rel=1e-9)
+
+
+def test_where_low_scores_hold_no_positive_the_spline_bends_less_instead_of_failing():
+    rng = np.random.default_rng(0)
+    score = np.concatenate([rng.normal(-7, 1, 3000), rng.normal(7, 2, 700), rng.normal(0, 1, 60)])
+    y = np.concatenate([np.zeros(3000), np.ones(700), rng.random(60) < 0.5]).astype(bool)
+    assert fit_logistic(np.column_stack([np.ones(3760), natural_spline(score)]), y) is None
+    design = spline_design(score, y)
+    assert 2 <= design.shape[1] < 5
+    assert fit_logistic(design, y) is not None
+
+
 def test_the_likelihood_ratio_equals_statsmodels(policy):
     output = make()
-    design = _null_design(build_rows(output, policy))
+    design = _spline(build_rows(output, policy))
     age = output.attributes[1].codes
     full = np.column_stack([design, age == 1, age == 2]).astype(float)
     fits = [sm.GLM(output.y, one, family=sm.families.Binomial()).fit() for one in (design, full)]
@@ -124,7 +154,7 @@ def test_the_likelihood_ratio_equals_statsmodels(policy):
 def test_odds_at_equal_score_equal_clustered_statsmodels(policy):
     output = make(clustered=True)
     rows = build_rows(output, policy)
-    design = np.column_stack([_null_design(rows), output.attributes[0].codes == 0]).astype(float)
+    design = np.column_stack([_spline(rows), output.attributes[0].codes == 0]).astype(float)
     fit = sm.GLM(output.y, design, family=sm.families.Binomial()).fit(
         cov_type="cluster", cov_kwds={"groups": output.patients, "use_correction": False}
     )

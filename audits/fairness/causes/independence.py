@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 from scipy.stats import chi2
 
 from audits.fairness.causes.influence import patients_in
-from audits.fairness.causes.logistic import deviance, fit_logistic, natural_spline, safe_logit
+from audits.fairness.causes.logistic import deviance, fit_logistic, safe_logit, spline_design
 from audits.fairness.causes.rows import Rows, Split, family_of, pairs_of
 from audits.fairness.rates import pair_counts
 from audits.fairness.ratios import group_sums, pooled_icc
@@ -22,6 +22,7 @@ from audits.types import Estimate
 
 _EXPECTED = 5
 _DRAWS = 1999
+_ONE_LABEL = "one of the two sides has cases of one label only"
 
 
 def decision_given_label(rows: Rows, split: Split, rng: np.random.Generator) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _drawn(tables: list[tuple[FloatArray, FloatArray]], rng: np.random.Generator
     return float((1 + np.count_nonzero(drawn >= observed - 1e-9)) / (1 + _DRAWS))
 
 
-def label_given_score(rows: Rows, split: Split) -> dict[str, Any]:
+def label_given_score(rows: Rows, split: Split, null: FloatArray) -> dict[str, Any]:
     """Test y ⊥ group | score: logit P(y) = spline(score), with and without the group.
 
     ``statistic`` is the likelihood ratio. Where patients repeat, ``p`` is that of the
@@ -86,7 +87,6 @@ def label_given_score(rows: Rows, split: Split) -> dict[str, Any]:
     used = split.codes >= 0
     base = {"test": "label_given_score", "attribute": split.name, "n": int(used.sum())}
     occupied = split.occupied
-    null = _null_design(rows)
     wanted = np.column_stack([split.codes == code for code in occupied[1:]]).astype(np.float64)
     y = rows.y[used].astype(np.float64)
     plain, extra = null[used], wanted[used]
@@ -95,7 +95,7 @@ def label_given_score(rows: Rows, split: Split) -> dict[str, Any]:
     both = None if beta is None else fit_logistic(full, y)
     score = None if beta is None else _score_test(rows, used, plain, extra, beta)
     if score is None or beta is None:
-        reason = "the model of the label given the score has no unique fit"
+        reason = "the score separates the labels, so nothing is left to tell"
         return {**base, "statistic": None, "df": None, "p": None, "method": "", "reason": reason}
     df = len(occupied) - 1
     ratio = None if both is None else deviance(plain, y, beta) - deviance(full, y, both)
@@ -112,11 +112,6 @@ def label_given_score(rows: Rows, split: Split) -> dict[str, Any]:
         "p": p,
         "method": method,
     }
-
-
-def _null_design(rows: Rows) -> FloatArray:
-    score = safe_logit(rows.score) if rows.frame.probabilities else rows.score
-    return np.column_stack([np.ones(rows.n), natural_spline(score)])
 
 
 def _score_test(
@@ -142,12 +137,11 @@ def _score_test(
     return value if np.isfinite(value) else None
 
 
-def odds_at_equal_score(rows: Rows, split: Split) -> list[dict[str, Any]]:
+def odds_at_equal_score(rows: Rows, split: Split, plain: FloatArray) -> list[dict[str, Any]]:
     """Return, for each group, the odds of a positive label over the reference's at equal score.
 
     Above 1 the score understates the group. Standard errors are clustered by patient.
     """
-    plain = _null_design(rows)
     out = []
     for pair in pairs_of(split):
         used = pair.group | pair.other
@@ -156,17 +150,22 @@ def odds_at_equal_score(rows: Rows, split: Split) -> list[dict[str, Any]]:
         both = all(
             (y & side[used]).any() and (~y & side[used]).any() for side in (pair.group, pair.other)
         )
-        beta = fit_logistic(design, y) if both else None
-        out.append({**pair.named(), "odds_ratio": _ratio(rows, used, design, beta).to_dict()})
+        ratio = _ratio(rows, used, design) if both else _undefined(rows, used, _ONE_LABEL)
+        out.append({**pair.named(), "odds_ratio": ratio.to_dict()})
     return out
 
 
-def _ratio(rows: Rows, used: BoolArray, design: FloatArray, beta: FloatArray | None) -> Estimate:
+def _undefined(rows: Rows, used: BoolArray, reason: str) -> Estimate:
+    who = patients_in(rows, used) if rows.frame.named_patients else None
+    return Estimate.undefined(reason, n=int(used.sum()), n_patients=who)
+
+
+def _ratio(rows: Rows, used: BoolArray, design: FloatArray) -> Estimate:
     n = int(used.sum())
     who = patients_in(rows, used) if rows.frame.named_patients else None
+    beta = fit_logistic(design, rows.y[used])
     if beta is None:
-        reason = "one side has one label only, or the model has no unique fit"
-        return Estimate.undefined(reason, n=n, n_patients=who)
+        return _undefined(rows, used, "the score separates the labels, so no odds can be told")
     p = 1 / (1 + np.exp(-(design @ beta)))
     bread = np.linalg.pinv(design.T @ (design * (p * (1 - p))[:, None]), hermitian=True)
     influence = (design * (rows.y[used] - p)[:, None]) @ bread[:, -1]
@@ -195,11 +194,13 @@ def independence(rows: Rows, rng: np.random.Generator) -> dict[str, Any]:
     """Return both tests and the odds ratios at equal score, for every declared attribute."""
     tests: list[dict[str, Any]] = []
     odds: list[dict[str, Any]] = []
+    score = safe_logit(rows.score) if rows.frame.probabilities else rows.score
+    design = spline_design(score, rows.y)
     for split in rows.splits:
         if len(split.occupied) < 2:  # noqa: PLR2004 - nobody to compare with
             continue
         if rows.called is not None:
             tests.append(decision_given_label(rows, split, rng))
-        tests.append(label_given_score(rows, split))
-        odds += odds_at_equal_score(rows, split)
+        tests.append(label_given_score(rows, split, design))
+        odds += odds_at_equal_score(rows, split, design)
     return {"tests": tests, "odds_at_equal_score": odds}

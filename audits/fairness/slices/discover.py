@@ -14,7 +14,7 @@ import numpy as np
 
 from audits.fairness.causes.explain import NO_THRESHOLD, not_available, why_not
 from audits.fairness.causes.influence import estimate, mean_over, patients_in
-from audits.fairness.causes.logistic import fit_logistic, natural_spline, safe_logit
+from audits.fairness.causes.logistic import fit_logistic, safe_logit, spline_design
 from audits.fairness.causes.missingness import proportion
 from audits.fairness.causes.rows import Context, Rows, build_rows
 from audits.fairness.intervals import mover
@@ -124,7 +124,7 @@ def _residual(rows: Rows, half: BoolArray) -> FloatArray | None:
     """
     score = safe_logit(rows.score) if rows.frame.probabilities else rows.score
     own = score[half]
-    design = np.column_stack([np.ones(len(own)), natural_spline(own)])
+    design = spline_design(own, rows.y[half])
     beta = fit_logistic(design, rows.y[half])
     if beta is None:
         return None

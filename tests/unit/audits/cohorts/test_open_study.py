@@ -168,7 +168,7 @@ def broken(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 BAD = {
-    "double id": ({"case_id": ["a"] * 8}, "", "", ["'case_id'", "1 ids", "first a", "one row"]),
+    "double id": ({"case_id": ["a"] * 8}, "", "", ["'case_id'", "1 id more", "first a", "one row"]),
     "no id": ({"case_id": [None] * 8}, "", "", ["'case_id'", "empty in 8 rows"]),
     "three values": ({"effusion": [0, 1, 2, 0, 0, 0, 0, 0]}, "", "", ["'effusion'", "3 (0, 1, 2)"]),
     "no column": ({}, 'column = "sex"', 'column = "gender"', ["'gender'", "found: case_id"]),
@@ -253,7 +253,7 @@ def test_variables_that_do_not_fit_are_one_sentence(text, parts, study, assert_s
                 [Field(name="ehr", modality="table", features=(Feature(name="sex", label="S"),))],
                 ["a"],
             ),
-            ["'sex'", "numeric input", "1 cells"],
+            ["'sex'", "numeric input", "1 cell that is"],
         ),
     ],
 )

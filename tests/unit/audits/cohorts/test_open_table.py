@@ -190,7 +190,7 @@ BAD = {
     "patient typo": ({"labels": "z", "scores": "u", "patient": "patient"}, ["'patient'"]),
     "double ids": (
         {"labels": "z", "scores": "u", "case_id": "pid"},
-        ["'pid'", "1 ids", "first 7", "keep one row"],
+        ["'pid'", "1 id more", "first 7", "keep one row"],
     ),
     "missing ids": (
         {"labels": "z", "scores": "u", "case_id": "sex"},
