@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -23,6 +24,14 @@ def _own_store(tmp_path_factory):
     """Keep runs of tests that name no store out of the store of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUSCULT_HOME", str(tmp_path_factory.mktemp("nobody") / "store"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cut():
+    """Write without waiting for the disk, which took longer than most small audits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 
