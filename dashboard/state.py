@@ -55,6 +55,7 @@ _IN_ADDRESS: Final[tuple[Key, ...]] = (
     BESIDE,
 )
 _SEEN: Final = "_address_seen"
+_LINKED: Final = "_linked"
 _KEPT: Final = "_kept"
 _EXPLORED: Final = "_explored"
 
@@ -66,11 +67,19 @@ def read_address() -> None:
     equals today's default. A link must name ids, and mean the same tomorrow.
     """
     seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
+    linked: dict[str, str] = {}
     for key in _IN_ADDRESS:
         value = st.query_params.get(key)
         if value is not None and value != seen.get(key):
             st.session_state[key] = value
-            seen[key] = value
+            seen[key] = linked[key] = value
+    st.session_state[_LINKED] = linked
+
+
+def linked(key: Key) -> str | None:
+    """Return what a link has just asked for, or None where a choice was made on the page."""
+    found: dict[str, str] = st.session_state.get(_LINKED, {})
+    return found.get(key)
 
 
 def write_address() -> None:

@@ -132,10 +132,8 @@ def open_request(  # noqa: PLR0913 - what is asked of one case
     raw, usable, skipped = study.raw_batch(adapter.inputs, [case])
     if not usable:
         reason = skipped[0].reason if skipped else "its inputs are not in the study"
-        raise ExplanationError(
-            f"case {case!r} cannot be explained: {reason.rstrip('.')}; "
-            "explain a case whose inputs are shipped"
-        )
+        reason = reason.removeprefix(f"Case {case}: ").rstrip(".")
+        raise ExplanationError(f"Case {case!r} cannot be explained: {reason}.")
     prepared = adapter.prepare(raw)
     if asked is not None:
         adapter = held_still(study, adapter, case, raw, prepared, asked)

@@ -50,6 +50,7 @@ def deletion_line(note: Mapping[str, Any], *, risks: bool) -> None:
     """Tell what the score does without the leading sentences; as risks where it is log-odds."""
     found = note.get("deletion")
     if not found:
+        st.markdown("**Deletion test.** Not possible: the note has fewer than two sentences.")
         return
     count = found["sentences"]
     which = "the leading sentence" if count == 1 else f"the {count} leading sentences"

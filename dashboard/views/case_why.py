@@ -30,6 +30,11 @@ from dashboard.views.elements import show_table
 from dashboard.views.pickers import pick_one
 from dashboard.words import Word, word
 
+SAME = 0.005
+"""Difference of two risks that rounding and another device may make."""
+MOSTLY = 0.5
+"""Off-support share above which it is said in words what that means."""
+
 
 def why_part(chosen: Context, facts: CaseFacts) -> None:
     """Explain the chosen version's score, or every version's side by side."""
@@ -107,6 +112,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
             problem = error
         if found is not None:
             reliability_badge(found.entry)
+            _still_the_same(facts, found)
             wanted = explanations.Wanted(
                 ref=chosen.ref,
                 model=model,
@@ -117,7 +123,7 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
                 method=method,
             )
             check_part(wanted, found.entry)
-        if field is not None and _has_image(chosen, facts, found):
+        if field is not None and _has_image(chosen, facts, model, found):
             extent = scale.map if scale else None
             show_image(
                 chosen, facts, field, model, found, scale=extent, region=region, method=method
@@ -146,8 +152,24 @@ def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scal
         method_note(found, model)
 
 
-def _has_image(chosen: Context, facts: CaseFacts, found: Explanation | None) -> bool:
+def _still_the_same(facts: CaseFacts, found: Explanation) -> None:
+    """Say where a score computed now is not the run's: study or model are others than audited."""
+    now = (found.entry.get("score") or {}).get("probability")
+    if now is None or facts.risk is None or abs(now - facts.risk) <= SAME:
+        return
+    states.problem(
+        "Not the audited score",
+        f"The explained risk is {numbers.number(now, 'percent')}, that of the run "
+        f"{numbers.number(facts.risk, 'percent')}: the study or the model has changed since the "
+        "audit, so audit again before you read on.",
+    )
+
+
+def _has_image(chosen: Context, facts: CaseFacts, model: str, found: Explanation | None) -> bool:
     """Return whether an image belongs to what is explained, with or without a map over it."""
+    read = modalities_read(chosen.evidence, model)
+    if read and not read & {"image", "volume"}:
+        return False
     if found is None or found.entry.get("map"):
         return True
     several = bool(found.entry.get("modalities"))
@@ -164,7 +186,9 @@ def reliability_badge(entry: Mapping[str, Any]) -> None:
         largest = max(errors)
         extra.append(f"Largest standard error {largest:.3f}." if largest else "Effects are exact.")
     if entry.get("off_support_share") is not None:
-        extra.append(f"Off-support share {100 * entry['off_support_share']:.0f} %.")
+        share = entry["off_support_share"]
+        caution = ": most inputs it tried resemble no patient" if share > MOSTLY else ""
+        extra.append(f"Off-support share {100 * share:.0f} %{caution}.")
     if entry.get("additivity_residual") is not None:
         extra.append(f"Additivity residual {100 * entry['additivity_residual']:.1f} %.")
     st.markdown(f"{shown.badge} {' '.join(extra)}")

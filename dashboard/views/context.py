@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,16 @@ def pick(
         return _pick(cards, with_output=with_output, with_model=with_model)
 
 
+def not_here(key: state.Key, offered: Sequence[str], what: str) -> None:
+    """Say that a link names a model or an output that the run does not hold."""
+    wanted = state.linked(key)
+    if wanted and offered and wanted not in offered:
+        st.warning(
+            f"{what} {wanted} is not in this run; showing {offered[0]} instead.",
+            icon=":material/link_off:",
+        )
+
+
 def unreadable(broken: list[Unreadable]) -> None:
     """Name the listed runs that cannot be read."""
     for item in broken:
@@ -131,6 +142,10 @@ def _pick(cards: list[RunCard], *, with_output: bool, with_model: bool) -> Conte
                 model = _pick_model(evidence)
         with next(places) if with_output else nullcontext():
             output = _pick_output(evidence, model, shown=with_output)
+        if with_model:
+            not_here(state.MODEL, model_keys(evidence), "Model")
+        if with_output:
+            not_here(state.OUTPUT, [k.name for k in output_keys(evidence, model)], "Output")
         entry = find_output(evidence, model, output.name) if output else None
         if output is None or entry is None:
             states.empty("No output to show", "This run audited no output of this model.")

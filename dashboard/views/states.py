@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,7 +38,8 @@ def guarded(title: str) -> Iterator[None]:
     """Turn errors of one part of a page into one sentence; the rest of the page goes on.
 
     Errors raised on purpose are shown as they stand: they name ids and files, no values. Anything
-    else is logged under an id, and only the id is shown, because a message may hold a value.
+    else is logged by kind and place under an id, and only the id is shown: a message may hold a
+    value.
     """
     try:
         yield
@@ -47,7 +49,9 @@ def guarded(title: str) -> Iterator[None]:
         if type(error).__module__.startswith("streamlit"):
             raise  # reruns and stops travel as exceptions
         reference = secrets.token_hex(4)
-        _LOG.exception("%s (%s)", title, reference)
+        # Where it happened, and never the message: it may hold a patient's value.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _LOG.error("%s (%s): %s at\n%s", title, reference, type(error).__name__, place)
         problem(title, f"Something unexpected happened; the server's log has it as {reference}.")
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import identity
 from dashboard.evidence import find_output, group_entry
@@ -111,6 +112,27 @@ def test_an_unknown_run_in_the_address_falls_back_and_says_so(open_app, shared_r
     app = open_app(shared_run / "store", "bias_audit", run="gone")
     healthy(app)
     assert "gone" in app.warning[0].value
+
+
+def test_an_unknown_model_of_a_link_is_said_once(open_app, shared_run):
+    app = open_app(shared_run / "store", "case_review", run="run-a", model="other@9.0")
+    healthy(app)
+    assert "other@9.0 is not in this run; showing" in app.warning[0].value
+    app.run()
+    assert not app.warning
+
+
+def test_an_unforeseen_error_is_logged_by_its_place_without_its_words(caplog):
+    def page():
+        from dashboard.views import states
+
+        with states.guarded("This part cannot be shown"):
+            int("Muster" + str(2**5))
+
+    app = AppTest.from_function(page).run()
+    assert "server's log" in app.error[0].value
+    assert "ValueError" in caplog.text
+    assert "Muster32" not in caplog.text + app.error[0].value
 
 
 def test_a_deep_link_opens_the_case(open_app, shared_run):
