@@ -42,8 +42,10 @@ ifeq ($(DEMO_SERVE),1)
 	$(BIN)/auscult dashboard --port $(PORT)
 endif
 
+# Shuffled, and alike on every run: what fails once fails again. Another order: make test SEED=2
+SEED ?= 1
 test: $(VENV)/.test ## run the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)
 
 lint: $(VENV)/.test ## linters, types and import contracts
 	$(BIN)/ruff check .

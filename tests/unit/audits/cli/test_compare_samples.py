@@ -10,6 +10,9 @@ import pytest
 from audits.cli.failures import run_guarded
 from audits.storage import open_run, verify_run
 
+# One comparison of networks serves all of them: in two workers it would be made twice.
+pytestmark = pytest.mark.xdist_group("compare_samples")
+
 ICU = Path(__file__).parents[4] / "sample_data" / "icu_deterioration"
 
 
