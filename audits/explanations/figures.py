@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from audits.explanations.map_words import map_meaning, map_unit
+
 if TYPE_CHECKING:
     from audits.explanations.result import CaseExplanation
     from model_adapters.base import SignalValue
@@ -80,10 +82,18 @@ def _draw_signal(
         axes.set_yticks([])
         axes.tick_params(labelsize=7, labelbottom=place == count - 1)
     figure.suptitle(f"{explanation.output}: {explanation.method}", fontsize=10)
-    note = "seconds; red raised the score, blue lowered it, the same for every lead"
+    note = f"seconds; blue to red: {_legend(explanation)}; the colour ends at ±{scale:.2g}"
     figure.text(0.5, 0.01, note, ha="center", fontsize=7)
     canvas.print_figure(str(path), metadata={"Software": None})
     return path
+
+
+def _legend(explanation: CaseExplanation) -> str:
+    """Return what either end of the colours stands for, and the unit."""
+    high, low = map_meaning(explanation.method)
+    unit = map_unit(explanation.method, explanation.score.to_dict())
+    ends = ("lowers the score", "raises the score") if low == "lowered it" else (low, high)
+    return f"{ends[0]}  |  {ends[1]}   ({unit})"
 
 
 def display_plane(
@@ -123,7 +133,7 @@ def _draw_overlay(
     bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
     if bar.solids is not None:
         bar.solids.set_alpha(1.0)
-    bar.set_label("lowers the score  |  raises the score", fontsize=8)
+    bar.set_label(_legend(explanation), fontsize=8)
     bar.ax.tick_params(labelsize=7)
     grid = "x".join(str(size) for size in explanation.map.native.shape) if explanation.map else ""
     note = f"Resolution {grid} cells. What moved the model's score, not the outline of a lesion."

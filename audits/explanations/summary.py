@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+SCALE_AT = 0.95
+"""Share of the cases whose maps lie wholly within the legend."""
 
 
 def summarise(
@@ -41,7 +43,8 @@ def summarise(
 
     Returns:
         Plain data: ``method``, ``estimand`` per output, ``background``, ``cases``, ``layer``,
-        ``grid``, and per output the mean absolute effect of every variable as an ESTIMATE
+        ``grid``, ``map_scale`` (where the legend of every case's map ends),
+        and per output the mean absolute effect of every variable as an ESTIMATE
         (bootstrap by patient), the worst additivity residual, the largest standard error and the
         mean off-support share.
     """
@@ -55,6 +58,7 @@ def summarise(
         "cases": len(cases),
         "layer": spatial.layer if spatial else None,
         "grid": list(spatial.native.shape) if spatial else None,
+        "map_scale": _map_scale(explanations),
         "skipped": [one.to_dict() for one in skipped],
         "outputs": [
             _output_summary(
@@ -68,6 +72,17 @@ def summarise(
     if reason is not None:
         out["reason"] = reason
     return out
+
+
+def _map_scale(explanations: Sequence[CaseExplanation]) -> float | None:
+    """Return one scale for the maps of all cases and outputs, or None where there are none.
+
+    Scaled each by its own largest value, a map of almost nothing would look like any other. The
+    95th percentile of these values leaves a few cells beyond the end of the legend.
+    """
+    largest = {one.case: one.map.scale for one in explanations if one.map is not None}
+    found = float(np.quantile(list(largest.values()), SCALE_AT)) if largest else 0.0
+    return found if np.isfinite(found) and found > 0 else None
 
 
 def _output_summary(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.queries import explanations
+from dashboard.queries.maps import fixed_scale
 from dashboard.queries.runs import RunRef
 
 ROOM = 0.06
@@ -37,14 +38,17 @@ def shared_scale(ref: RunRef, models: Sequence[str], case: str, output: str, coh
         except explanations.UNEXPLAINED:
             return Scale()
         entries.append(found.entry)
-    maps = [entry["map"].get("scale") for entry in entries if entry.get("map")]
+    maps = [
+        fixed_scale(ref, model, entry)[0]
+        for model, entry in zip(models, entries, strict=True)
+        if entry.get("map")
+    ]
     ends = [end for entry in entries for end in _ends(entry)]
     effects = None
     if ends:
         room = ROOM * (max(ends) - min(ends) or 1.0)
         effects = (min(ends) - room, max(ends) + room)
-    whole = len(maps) == len(models) and all(maps)
-    return Scale(map=max(map(float, maps)) if whole else None, effects=effects)
+    return Scale(map=max(maps) if len(maps) == len(models) else None, effects=effects)
 
 
 def _ends(entry: Mapping[str, Any]) -> list[float]:

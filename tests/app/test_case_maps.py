@@ -169,3 +169,5 @@ def test_the_residual_of_an_anomaly_is_shown_where_nothing_can_be_flagged(open_a
     meta = json.loads(payload[4 : 4 + int.from_bytes(payload[:4], "little")])
     assert meta["map"]["mode"] == "contour"
     assert meta["map"]["note"].startswith("Residual, 24×24 cells")
+    assert meta["map"]["unit"] == "squared error"
+    assert meta["map"]["scale_note"].startswith("the same for all patients, from ")

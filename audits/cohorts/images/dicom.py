@@ -125,8 +125,24 @@ def _image(
         view=str(getattr(dataset, "ViewPosition", "") or "") or None,
         photometric=photometric,
         inverted_about=about,
+        unit=_unit(dataset, photometric, about),
         notes=notes,
     )
+
+
+def _unit(dataset: Any, photometric: str, about: float | None) -> str:
+    """Return the unit that rescaled values are in; US means unspecified.
+
+    CT without a rescale type is in Hounsfield units (PS3.3 C.11.1.1.2). Values turned round have
+    no unit any more.
+    """
+    if about is not None or photometric not in _GREY:
+        return ""
+    named = str(getattr(dataset, "RescaleType", "") or "").strip()
+    if named:
+        return "" if named == "US" else named
+    is_rescaled = getattr(dataset, "RescaleSlope", None) is not None
+    return "HU" if is_rescaled and str(getattr(dataset, "Modality", "")) == "CT" else ""
 
 
 def modality_values(dataset: Any, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

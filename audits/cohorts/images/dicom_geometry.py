@@ -55,6 +55,12 @@ def orientation(dataset: Any) -> Orientation | None:
     return Orientation(left=opposite(right), right=right, top=opposite(bottom), bottom=bottom)
 
 
+def slices_toward(dataset: Any) -> str | None:
+    """Return the patient direction of the normal, along which slices are ordered."""
+    directions = axes(dataset)
+    return None if directions is None else direction_letters(directions[2])
+
+
 def laterality(dataset: Any) -> str | None:
     """Return L, R, B or U, or None."""
     for name in ("ImageLaterality", "Laterality", "FrameLaterality"):

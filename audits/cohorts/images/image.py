@@ -86,6 +86,8 @@ class StudyImage:
         photometric: As written in the file.
         colour: True where the last axis is a colour channel.
         inverted_about: For images turned round, the file's value is this minus ``pixels``.
+        unit: Unit of the values, for example HU, or empty.
+        slices_toward: Patient direction in which slices follow each other, or None.
         notes: What a reader should know, one sentence each.
     """
 
@@ -101,6 +103,8 @@ class StudyImage:
     photometric: str = "MONOCHROME2"
     colour: bool = False
     inverted_about: float | None = None
+    unit: str = ""
+    slices_toward: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -54,6 +54,7 @@ def read_nifti(path: Path) -> StudyImage:
         spacing_mm=spacing,
         spacing_source="pixdim",
         orientation=RADIOLOGICAL,
+        slices_toward="H",
         photometric="MONOCHROME2",
     )
 

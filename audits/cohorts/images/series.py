@@ -10,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.cohorts.images.dicom import decode, image_of, read_dataset
-from audits.cohorts.images.dicom_geometry import pixel_spacing, position_along_normal
+from audits.cohorts.images.dicom_geometry import (
+    pixel_spacing,
+    position_along_normal,
+    slices_toward,
+)
 from audits.cohorts.images.dicom_windows import file_windows, presets
 from audits.cohorts.images.image import StudyImage, full_range
 from audits.errors import StudyError
@@ -100,6 +104,7 @@ def _stack(
         windows=windows,
         spacing_mm=None if in_plane is None or step is None else (step, *in_plane),
         spacing_source=source,
+        slices_toward=slices_toward(slices[0]),
         notes=notes,
     )
 

@@ -13,11 +13,14 @@ import streamlit as st
 from dashboard.components.image_viewer.payload import MapLayer, Picture, Window, pack
 
 _HERE = Path(__file__).parent
+_SCRIPTS = ("pixels.js", "overlay.js", "planes.js", "viewer.js")
+"""One module of several files: a component takes one text and loads nothing."""
+
 _MOUNT = st.components.v2.component(
     "auscult_image_viewer",
     html=(_HERE / "viewer.html").read_text(encoding="utf-8"),
     css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
-    js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
 )
 
 

@@ -25,11 +25,21 @@ _LEVELS = 65535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A named display window, in modality units."""
+    """A named display window, in modality units.
+
+    Attributes:
+        label: What the file or the preset calls it.
+        low: Value shown black.
+        high: Value shown white.
+        sigmoid: The course between the two is a sigmoid (VOI LUT function of the file).
+        table: Grey in [0, 1] of equally spaced values from ``low`` to ``high``; none for a line.
+    """
 
     label: str
     low: float
     high: float
+    sigmoid: bool = False
+    table: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,8 @@ class MapLayer:
         values: float32, (H, W) or (D, H, W), the same field of view as the image.
         scale: Magnitude at full colour; the same for every output of the model.
         note: What the colours mean, with method and resolution.
+        unit: Unit of the values, for the legend.
+        scale_note: Over which cases the scale holds.
         mode: How it is shown first: ``off`` where the case was not flagged.
         failed: Draw it grey, because the explanation failed its check.
     """
@@ -47,6 +59,8 @@ class MapLayer:
     values: npt.NDArray[np.float32]
     scale: float
     note: str
+    unit: str = ""
+    scale_note: str = ""
     mode: Literal["contour", "heat", "off"] = "contour"
     failed: bool = False
 
@@ -61,13 +75,13 @@ class Picture:
         high: Value shown white at first.
         key: Under which the browser keeps window and zoom: the case.
         alt: What the image is, in words.
-        note: Shown below the image where there is no map.
+        facts: What is known of how it was taken, always shown below it.
         colour: True where the last axis is a colour channel.
-        inverted: True where low values are shown white (MONOCHROME1).
         unit: Unit of the pixel values, for example HU, or empty.
         spacing: Row and column spacing in mm, or None.
         slice_spacing: Distance between slices in mm, or None.
         orientation: Letters at ``left``, ``right``, ``top`` and ``bottom``.
+        slices_toward: Letters of the direction in which slices follow each other, or None.
         windows: Alternatives to choose from.
         reference: The study's own outline of the finding, True inside, on the grid of the image.
         predicted: What a segmentation model drew, likewise.
@@ -79,13 +93,13 @@ class Picture:
     high: float
     key: str
     alt: str
-    note: str = ""
+    facts: str = ""
     colour: bool = False
-    inverted: bool = False
     unit: str = ""
     spacing: tuple[float, float] | None = None
     slice_spacing: float | None = None
     orientation: dict[str, str] | None = None
+    slices_toward: str | None = None
     windows: tuple[Window, ...] = ()
     reference: npt.NDArray[np.bool_] | None = None
     predicted: npt.NDArray[np.bool_] | None = None
@@ -95,21 +109,18 @@ class Picture:
 def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
     """Return the viewer's payload.
 
-    Pixels are stored as 16 bits over their own range; the error is at most half of 1/65,535 of
-    that range. NaN (padding) is shown as the smallest value.
+    Whole numbers of 16 bits travel as they are. Others are stored as 16 bits over their own range;
+    the error is at most half of 1/65,535 of that range. NaN (padding) is shown as the smallest
+    value.
     """
     volume, step = _volume(picture)
-    finite = volume[np.isfinite(volume)]
-    low = float(finite.min()) if finite.size else 0.0
-    high = float(finite.max()) if finite.size else 1.0
-    slope = (high - low) / _LEVELS or 1.0
-    coded = np.rint((np.nan_to_num(volume, nan=low) - low) / slope).astype("<u2")
+    coded, low, high, slope = _coded(volume)
     depth, height, width, channels = coded.shape
     rows_mm, columns_mm = picture.spacing or (1.0, 1.0)
     meta: dict[str, object] = {
         "key": picture.key,
         "alt": picture.alt,
-        "note": picture.note,
+        "facts": picture.facts,
         "depth": depth,
         "height": height,
         "width": width,
@@ -120,7 +131,6 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
         "maximum": high,
         "low": picture.low,
         "high": picture.high,
-        "inverted": picture.inverted,
         "unit": picture.unit,
         "aspect": rows_mm / columns_mm,
         "aspect_z": (picture.slice_spacing or columns_mm) / (columns_mm * step),
@@ -128,7 +138,17 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
         "pick": picture.pick,
         "spacing": columns_mm * step if picture.spacing else None,
         "orientation": picture.orientation,
-        "windows": [{"label": w.label, "low": w.low, "high": w.high} for w in picture.windows],
+        "slices_toward": picture.slices_toward,
+        "windows": [
+            {
+                "label": w.label,
+                "low": w.low,
+                "high": w.high,
+                "sigmoid": w.sigmoid,
+                "table": list(w.table),
+            }
+            for w in picture.windows
+        ],
         "map": None,
         "reference": None,
         "predicted": None,
@@ -139,6 +159,8 @@ def pack(picture: Picture, layer: MapLayer | None = None) -> bytes:
         meta["map"] = size | {
             "scale": layer.scale or 1.0,
             "note": layer.note,
+            "unit": layer.unit,
+            "scale_note": layer.scale_note,
             "mode": layer.mode,
             "failed": layer.failed,
         }
@@ -167,8 +189,28 @@ def _grid(values: npt.NDArray[np.float32]) -> tuple[dict[str, object], bytes]:
     return size, np.ascontiguousarray(grid, dtype="<f4").tobytes()
 
 
-def _volume(picture: Picture) -> tuple[npt.NDArray[np.float64], int]:
-    pixels = np.asarray(picture.pixels, dtype=np.float64)
+def _coded(
+    volume: npt.NDArray[np.generic],
+) -> tuple[npt.NDArray[np.uint16], float, float, float]:
+    """Return 16-bit codes, smallest and largest value, and the value of one step."""
+    low, high = float(volume.min()), float(volume.max())
+    if not np.isfinite(high - low):
+        finite = volume[np.isfinite(volume)]
+        low = float(finite.min()) if finite.size else 0.0
+        high = float(finite.max()) if finite.size else 1.0
+        volume = np.nan_to_num(volume, nan=low, posinf=high, neginf=low)
+    if low == round(low) and 0 <= high - low <= _LEVELS:
+        steps = np.subtract(volume, low, dtype=np.float32)  # exact: both are below 2**24 apart
+        whole = steps.astype("<u2")
+        if np.array_equal(whole, steps):
+            return whole, low, high, 1.0
+    slope = (high - low) / _LEVELS or 1.0
+    shift = np.subtract(volume, low, dtype=np.float64)
+    return np.rint(shift / slope).astype("<u2"), low, high, slope
+
+
+def _volume(picture: Picture) -> tuple[npt.NDArray[np.generic], int]:
+    pixels = np.asarray(picture.pixels)
     if picture.colour:
         volume = pixels[None]
     elif pixels.ndim == 2:  # noqa: PLR2004 - rows and columns

@@ -77,11 +77,29 @@ def test_spacing_orientation_and_windows_travel():
                 np.zeros((4, 8)),
                 spacing=(0.4, 0.2),
                 orientation={"left": "R", "right": "L", "top": "H", "bottom": "F"},
-                windows=(Window(label="lung", low=-1350, high=150),),
+                slices_toward="H",
+                windows=(
+                    Window(label="lung", low=-1350, high=150),
+                    Window(label="curve", low=0, high=9, sigmoid=True),
+                    Window(label="table", low=0, high=9, table=(0.0, 0.2, 1.0)),
+                ),
             )
         )
     )
     assert meta["aspect"] == pytest.approx(2)
     assert meta["spacing"] == pytest.approx(0.2)
     assert meta["orientation"]["left"] == "R"
-    assert meta["windows"] == [{"label": "lung", "low": -1350, "high": 150}]
+    assert meta["slices_toward"] == "H"
+    lung, curve, table = meta["windows"]
+    assert (lung["label"], lung["low"], lung["high"]) == ("lung", -1350, 150)
+    assert (lung["sigmoid"], curve["sigmoid"]) == (False, True)
+    assert (lung["table"], table["table"]) == ([], [0.0, 0.2, 1.0])
+
+
+@pytest.mark.parametrize("low", [0, -1024, 40000])
+def test_whole_numbers_of_sixteen_bits_travel_as_they_are(low):
+    pixels = np.random.default_rng(0).integers(low, low + 25001, (64, 48)).astype(np.float32)
+    pixels[0, :2] = low, low + 25000
+    meta, shown, _ = unpack(pack(picture(pixels)))
+    assert (meta["slope"], meta["intercept"], meta["maximum"]) == (1.0, low, low + 25000)
+    assert np.array_equal(shown[0, :, :, 0], pixels)

@@ -43,6 +43,12 @@ def test_slices_are_ordered_by_position_and_never_by_number(write_series):
     assert not image.notes
 
 
+def test_the_volume_says_which_way_its_slices_lie_and_its_unit(write_series):
+    image = open_image(write_series([0.0, 5.0, 10.0]), "dicom")
+    assert image.slices_toward == "H"
+    assert image.unit == "HU"
+
+
 def test_uneven_gaps_are_said(write_series):
     image = open_image(write_series([0, 5, 11]), "dicom")
     assert "5.00 to 6.00 mm apart" in image.notes[-1]

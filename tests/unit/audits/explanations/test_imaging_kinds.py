@@ -357,6 +357,7 @@ def test_a_whole_audit_of_signals(ecg, tmp_path):
     )
     told = run.evidence["explanations"]["m@1.0"]
     assert (told["method"], told["grid"]) == ("gradcam", [50])
+    assert 0 < told["map_scale"] < 10
     assert run.evidence["outputs"][0]["overall"]["n"] == 8
 
 
