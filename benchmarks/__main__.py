@@ -10,6 +10,7 @@ MODULES = (
     "benchmarks.streamed",
     "benchmarks.explanations",
     "benchmarks.imaging",
+    "benchmarks.transformers",
     "benchmarks.viewer",
     "benchmarks.tables",
     "benchmarks.coverage",

@@ -34,8 +34,9 @@ LIMITS = (
     "is spread over the whole zone, such as its brightness, moves patch and sham alike."
 )
 UNESTABLISHED = {
-    "used": "That the score reacts to the {suspect} is shown; that its errors come from it, and "
-    "that nothing else is used, is not.",
+    "used": "That the score reacts to the {suspect} is shown, which it may do although the "
+    "{suspect} says nothing about the finding; that its errors come from it, and that nothing "
+    "else is used, is not.",
     "not_used": "Only this suspect, where the masks or the map find it in this study, was tested; "
     "that the model uses no shortcut is not shown.",
     "inconclusive": "Neither use of the {suspect} nor freedom from it is shown: this is no "

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from audits.explanations import Check, explain_adapter_case
-from audits.explanations.checks import MAP_CHECKS, badge
+from audits.explanations.checks import MAP_CHECKS, badge, randomisation
 from audits.explanations.checks.deletion import deletion_rank, shifted_copies
 from audits.explanations.checks.learning import learnt
 from audits.explanations.checks.randomisation import (
@@ -118,7 +118,7 @@ def test_shuffling_touches_a_copy_only(seeded):
     assert not torch.equal(next(net.parameters()), next(other.parameters()))
 
 
-def test_a_trained_detector_depends_on_its_weights(seeded):
+def test_a_trained_detector_depends_on_its_weights(seeded, monkeypatch):
     """A small network that learnt to find blobs passes; a map that ignores the model fails."""
     net = torch.nn.Sequential(
         torch.nn.Conv2d(1, 8, 5, stride=2, padding=2),
@@ -157,6 +157,17 @@ def test_a_trained_detector_depends_on_its_weights(seeded):
     beaten = next(rank for rank in ranks if not rank.first)
     assert joined(check, beaten).verdict == "weak"
     assert "copies with shuffled weights" in joined(check, beaten).detail
+    seeds = []
+
+    def counted(model, seed):
+        seeds.append(seed)
+        return randomised_twin(model, seed)
+
+    monkeypatch.setattr(randomisation, "randomised_twin", counted)
+    for method, rows in (("occlusion", 4), ("smoothgrad", 7)):
+        some = {"image": cases["image"][:rows]}
+        assert randomisation_checks(adapter, method, (0,), some)[0].value is not None
+    assert seeds == [0, 1, 2, 3, 0, 1, 2, 3, 4]
     blind = image_adapter(Constant().eval(), 1, shape=(1, SIZE, SIZE))
     assert randomisation_checks(blind, "gradcam", (0,), cases)[0].verdict == "fails"
     assert randomisation_checks(adapter, "rise", (0,), cases)[0].verdict == "not_checked"

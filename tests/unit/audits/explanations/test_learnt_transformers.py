@@ -22,68 +22,14 @@ from model_adapters.architectures.vision_transformer import VisionTransformer
 
 from .imaging_folders import model_folder, study_folder
 
-SIZE, RADIUS, PATCH = 32, 4, 4
-GRID = [SIZE // PATCH] * 2
+bench = pytest.importorskip(
+    "benchmarks.transformers", reason="benchmarks are not part of an installation"
+)
+
+SIZE, GRID, SWIN, WINDOWS = bench.SIZE, bench.GRID, bench.SWIN, bench.WINDOWS
 REGISTERS = 3
-MEAN, STD = 0.43, 0.12
-SWIN = {
-    "in_channels": 1,
-    "out_channels": 1,
-    "embed_dim": 8,
-    "window_size": [4, 4],
-    "patch_size": [PATCH, PATCH],
-    "num_heads": [2, 2, 2, 2],
-}
-VIT = {
-    "in_channels": 1,
-    "out_channels": 1,
-    "image_size": [SIZE, SIZE],
-    "patch_size": PATCH,
-    "width": 16,
-    "depth": 2,
-    "heads": 2,
-    "registers": REGISTERS,
-}
-TOKENS = {"layer": "blocks.1.norm1", "prefix": 1 + REGISTERS, "grid": GRID}
-WINDOWS = {"layer": "swin.patch_embed", "grid": GRID, "window": [4, 4]}
-
-
-def _pictures(count, seed):
-    """Return noise (n, 32, 32) as bytes, of which half has a bright square, and its places."""
-    rng = np.random.default_rng(seed)
-    images = rng.normal(110, 30, (count, SIZE, SIZE))
-    labels, places = rng.random(count) < 0.5, rng.integers(RADIUS, SIZE - RADIUS, (count, 2))
-    masks = np.zeros(images.shape, dtype=bool)
-    for mask, ill, (i, j) in zip(masks, labels, places, strict=True):
-        mask[i - RADIUS : i + RADIUS, j - RADIUS : j + RADIUS] = ill
-    images[masks] += 75
-    return np.clip(images, 0, 255).astype(np.uint8), labels, masks
-
-
-def _tensor(images):
-    return torch.as_tensor((images[:, None] / 255 - MEAN) / STD, dtype=torch.float32)
-
-
-def _learnt(net, *, dense=False, rate=3e-3, most=400):
-    """Train until the last ten losses are low, and return the network."""
-    images, labels, masks = _pictures(1600, 1)
-    truth = masks if dense else labels
-    x, y = _tensor(images), torch.as_tensor(truth[:, None], dtype=torch.float32)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate)
-    losses, low = [], 0.045 if dense else 0.15
-    while len(losses) < most and not np.mean([1.0, *losses][-10:]) < low:
-        rows = torch.arange(32 * len(losses), 32 * len(losses) + 32) % len(x)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (len(losses) + 1) / 20)
-        optimiser.zero_grad()
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(x[rows]), y[rows])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        losses.append(loss.item())
-    assert np.mean(losses[-10:]) < low
-    assert losses[0] > 0.5
-    return net.eval()
+VIT = bench.VIT | {"registers": REGISTERS}
+TOKENS = bench.tokens(REGISTERS)
 
 
 def _folder(folder, name, args, state, tokens, *, size=SIZE, **model):
@@ -91,7 +37,7 @@ def _folder(folder, name, args, state, tokens, *, size=SIZE, **model):
         folder,
         tensors={key: value.contiguous() for key, value in state.items()},
         architecture={"name": name, "args": args} | ({"tokens": tokens} if tokens else {}),
-        inputs={"image": {"size": [size, size], "mean": [MEAN], "std": [STD]}},
+        inputs={"image": {"size": [size, size], "mean": [bench.MEAN], "std": [bench.STD]}},
         thresholds=[0.5],
         **model,
     )
@@ -100,26 +46,26 @@ def _folder(folder, name, args, state, tokens, *, size=SIZE, **model):
 @pytest.fixture(scope="module")
 def swin():
     torch.manual_seed(1)
-    return _learnt(SwinClassifier(**SWIN, depths=(2, 2, 2, 2)))
+    return bench.learnt(SwinClassifier(**SWIN))
 
 
 @pytest.fixture(scope="module")
 def vit():
     torch.manual_seed(1)
-    return _learnt(VisionTransformer(**VIT))
+    return bench.learnt(VisionTransformer(**VIT))
 
 
 @pytest.fixture(scope="module")
 def dense():
     torch.manual_seed(1)
-    return _learnt(VisionTransformer(**VIT, dense=True), dense=True)
+    return bench.learnt(VisionTransformer(**VIT, dense=True), dense=True)
 
 
 @pytest.fixture(scope="module")
 def lesions(tmp_path_factory):
     """Return a study of 40 such images with their masks, and the ids of the ill ones."""
     folder = tmp_path_factory.mktemp("lesions")
-    images, labels, masks = _pictures(40, 3)
+    images, labels, masks = bench.pictures(40, 3)
     rows = []
     for at, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{at}.png")
@@ -148,26 +94,12 @@ def explain(capsys, tmp_path, monkeypatch):
     return run
 
 
-def _pointing(engine):
-    """Return hits, share of mass inside and share of area over 100 held-out lesions found."""
-    images, labels, masks = _pictures(260, 99)
-    scores, maps = engine.forward_with_maps({"image": _tensor(images)})
-    assert ((scores[:, 0] > 0) == labels).mean() > 0.9
-    rows = np.flatnonzero(labels & (scores[:, 0] > 0))[:100]
-    assert len(rows) == 100
-    cells = masks.reshape(len(masks), GRID[0], PATCH, GRID[1], PATCH).mean(axis=(2, 4))
-    flat, inside = maps[rows, 0].reshape(100, -1), cells[rows].reshape(100, -1)
-    hits = inside[np.arange(100), flat.argmax(axis=1)] > 0
-    positive = flat.clip(min=0)
-    mass = (positive * inside).sum(axis=1) / positive.sum(axis=1)
-    return hits.mean(), mass, inside.mean(axis=1)
-
-
 def test_a_swin_that_learnt_a_lesion_points_at_it(swin, tmp_path):
     adapter = load_adapter(
         _folder(tmp_path / "m", "auscult.SwinClassifier", SWIN, swin.state_dict(), WINDOWS)
     )
-    hits, mass, area = _pointing(attention_engine(adapter))
+    hits, mass, area = bench.pointing(attention_engine(adapter))
+    assert len(mass) == 100
     assert hits >= 0.9
     assert (mass > 3 * area).mean() >= 0.9
 
@@ -176,7 +108,8 @@ def test_a_vit_with_registers_that_learnt_a_lesion_points_at_it(vit, tmp_path):
     """Patches stay where they were; what Grad-CAM reads at the last block has been mixed."""
     state = vit.state_dict()
     adapter = load_adapter(_folder(tmp_path / "m", "auscult.VisionTransformer", VIT, state, TOKENS))
-    hits, mass, area = _pointing(attention_engine(adapter))
+    hits, mass, area = bench.pointing(attention_engine(adapter))
+    assert len(mass) == 100
     assert hits >= 0.9
     assert (mass > 3 * area).mean() >= 0.9
 
@@ -215,7 +148,7 @@ def test_registers_are_left_out_by_what_the_adapter_declares(vit, lesions, tmp_p
     image = np.asarray(Image.open(lesions.folder / f"{case[1:]}.png"))
     kept = []
     handle = vit.blocks[1].norm1.register_forward_hook(lambda *given: kept.append(given[2]))
-    (slope,) = torch.autograd.grad(vit(_tensor(image[None])).sum(), kept)
+    (slope,) = torch.autograd.grad(vit(bench.as_input(image[None])).sum(), kept)
     handle.remove()
     patches, slope = kept[0][0, 1 + REGISTERS :], slope[0, 1 + REGISTERS :]
     expected = (patches @ slope.mean(dim=0)).detach().reshape(GRID).numpy()
