@@ -11,7 +11,7 @@ import threading
 
 from audits.errors import PackageError
 from dashboard import warming
-from dashboard.queries import explanations
+from dashboard.queries import sources
 from dashboard.queries.runs import RunRef, load_run
 
 SETTLING = 0.5
@@ -30,7 +30,7 @@ def open_ahead(ref: RunRef, model: str | None) -> threading.Thread | None:
         ref: The run.
         model: Model key, or None where the run audits predictions.
     """
-    folder = explanations.model_folder(ref, model) if model is not None else None
+    folder = sources.model_folder(ref, model) if model is not None else None
     if folder is None or model is None or folder in _begun:
         return None
     _begun.add(folder)
@@ -41,9 +41,9 @@ def open_ahead(ref: RunRef, model: str | None) -> threading.Thread | None:
         with warming.page(), contextlib.suppress(PackageError):  # the case's own page says what
             import audits.explanations.case  # noqa: F401 - needed by every explanation
 
-            explanations.run_model(ref, model)
+            sources.run_model(ref, model)
             if small:
-                explanations.everybody(ref, model)
+                sources.everybody(ref, model)
         warming.set_aside()
 
     thread = threading.Thread(target=work, name="ahead", daemon=True)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import streamlit as st
 
 from dashboard.queries import columns
+from dashboard.queries.case_inputs import imaged_cases
 from dashboard.queries.columns import Scored, scored
-from dashboard.queries.explanations import imaged_cases
 from dashboard.queries.runs import RunRef
 
 if TYPE_CHECKING:

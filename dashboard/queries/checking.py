@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audits.errors import ExplanationError
 from audits.jobs import Job, JobRunner
-from dashboard.queries import explanations
+from dashboard.queries import explanations, sources
 from dashboard.queries.explanations import Wanted
 from dashboard.queries.runs import load_run
 from dashboard.settings import read_settings
@@ -17,8 +17,8 @@ def start_check(wanted: Wanted) -> Job:
         ExplanationError: A folder is gone.
         StoreError: The store cannot be written.
     """
-    study = explanations.study_folder(wanted.ref)
-    model = explanations.model_folder(wanted.ref, wanted.model)
+    study = sources.study_folder(wanted.ref)
+    model = sources.model_folder(wanted.ref, wanted.model)
     if study is None or model is None:
         raise ExplanationError(
             f"Case {wanted.case}: the folder of {'the study' if study is None else wanted.model} "

@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import model_folder, run_model, run_study
 from dashboard.queries.runs import RunRef
+from dashboard.queries.sources import model_folder, run_model, run_study
 
 METHOD = "tree_path"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.queries.explanations import case_study, run_model, run_study
 from dashboard.queries.runs import RunRef
+from dashboard.queries.sources import case_study, run_model, run_study
 
 if TYPE_CHECKING:
     import pandas as pd

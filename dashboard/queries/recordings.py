@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import case_study
 from dashboard.queries.runs import RunRef
+from dashboard.queries.sources import case_study
 
 if TYPE_CHECKING:
     from model_adapters.base import SignalValue

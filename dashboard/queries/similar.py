@@ -17,7 +17,7 @@ import streamlit as st
 from scipy.special import logit
 
 from audits.fairness.intervals import wilson
-from dashboard.queries import columns, explanations
+from dashboard.queries import columns, explanations, sources
 from dashboard.queries.columns import MISSING, scored
 from dashboard.queries.runs import RunRef, load_run
 
@@ -75,7 +75,7 @@ def similar_cases(ref: RunRef, model: str, output: str, case: str) -> SimilarCas
         return None
     place = int(places[0])
     weights = _effect_sizes(ref, model, output, case)
-    study = explanations.run_study(ref) if weights else None
+    study = sources.run_study(ref) if weights else None
     by: Literal["effects", "scores"] = "scores"
     if study is not None and _held(study, weights):
         by, distance = "effects", _by_variables(study, ref, found.rows, case, weights)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audits.errors import ExplanationError
-from dashboard.queries.explanations import run_model, run_study
 from dashboard.queries.runs import RunRef, load_run
+from dashboard.queries.sources import run_model, run_study
 
 if TYPE_CHECKING:
     from audits.explanations.counterfactual import Search

@@ -19,8 +19,8 @@ from dashboard.evidence import (
     worst_group,
 )
 from dashboard.queries import cases
+from dashboard.queries.case_inputs import imaged_cases
 from dashboard.queries.cases import CaseRow, Question, Show
-from dashboard.queries.explanations import imaged_cases
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame
 from dashboard.views.pickers import pick_one

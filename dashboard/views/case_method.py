@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.evidence import modalities_read
-from dashboard.queries import explanations, recordings
+from dashboard.queries import case_inputs, explanations, recordings, sources
 from dashboard.views import states
 from dashboard.words import word
 
@@ -30,12 +30,12 @@ def chosen_method(chosen: Context, model: str, *, beside: bool) -> str:
     Returns:
         Name of a method, or empty for the model's default one.
     """
-    has_map = explanations.image_field(chosen.ref) or recordings.signal_field(chosen.ref)
+    has_map = case_inputs.image_field(chosen.ref) or recordings.signal_field(chosen.ref)
     if (
         beside
         or not has_map
         or not _reads_maps(chosen, model)
-        or explanations.model_folder(chosen.ref, model) is None
+        or sources.model_folder(chosen.ref, model) is None
     ):
         return ""
     if not st.toggle("Another map method", key=f"other_method_{model}", persist_state="session"):

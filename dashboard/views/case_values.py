@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import series
-from dashboard.queries import explanations
+from dashboard.queries import case_inputs
 from dashboard.queries.cases import CaseFacts
 from dashboard.views.case_image import show_image
 from dashboard.views.case_variables import reference_flag
@@ -15,10 +15,10 @@ from dashboard.views.elements import show_table
 
 def values_part(chosen: Context, facts: CaseFacts) -> None:
     """Show a case's image and values as the study holds them: no map, no effect, no order."""
-    field = explanations.image_field(chosen.ref)
+    field = case_inputs.image_field(chosen.ref)
     if field is not None and chosen.model is not None:
         show_image(chosen, facts, field, chosen.model, None)
-    values = explanations.case_values(chosen.ref, facts.case)
+    values = case_inputs.case_values(chosen.ref, facts.case)
     if not values:
         if field is None:
             st.write("The study's folder is gone, so the values of this case cannot be shown.")

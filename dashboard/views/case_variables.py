@@ -11,7 +11,7 @@ import streamlit as st
 from audits.risk_points import risk_points
 from dashboard import series
 from dashboard.numbers import signed
-from dashboard.queries import explanations, parts
+from dashboard.queries import case_inputs, parts
 from dashboard.views.elements import show_chart, show_table
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def show_variables(
 ) -> None:
     """Show evidence for and against at equal weight, then the way from average to patient."""
     basis = Basis(
-        known={**parts.measured_variables(chosen.ref), **explanations.variables(chosen.ref)},
-        filled=explanations.filled_in(chosen.ref, model),
-        hours=explanations.hours_before(chosen.ref, entry["case"]),
+        known={**parts.measured_variables(chosen.ref), **case_inputs.variables(chosen.ref)},
+        filled=case_inputs.filled_in(chosen.ref, model),
+        hours=case_inputs.hours_before(chosen.ref, entry["case"]),
     )
-    binary = explanations.yes_no_variables(chosen.ref)
+    binary = case_inputs.yes_no_variables(chosen.ref)
     logit = (entry.get("score") or {}).get("logit")
     players = [
         {**with_words(player, binary), "points": risk_points(player["effect"], logit)}

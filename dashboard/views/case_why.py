@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import numbers, state
 from dashboard.evidence import modalities_read, model_label
-from dashboard.queries import cases, explanations, recordings
+from dashboard.queries import case_inputs, cases, explanations, recordings
 from dashboard.queries.cases import CaseFacts
 from dashboard.queries.explanations import Explanation
 from dashboard.queries.side_by_side import Scale, shared_scale
@@ -82,7 +82,7 @@ def _pick_cohort(chosen: Context, models: Sequence[str]) -> str:
     """
     read = [modalities_read(chosen.evidence, model) for model in models]
     values = any(not one or one & {"table", "sequence"} for one in read)
-    if not values or not explanations.variables(chosen.ref):
+    if not values or not case_inputs.variables(chosen.ref):
         return explanations.EVERYBODY
     offered = explanations.cohorts_offered(chosen.ref)
     if len(offered) <= 1:
@@ -98,7 +98,7 @@ def _pick_cohort(chosen: Context, models: Sequence[str]) -> str:
 
 def _one(chosen: Context, facts: CaseFacts, model: str, cohort: str, scale: Scale | None) -> None:
     """Explain one version; ``scale`` is what a second version beside it shares."""
-    field = explanations.image_field(chosen.ref)
+    field = case_inputs.image_field(chosen.ref)
     region = chosen_region(chosen, model, facts.case)
     method = chosen_method(chosen, model, beside=scale is not None)
     problem: Exception | None = None
@@ -173,7 +173,7 @@ def _has_image(chosen: Context, facts: CaseFacts, model: str, found: Explanation
     if found is None or found.entry.get("map"):
         return True
     several = bool(found.entry.get("modalities"))
-    return several and facts.case in explanations.imaged_cases(chosen.ref)
+    return several and facts.case in case_inputs.imaged_cases(chosen.ref)
 
 
 def reliability_badge(entry: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import numbers
-from dashboard.queries import explanations, importance
+from dashboard.queries import case_inputs, importance
 from dashboard.views import states
 from dashboard.views.audit_parts import importance_part
 from dashboard.views.context import Context
@@ -83,7 +83,7 @@ def _cases(chosen: Context, model: str, entries: list[Mapping[str, Any]], unit: 
         format_func=lambda n: by_name[n]["label"],
         width=360,
     )
-    feature = explanations.variables(chosen.ref).get(name)
+    feature = case_inputs.variables(chosen.ref).get(name)
     along = importance.dependence(
         chosen.ref, model, chosen.output.name, by_name[name], feature, unit
     )
