@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audits.cli.summary import skipped
+
 if TYPE_CHECKING:
     from audits.storage import Run
 
@@ -46,6 +48,8 @@ def print_change(run: Run) -> None:
     for finding in run.evidence.get("findings", []):
         if finding["where"] == "comparison":
             click.echo(f"Note: {finding['message']}")
+    if run.evidence["skipped"]:
+        click.echo(f"Skipped cases are listed in the run: {skipped(run.evidence['skipped'])}.")
     click.echo(f"\nWrote {run.path} (run {run.id}, release {run.evidence['release']}).")
 
 

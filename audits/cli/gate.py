@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,25 +56,36 @@ def gate(  # noqa: PLR0913, PLR0917 - the command's options
 
     if base_run is None and (base_model or candidate_model):
         raise click.UsageError("--base-model and --candidate-model belong to --base-run")
+    for file in (junit, markdown):
+        _refuse_unwritable(file)
     opened = open_run(run)
     declared = load_policy(policy)
     evidence: Mapping[str, Any] = opened.evidence
+    left_out = _left_out(evidence["findings"])
     if base_run is not None:
-        evidence = _beside(opened, base_run, policy, (base_model, candidate_model))
+        evidence, left_out = _beside(opened, base_run, policy, (base_model, candidate_model))
     refuse_tuned_on_test(evidence)
     result = run_gate(evidence, declared)
     registry, study = Store(store), str(evidence["study"]["sha256"])
     before = registry.gates(study)
-    registry.record_gate(_record(opened, study, declared, result.exit_code))
-    notes = [*_policies(evidence, declared), _earlier(before), _prior(evidence)]
+    record = _record(opened, study, declared, result.exit_code)
+    registry.record_gate(record)
+    notes = [*left_out, *_policies(evidence, declared), _earlier(before), _prior(evidence)]
     for line in (*(one.line() for one in result.results), *notes):
         click.echo(line)
     if junit is not None:
-        junit.write_text(junit_xml(result, run=opened.id), encoding="utf-8")
+        text = junit_xml(result, run=opened.id, time=record.time, notes=notes)
+        junit.write_text(text, encoding="utf-8")
     if markdown is not None:
         summary = markdown_summary(result, run=opened.id, notes=notes)
         markdown.write_text(summary, encoding="utf-8")
     sys.exit(result.exit_code)
+
+
+def _refuse_unwritable(file: Path | None) -> None:
+    """Refuse before anything is judged: a gate that was asked counts."""
+    if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+        raise click.UsageError(f"{file}: cannot be written; name a file in an existing folder")
 
 
 def _beside(
@@ -82,8 +93,11 @@ def _beside(
     base_run: str,
     policy: str,
     models: tuple[str | None, str | None],
-) -> Mapping[str, Any]:
-    """Return the run's evidence with its version compared with another run's, at its release."""
+) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the run's evidence with its version compared with another run's, at its release.
+
+    Beside it stands what the comparison left out, in sentences.
+    """
     from audits.policy import load_policy
     from audits.reporting import restrict
     from audits.running.run_pair import compare_runs
@@ -96,14 +110,23 @@ def _beside(
     compared = compare_runs(
         open_run(base_run), opened, full, base_model=models[0], candidate_model=models[1]
     )
-    for finding in compared.findings:
-        click.echo(f"Note: {finding.message}")
-    exact = {**opened.exact, "comparison": compared.to_dict()}
+    exact = {
+        **opened.exact,
+        "comparison": compared.to_dict(),
+        "findings": [finding.to_dict() for finding in compared.findings],
+    }
     if models[1] is not None:
         exact["outputs"] = [one for one in exact["outputs"] if one["model"] == models[1]]
     if opened.evidence["release"] != "restricted":
-        return exact
-    return restrict(exact, cell=int(opened.exact["policy"]["suppression"]["cell"]))
+        return exact, _left_out(exact["findings"])
+    masked = restrict(exact, cell=int(opened.exact["policy"]["suppression"]["cell"]))
+    return masked, _left_out(masked["findings"])
+
+
+def _left_out(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what was not compared, and what differs beside the model, as far as it may be said."""
+    told = (one for one in findings if one["where"] == "comparison" and not one.get("suppressed"))
+    return [f"Note: {one['message']}" for one in told]
 
 
 def _record(opened: Run, study: str, declared: Policy, exit_code: int) -> GateRecord:

@@ -25,7 +25,7 @@ def print_summary(run: Run) -> None:
     for line in dict.fromkeys(f"{f['severity']}: {f['where']}: {f['message']}" for f in findings):
         click.echo(line)
     if evidence["skipped"]:
-        click.echo(f"Skipped cases are listed in the run: {_skipped(evidence['skipped'])}.")
+        click.echo(f"Skipped cases are listed in the run: {skipped(evidence['skipped'])}.")
     click.echo(f"Wrote {run.path} (run {run.id}, release {evidence['release']}).")
 
 
@@ -92,7 +92,8 @@ def _verdicts(output: Mapping[str, Any]) -> str:
     return f"  verdicts: {counts}{more}"
 
 
-def _skipped(skipped: Sequence[Mapping[str, Any]]) -> str:
-    if skipped[0]["case"] is None:
-        return "suppressed" if skipped[0]["n"] is None else str(skipped[0]["n"])
-    return str(len(skipped))
+def skipped(cases: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many cases were skipped, at whichever release."""
+    if cases[0]["case"] is None:
+        return "suppressed" if cases[0]["n"] is None else str(cases[0]["n"])
+    return str(len(cases))

@@ -333,13 +333,18 @@ def _judge(rows: Sequence[_Row], policy: Policy) -> None:
                 "no margin is declared for it" if row.declared else "not among the verdict metrics"
             )
             row.entry["verdict"], row.entry["reason"] = None, why
-        elif not _evaluable(row, policy) and row.difference.p != 1.0:
+        elif not _evaluable(row, policy) and not _agreed(row):
             row.entry["verdict"] = "not_evaluable"
             row.entry["reason"] = row.difference.delta.reason or "too few cases"
         else:
             row.entry["verdict"], row.entry["reason"] = reach_verdict(
                 row.metric, row.difference, q=q, margin=margin, alpha=policy.alpha
             )
+
+
+def _agreed(row: _Row) -> bool:
+    """Return whether both versions agree on every case, which few cases are enough to say."""
+    return row.difference.p == 1.0 and not row.difference.se
 
 
 def _evaluable(row: _Row, policy: Policy) -> bool:

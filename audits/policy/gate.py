@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from audits.errors import PolicyError
+from audits.policy.gate_data import side_names
+from audits.policy.gate_nothing import why_nothing
 from audits.policy.schema import LOWER_IS_BETTER, GateRule, Policy
 
 Outcome = Literal["pass", "violated", "inconclusive"]
@@ -20,11 +22,20 @@ Outcome = Literal["pass", "violated", "inconclusive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a rule says of one output and group."""
+    """What a rule says of one output and group.
+
+    Attributes:
+        outcome: Whether the rule holds there.
+        subject: Version, output and group.
+        detail: The number or verdict that was judged, with its interval and n.
+        room: How far the limit that decides lies on the right side, negative on the wrong one;
+            None where no number was judged.
+    """
 
     outcome: Outcome
     subject: str
     detail: str
+    room: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +67,8 @@ class RuleResult:
         more = sum(j.outcome == self.outcome for j in self.judgements) - 1
         tail = f" (and {more} more)" if more > 0 and self.outcome != "pass" else ""
         if self.outcome == "pass":
-            return f"{said}  {self.name}: {len(self.judgements)} checked"
+            closest = "" if worst.room is None else f"; closest {worst.subject}: {worst.detail}"
+            return f"{said}  {self.name}: {len(self.judgements)} checked{closest}"
         return f"{said}  {self.name}: {worst.subject}: {worst.detail}{tail}"
 
 
@@ -107,8 +119,7 @@ def run_gate(evidence: Mapping[str, Any], policy: Policy) -> GateResult:
 def _of_candidate(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out what is told of the version in use alone: it is not what may be released."""
     comparison = evidence.get("comparison") or {}
-    base, candidate = (str(comparison.get(side, "")).split(", ") for side in ("base", "candidate"))
-    in_use = set(base) - set(candidate) - {""}
+    in_use = side_names(comparison, "base") - side_names(comparison, "candidate")
     if not in_use:
         return evidence
     shortcuts = evidence.get("shortcuts") or {}
@@ -137,14 +148,19 @@ def _judge(rule: GateRule, evidence: Mapping[str, Any], policy: Policy) -> RuleR
         "noninferiority": _changes,
         "verdict": _verdicts,
     }[rule.kind]
-    judgements = sorted(find(rule, evidence), key=lambda j: _WORST.index(j.outcome))
+    judgements = sorted(find(rule, evidence), key=_worst_first)
     if not judgements:
         raise PolicyError(
             f"{policy.by}: the rule '{rule.metric} {rule.kind}' ({_scope_words(rule)}) finds "
-            "nothing to judge in this run; correct its metric, scope or output, or audit what it "
-            "asks for."
+            f"nothing to judge in this run: {why_nothing(rule, evidence)}."
         )
     return RuleResult(rule=rule, outcome=judgements[0].outcome, judgements=tuple(judgements))
+
+
+def _worst_first(judgement: Judgement) -> tuple[int, bool, float]:
+    """Order by outcome, then by how much room is left; what has no number comes after."""
+    room = judgement.room
+    return _WORST.index(judgement.outcome), room is None, room or 0.0
 
 
 def _levels(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:
@@ -168,11 +184,12 @@ def _level(estimate: Mapping[str, Any], limit: float, metric: str, subject: str)
     detail = f"{value:.3f} ({low:.3f} to {high:.3f}), n {estimate.get('n')}"
     if metric in LOWER_IS_BETTER:
         low, high, limit = -high, -low, -limit
+    outcome: Outcome = "inconclusive"
     if low >= limit:
-        return Judgement(outcome="pass", subject=subject, detail=detail)
-    if high < limit:
-        return Judgement(outcome="violated", subject=subject, detail=detail)
-    return Judgement(outcome="inconclusive", subject=subject, detail=detail)
+        outcome = "pass"
+    elif high < limit:
+        outcome = "violated"
+    return Judgement(outcome=outcome, subject=subject, detail=detail, room=low - limit)
 
 
 def _changes(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:
@@ -207,14 +224,16 @@ def _change(entry: Mapping[str, Any], limit: float, rule: GateRule, subject: str
         return Judgement(outcome="inconclusive", subject=subject, detail=reason)
     low, high = bounds
     level = 90 if rule.kind == "noninferiority" else 95
-    detail = f"changed by {value:+.3f} ({level} % interval {low:+.3f} to {high:+.3f})"
+    n = "" if delta.get("n") is None else f", n {delta['n']}"
+    detail = f"changed by {value:+.3f} ({level} % interval {low:+.3f} to {high:+.3f}){n}"
     if rule.metric in LOWER_IS_BETTER:
         low, high = -high, -low
+    outcome: Outcome = "inconclusive"
     if low > -limit:
-        return Judgement(outcome="pass", subject=subject, detail=detail)
-    if high < -limit:
-        return Judgement(outcome="violated", subject=subject, detail=detail)
-    return Judgement(outcome="inconclusive", subject=subject, detail=detail)
+        outcome = "pass"
+    elif high < -limit:
+        outcome = "violated"
+    return Judgement(outcome=outcome, subject=subject, detail=detail, room=low + limit)
 
 
 def _verdicts(rule: GateRule, evidence: Mapping[str, Any]) -> Iterator[Judgement]:

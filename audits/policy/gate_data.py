@@ -8,6 +8,20 @@ from typing import Any
 from audits.errors import PolicyError
 
 
+def side_names(comparison: Mapping[str, Any], side: str) -> frozenset[str]:
+    """Return every name that a version of a comparison goes by.
+
+    A version of a table is named by all of its columns: of several outputs each is a name of its
+    own, and of a segmentation, which is measured by several, all of them are one.
+
+    Args:
+        comparison: ``comparison`` of the evidence.
+        side: ``base`` or ``candidate``.
+    """
+    named = str(comparison.get(side) or "")
+    return frozenset({named, *named.split(", ")}) - {""}
+
+
 def refuse_tuned_on_test(evidence: Mapping[str, Any]) -> None:
     """Refuse a candidate whose threshold was chosen on the very cases that are audited.
 
@@ -20,7 +34,7 @@ def refuse_tuned_on_test(evidence: Mapping[str, Any]) -> None:
         PolicyError: Names the output.
     """
     comparison = evidence.get("comparison") or {}
-    base = str(comparison.get("base", "")).split(", ")
+    base = side_names(comparison, "base")
     study = evidence["study"]
     for output in evidence["outputs"]:
         if comparison and output["model"] in base:

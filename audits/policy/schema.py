@@ -88,6 +88,18 @@ UNDIRECTED_METRICS = frozenset(
 """Metrics of which neither more nor less is better."""
 
 
+_OF_GROUPS = ("equivalent", "better", "not_worse", "disparity")
+WANTED: Mapping[str, tuple[str, ...]] = {
+    "shortcut": ("not_used", "used"),
+    "explanation": ("reflects", "weak", "fails", "not_checked"),
+    "explanation_drift": ("within_noise", "beyond_noise"),
+}
+"""Verdicts that a rule may ask for, by metric; of all others those on groups and versions."""
+
+SHARES = frozenset({*RATE_METRICS, *SHARE_METRICS, "auprc", "brier", "brier_t", "ece_debiased"})
+"""Metrics whose level lies between 0 and 1."""
+
+
 class GateRule(_Strict):
     """One ``[[gate.rule]]``: a condition that a release must meet.
 
@@ -119,10 +131,24 @@ class GateRule(_Strict):
     @model_validator(mode="after")
     def _check_limit(self) -> GateRule:
         if self.kind == "verdict":
-            if not isinstance(self.limit, str):
-                raise ValueError('a rule of kind "verdict" needs limit = "…", the verdict wanted')
+            wanted = WANTED.get(self.metric, _OF_GROUPS)
+            if self.limit not in wanted:
+                found = "none" if self.limit is None else repr(self.limit)
+                raise ValueError(
+                    f'a rule of kind "verdict" on {self.metric} needs as limit one of '
+                    f"{', '.join(wanted)}, found {found}"
+                )
         elif isinstance(self.limit, str) or self.limit is None:
             raise ValueError(f'a rule of kind "{self.kind}" needs a number as limit')
+        elif self.kind == "noninferiority" and self.limit < 0:
+            raise ValueError(
+                f'a rule of kind "noninferiority" needs the margin that may be lost, 0 or more, '
+                f'found {self.limit:g}; a rule of kind "change" may demand a gain'
+            )
+        elif self.kind == "level" and self.metric in SHARES and not 0 <= self.limit <= 1:
+            raise ValueError(
+                f"{self.metric} lies between 0 and 1, so its limit cannot be {self.limit:g}"
+            )
         return self
 
 

@@ -39,8 +39,8 @@ def compared_words(comparison: Mapping[str, Any], output: Mapping[str, Any]) -> 
     base, candidate = thresholds.get("base"), thresholds.get("candidate")
     if base is not None and candidate is not None and base != candidate:
         yield (
-            f"{sides['base']} calls from {base:.3f} on, {sides['candidate']} from "
-            f"{candidate:.3f}: rates compare these decisions."
+            f"Calls are made from {base:.3f} on by {sides['base']}, from {candidate:.3f} on by "
+            f"{sides['candidate']}: rates compare these decisions."
         )
     for one in comparison.get("not_compared") or ():
         yield f"{one['name']} is given by {sides[one['given_by']]} only and not compared."

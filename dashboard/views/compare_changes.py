@@ -89,7 +89,7 @@ def _full_row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) 
 
 def _row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, str]:
     return {
-        "Verdict": word("verdict", values["verdict"]).badge,
+        "Verdict": _verdict(values),
         "Measure": label("metric", metric),
         "Group": group_label(group["attributes"]),
         "Base": numbers.full(values["base"], metric),
@@ -97,6 +97,13 @@ def _row(group: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> di
         "Change (95 %)": _change(values["delta"], word("metric", metric).unit),
         "q": numbers.p_text(values.get("q")),
     }
+
+
+def _verdict(values: Mapping[str, Any]) -> str:
+    """Return the verdict, and that a change whose size is unsettled is one."""
+    badge = word("verdict", values["verdict"]).badge
+    differs = values["verdict"] == "inconclusive" and "differs" in (values.get("reason") or "")
+    return f"{badge} differs, size unsettled" if differs else badge
 
 
 def _change(estimate: Mapping[str, Any] | None, unit: str) -> str:

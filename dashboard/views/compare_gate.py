@@ -18,6 +18,10 @@ from dashboard.views.elements import show_table
 from dashboard.words import word
 
 SHOWN = 12
+UNDECIDED = (
+    "These cases show neither that every rule holds nor that one is violated, and a rule says "
+    "that this stops the release."
+)
 SAID = {0: "pass", 1: "violated", 3: "inconclusive"}
 
 
@@ -37,9 +41,9 @@ def gate_part(chosen: Context) -> None:
         st.write(str(error))
         return
     entry = word("verdict", SAID[result.exit_code])
+    said = UNDECIDED if entry.name == "inconclusive" else entry.definition
     st.markdown(
-        f"{entry.badge} {entry.definition} `auscult gate` would end with exit code "
-        f"**{result.exit_code}**."
+        f"{entry.badge} {said} `auscult gate` would end with exit code **{result.exit_code}**."
     )
     show_table(_rows(result), alt="Every rule of the gate with its outcome")
     for one in result.results:
@@ -53,6 +57,7 @@ def _rows(result: GateResult) -> list[dict[str, str]]:
         {
             "Outcome": word("verdict", one.outcome).badge,
             "Rule": one.name,
+            "If inconclusive": one.rule.on_inconclusive,
             "Judged": str(len(one.judgements)),
             "Did not pass": str(sum(judged.outcome != "pass" for judged in one.judgements)),
         }

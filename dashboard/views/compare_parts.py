@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from audits.policy.gate_data import side_names
 from dashboard import series, state
 from dashboard.charts import CasePair
 from dashboard.evidence import (
@@ -71,15 +72,9 @@ def pick_versions(chosen: Context) -> Versions | None:
 
 
 def held_by(comparison: Mapping[str, Any], versions: Versions) -> bool:
-    """Return whether a run's comparison is of these versions.
-
-    A version of a table is named by all of its score columns, one an output.
-    """
-    sides = (
-        (comparison.get("base"), versions.base),
-        (comparison.get("candidate"), versions.candidate),
-    )
-    return all(mine in str(named).split(", ") for named, mine in sides)
+    """Return whether a run's comparison is of these versions."""
+    sides = (("base", versions.base), ("candidate", versions.candidate))
+    return all(mine in side_names(comparison, side) for side, mine in sides)
 
 
 def paired_part(chosen: Context, versions: Versions) -> None:

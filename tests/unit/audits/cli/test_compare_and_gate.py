@@ -136,6 +136,19 @@ def test_the_gate_counts_how_often_a_test_set_was_used(table: Path):
     records = Store(table.parent / "store").gates(evidence["study"]["sha256"])
     assert [record.exit_code for record in records] == [1, 1, 1]
     assert {record.run for record in records} == {evidence["run"]["id"]}
+    # A report that cannot be written is wrong use, and no use of the test set.
+    args = [
+        "gate",
+        out,
+        "--policy",
+        table.parent / "policy.toml",
+        "--store",
+        table.parent / "store",
+    ]
+    ended = CliRunner().invoke(auscult, [*map(str, args), "--junit", str(out / "no" / "gate.xml")])
+    assert ended.exit_code == 2
+    assert "cannot be written" in ended.output
+    assert len(Store(table.parent / "store").gates(evidence["study"]["sha256"])) == 3
 
 
 def test_a_registry_from_before_the_gates_is_taken_over(tmp_path: Path):

@@ -78,7 +78,10 @@ def test_what_matches_is_compared_and_the_rest_is_said(auscult, tmp_path, write)
     ]
     assert list(compared_words(evidence["comparison"], output)) == [
         "379 cases compared that both versions scored; left out: 21 scored by cxr 1 only.",
-        "cxr 1 calls from 0.500 on, cxr 2 from 0.700: rates compare these decisions.",
+        (
+            "Calls are made from 0.500 on by cxr 1, from 0.700 on by cxr 2: rates compare these "
+            "decisions."
+        ),
         "edema is given by cxr 1 only and not compared.",
         "nodule is given by cxr 2 only and not compared.",
     ]

@@ -123,11 +123,84 @@ def test_ci_reports_count_the_rules_and_name_the_worst():
         {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.99},
         {"metric": "tpr", "kind": "level", "limit": 0.5, "on_inconclusive": "warn"},
     )
-    suite = ET.fromstring(junit_xml(result, run="r1"))
+    suite = ET.fromstring(junit_xml(result, run="r1", time="2026-11-21T10:00:00Z", notes=["Once."]))
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    assert suite.find("system-out").text.endswith("Once.")
     summary = markdown_summary(result, run="r1")
+    assert "Exit code 1." in summary
     assert "Gate failed: run r1" in summary
     assert "0.900 (0.850 to 0.940)" in summary
+
+
+def test_junit_xml_has_all_that_the_strict_schema_asks_for():
+    """Ant's JUnit.xsd (Windy Road): order of the parts and every required attribute."""
+    rule = {"metric": "auroc", "scope": "overall", "kind": "level"}
+    result = gate(*({**rule, "limit": limit} for limit in (0.8, 0.9, 0.99)))
+    suite = ET.fromstring(junit_xml(result, run="r1", time="2026-11-21T10:00:00Z"))
+    parts = [part.tag for part in suite]
+    assert parts == ["properties", *["testcase"] * 3, "system-out", "system-err"]
+    wanted = {"name", "timestamp", "hostname", "tests", "failures", "errors", "time"}
+    assert wanted <= set(suite.attrib)
+    assert suite.get("timestamp") == "2026-11-21T10:00:00"
+    for case in suite.iter("testcase"):
+        assert {"name", "classname", "time"} <= set(case.attrib)
+        assert all(found.get("type") for found in case)
+
+
+def test_the_worst_stands_first_with_its_count():
+    result = gate({"metric": "tpr", "scope": "overall", "kind": "change", "limit": 0.05})
+    said = result.results[0].line()
+    assert said.endswith("closest effusion, overall: changed by +0.010 (95 % interval -0.010 to "
+                         "+0.030), n 100")  # fmt: skip
+    far, near = change(-0.2, -0.3, 0.1), change(-0.02, -0.1, 0.06)
+    groups = [
+        {"attributes": {"sex": level}, "metrics": {"tpr": entry}}
+        for level, entry in (("F", near), ("M", far))
+    ]
+    evidence = {"outputs": [], "comparison": {"outputs": [{"name": "died", "groups": groups}]}}
+    rule = {"metric": "tpr", "kind": "noninferiority", "limit": 0.05}
+    (found,) = run_gate(evidence, load_policy({"gate": {"rule": [rule]}})).results
+    assert [one.subject for one in found.judgements] == ["died, sex M", "died, sex F"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"metric": "tpr", "kind": "level", "limit": 0.5, "output": "mass"}, "it has|has effusion"),
+        ({"metric": "tpr", "kind": "level", "limit": 0.5, "scope": {"sex": "X"}}, "it has F, M"),
+        ({"metric": "tpr", "kind": "level", "limit": 0.5, "scope": {"ward": "A"}}, "made by sex"),
+        ({"metric": "ppv", "kind": "level", "limit": 0.5}, "it has auroc, tpr, fpr"),
+        ({"metric": "auroc", "kind": "verdict", "limit": "equivalent"}, "name it in verdict_metr"),
+        (
+            {"metric": "explanation_drift", "kind": "verdict", "limit": "within_noise"},
+            "compares no",
+        ),
+    ],
+)
+def test_a_rule_that_finds_nothing_says_what_there_is(rule, said):
+    with pytest.raises(PolicyError, match=said):
+        gate(rule)
+
+
+def test_a_change_in_a_run_of_one_version_names_the_way_out():
+    rule = {"metric": "tpr", "kind": "noninferiority", "limit": 0.05}
+    alone = {**EVIDENCE, "comparison": {}}
+    with pytest.raises(PolicyError, match=r"holds one version; .* --base-run"):
+        run_gate(alone, load_policy({"gate": {"rule": [rule]}}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"metric": "tpr", "kind": "verdict", "limit": "ok"}, "one of equivalent, better"),
+        ({"metric": "shortcut", "kind": "verdict", "limit": "no"}, "one of not_used, used"),
+        ({"metric": "tpr", "kind": "level", "limit": 5}, "lies between 0 and 1"),
+        ({"metric": "tpr", "kind": "noninferiority", "limit": -0.05}, "0 or more"),
+    ],
+)
+def test_a_limit_that_nothing_can_meet_is_refused(rule, said):
+    with pytest.raises(PolicyError, match=said):
+        load_policy({"gate": {"rule": [rule]}})
 
 
 def versions(verdict: str | None, drift: str) -> dict:
@@ -168,6 +241,16 @@ def test_a_metric_without_a_better_side_has_no_change_to_judge():
     rule = {"metric": "oe_ratio", "kind": "noninferiority", "limit": 0.1}
     with pytest.raises(PolicyError, match="oe_ratio has no better side"):
         load_policy({"gate": {"rule": [rule]}})
+
+
+def test_a_segmentation_of_a_table_is_one_version_by_all_its_columns():
+    old = {**EVIDENCE["outputs"][0], "model": "d1, h1"}
+    new = {**EVIDENCE["outputs"][0], "model": "d2, h2"}
+    old["overall"] = {"metrics": {"auroc": estimate(0.6, 0.55, 0.64)}}
+    compared = {**EVIDENCE["comparison"], "base": "d1, h1", "candidate": "d2, h2"}
+    rule = {"metric": "auroc", "scope": "overall", "kind": "level", "limit": 0.8}
+    evidence = {**EVIDENCE, "outputs": [old, new], "comparison": compared}
+    assert run_gate(evidence, load_policy({"gate": {"rule": [rule]}})).exit_code == 0
 
 
 def test_the_version_in_use_is_not_judged():
