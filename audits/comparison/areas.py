@@ -133,7 +133,7 @@ def area_change(
     placed = np.zeros((2, len(positive)))
     for one, out in zip(versions, placed, strict=True):
         _place(split, positive, one, out)
-    alone = split.starts is None and not split.shared
+    alone = split.pair_of_row is None and not split.shared
     with np.errstate(divide="ignore", invalid="ignore"):
         areas, variances, freedom, influence = (
             _of_rows(split, placed, classes) if alone else _of_patients(split, positive, placed)

@@ -31,8 +31,8 @@ class Split:
         narrow: The same in 16 bits where it fits, which sorts in linear time.
         rows: Rows in a group, ordered by (group, patient), (m,).
         row_bounds: First place of each group in ``rows``, and m, (groups + 1,).
-        starts: First place of each (group, patient) pair in ``rows``; None where every pair has
-            one row.
+        pair_of_row: (Group, patient) pair of each of ``rows``, ascending, (m,); None where every
+            pair has one row.
         pair_patient: Patient of each pair, (pairs,).
         bounds: First pair of each group, and the number of pairs, (groups + 1,).
         shared: Whether any patient has rows in two groups, or in a group and in none.
@@ -46,7 +46,7 @@ class Split:
     narrow: npt.NDArray[Any]
     rows: Ints
     row_bounds: Ints
-    starts: Ints | None
+    pair_of_row: Ints | None
     pair_patient: Ints
     bounds: Ints
     shared: bool
@@ -74,10 +74,14 @@ class Split:
 
     def to_pairs(self, values: npt.NDArray[Any]) -> Floats:
         """Return the sum of per-row values (n,) over each (group, patient) pair, (pairs,)."""
-        taken = self.ordered(values)
-        if self.starts is None:
-            return np.asarray(taken, dtype=np.float64)
-        return np.asarray(np.add.reduceat(taken, self.starts, dtype=np.float64))
+        return self.over_pairs(self.ordered(values))
+
+    def over_pairs(self, values: npt.NDArray[Any]) -> Floats:
+        """Return the sum of values in the order of ``rows``, (m,), over each pair, (pairs,)."""
+        if self.pair_of_row is None:
+            return np.asarray(values, dtype=np.float64)
+        sums = np.bincount(self.pair_of_row, values, len(self.pair_patient))
+        return np.asarray(sums, dtype=np.float64)
 
     def from_joint(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return sums over groups, and over rows in none, of sums over the joint's cells.
@@ -301,7 +305,7 @@ def _split(
         narrow=narrow,
         rows=rows,
         row_bounds=row_bounds,
-        starts=None if len(starts) == len(rows) else starts,
+        pair_of_row=None if len(starts) == len(rows) else np.cumsum(new) - 1,
         pair_patient=whose[starts],
         bounds=np.searchsorted(starts, row_bounds).astype(np.int64),
         shared=clustered and _shared(whose[starts], code, size, patient),

@@ -51,17 +51,17 @@ def moments(
         whole: (patients, 8 + k) sums of each patient over the cohort; needed where patients are
             shared between groups.
     """
-    if split.starts is None and not split.shared:
+    if split.pair_of_row is None and not split.shared:
         sums = CellSums(split.code * CELLS + cells, CELLS * (split.size + 1))
         return _independent(sums, split.size, features)
     pairs = pair_sums(split, cells, features)
-    own = outer(pairs, pairs, split.bounds)
+    own = outer(pairs, pairs.T, split.bounds)
     both = own
     if split.shared and whole is not None:
-        both = outer(pairs, whole[split.pair_patient], split.bounds)
-    positives, negatives = pairs[:, 4:CELLS].sum(axis=1), pairs[:, :4].sum(axis=1)
+        both = outer(pairs, whole, split.bounds, split.pair_patient)
+    positives, negatives = pairs[4:CELLS].sum(axis=0), pairs[:4].sum(axis=0)
     return Moments(
-        sums=np.stack([split.over_groups(column) for column in pairs.T], axis=1),
+        sums=np.stack([split.over_groups(feature) for feature in pairs], axis=1),
         own=own,
         both=both,
         patients=np.stack(
@@ -71,9 +71,7 @@ def moments(
                 split.over_groups(negatives > 0),
             ]
         ),
-        net=np.rint(np.stack([pairs[:, 5] - pairs[:, 6], pairs[:, 1] - pairs[:, 2]])).astype(
-            np.int64
-        ),
+        net=np.stack([pairs[5] - pairs[6], pairs[1] - pairs[2]]).astype(np.int64),
     )
 
 
@@ -108,17 +106,14 @@ def from_joint(split: Split, found: Moments) -> Moments:
 
 
 def pair_sums(split: Split, cells: npt.NDArray[np.uint8], features: Floats) -> Floats:
-    """Return the features of each (group, patient) pair, (pairs, 8 + k)."""
+    """Return the features of each (group, patient) pair, (8 + k, pairs)."""
     count = len(split.pair_patient)
-    pair_of_row = np.arange(count, dtype=np.int64)
-    if split.starts is not None:
-        ends = np.append(split.starts[1:], len(split.rows))
-        pair_of_row = np.repeat(pair_of_row, ends - split.starts)
-    table = np.bincount(pair_of_row * CELLS + cells[split.rows], minlength=CELLS * count)
-    out = np.empty((count, CELLS + len(features)))
-    out[:, :CELLS] = table.reshape(count, CELLS)
-    for at, feature in enumerate(features):
-        out[:, CELLS + at] = split.to_pairs(feature)
+    pair = np.arange(count, dtype=np.int64) if split.pair_of_row is None else split.pair_of_row
+    table = np.bincount(split.ordered(cells) * np.int64(count) + pair, minlength=CELLS * count)
+    out = np.empty((CELLS + len(features), count))
+    out[:CELLS] = table.reshape(CELLS, count)
+    for at, feature in enumerate(features, CELLS):
+        out[at] = split.to_pairs(feature)
     return out
 
 
@@ -159,9 +154,17 @@ def _independent(cells: CellSums, size: int, features: Floats) -> Moments:
     )
 
 
-def outer(left: Floats, right: Floats, bounds: Ints) -> Floats:
-    """Return leftᵀ right within each group's stretch of rows."""
-    out = np.empty((len(bounds) - 1, left.shape[1], right.shape[1]))
+def outer(left: Floats, right: Floats, bounds: Ints, rows: Ints | None = None) -> Floats:
+    """Return the product of (k, pairs) and (pairs, l) within each group's stretch of pairs.
+
+    Args:
+        left: (k, pairs).
+        right: (pairs, l), or what ``rows`` picks them from.
+        bounds: First pair of each group, and the number of pairs.
+        rows: (pairs,) row of ``right`` of each pair.
+    """
+    out = np.empty((len(bounds) - 1, left.shape[0], right.shape[1]))
     for group, (start, end) in enumerate(pairwise(bounds.tolist())):
-        out[group] = left[start:end].T @ right[start:end]
+        part = slice(start, end)
+        out[group] = left[:, part] @ right[part if rows is None else rows[part]]
     return out

@@ -63,8 +63,8 @@ def reference_of(
         pairs = pair_sums(split, cells, features)
         theirs = np.zeros((patients, width))
         part = slice(split.bounds[at], split.bounds[at + 1])
-        theirs[split.pair_patient[part]] = pairs[part]
-        cross = outer(pairs, theirs[split.pair_patient], split.bounds)
+        theirs[split.pair_patient[part]] = pairs[:, part].T
+        cross = outer(pairs, theirs, split.bounds, split.pair_patient)
     return Others(
         sums=np.broadcast_to(found.sums[at], (size, width)),
         own=np.broadcast_to(found.own[at], (size, width, width)),

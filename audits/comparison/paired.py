@@ -109,8 +109,8 @@ class PairedComparison:
         self._whole = None
         if layout.clustered:
             by_pair = pair_sums(every, self.cells, self.features)
-            self._whole = np.empty_like(by_pair)
-            self._whole[every.pair_patient] = by_pair
+            self._whole = np.empty(by_pair.shape[::-1])
+            self._whole[every.pair_patient] = by_pair.T
         sums = joint_sums(layout, self.cells)
         self._joint = joint_moments(layout, sums, self.features)
         self._classes = ClassSums(layout, self.positive, sums)

@@ -112,7 +112,7 @@ def _of_rate(  # noqa: PLR0913 - one rate and what it takes to trust it
                 low_90=float(low[1, group]),
                 high_90=float(high[1, group]),
                 p=None if p is None else p[group],
-                test="exact mcnemar" if split.starts is None else "exact sign flip by patient",
+                test="exact mcnemar" if split.pair_of_row is None else "exact sign flip by patient",
                 did=difference_in_differences(layout, split, spread, group),
                 se=root(spread.variance[group]),
             )

@@ -266,7 +266,7 @@ class _Rows:
 
 def _by_patient(every: Split, flow: Floats) -> tuple[float, Floats]:
     """Return the sum of squares over patients of influences in their order, and by patient."""
-    pairs = flow if every.starts is None else np.add.reduceat(flow, every.starts)
+    pairs = every.over_pairs(flow)
     out = np.empty(len(pairs))
     out[every.pair_patient] = pairs
     return float(pairs @ pairs), out

@@ -108,8 +108,8 @@ class Slopes:
         fits = [self._fit(split, version) for version in (0, 1)]
         flows = [_flow(split, fit, x, y) for fit, x in zip(fits, scores, strict=True)]
         change = np.subtract(flows[1], flows[0], out=flows[1])
-        if split.starts is not None:
-            change = np.add.reduceat(change, split.starts, dtype=np.float64)
+        if split.pair_of_row is not None:
+            change = split.over_pairs(change)
         squares = split.over_groups(np.square(change, out=change))
         patients = np.diff(split.bounds)
         with np.errstate(divide="ignore", invalid="ignore"):
