@@ -32,7 +32,7 @@ function draw(root, { alt, rows, ticks, line, colour }) {
     Math.max(...rows.map((row) => measure(row[name]))),
   );
   const bottom = TOP + ROW * rows.length;
-  const from = Math.min(left + GAP, width / 2);
+  const from = left + GAP;
   const span = Math.max(width - from - right - 2 * GAP, LEAST);
   const x = (share) => (from + share * span).toFixed(1);
   const parts = ticks.flatMap(({ at, text }) => [
@@ -47,7 +47,7 @@ function draw(root, { alt, rows, ticks, line, colour }) {
   }
   rows.forEach((row, at) => parts.push(drawn(row, TOP + ROW * (at + 0.5), x, from, colour)));
   svg.setAttribute("height", bottom + BOTTOM);
-  svg.setAttribute("width", width);
+  svg.setAttribute("width", Math.ceil(from + span + right + 2 * GAP)); // wider than the page: scrolls
   svg.setAttribute("aria-label", alt);
   svg.replaceChildren(...parts);
 }
