@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -207,9 +208,17 @@ def day(time: str | None) -> str:
     return f"{date} {clock[:5]} UTC" if clock else date
 
 
+_NOTHING = re.compile(r"-(?=0(?:\.0+)?(?![\d.]))")
+
+
 def minus(text: str) -> str:
-    """Return the text with true minus signs."""
-    return text.replace("-", "−")
+    """Return the text with true minus signs; what rounds to nothing has none.
+
+    Example:
+        >>> minus("-0.31 to -0.000")
+        '−0.31 to 0.000'
+    """
+    return _NOTHING.sub("", text).replace("-", "−")
 
 
 def plural(number_: int, one: str, many: str | None = None) -> str:

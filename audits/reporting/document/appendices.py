@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,11 +29,19 @@ from audits.reporting.document.results import (
     measures,
 )
 from audits.reporting.document.tables import cells
+from audits.reporting.naming import own_item, own_place
 from audits.reporting.requirements import profiles
 from audits.reporting.sections import section
 from audits.reporting.words import glossary, humanised, minus, number, p_text, unit_of, word
 
 Evidence = Mapping[str, Any]
+SYMBOLS = (
+    "TP, FP, TN and FN count cases by call and condition: flagged with it, flagged without it, "
+    "unflagged without it and unflagged with it. n: cases; y: 1 with the condition, else 0; p: "
+    "predicted risk; t: threshold; logit(p): log of p/(1 − p), also called log-odds."
+)
+_NARROW = 22
+"""Letters that fit a narrow column; the element names of a schema cannot be broken."""
 GLOSSARY_SECTIONS = ("verdict", "strength", "term", "state")
 
 
@@ -57,7 +66,7 @@ def crosswalk(evidence: Evidence) -> Iterator[Block]:
         yield Grid(
             caption=f"{profile.name}: evidence",
             columns=(
-                Column(label="Item", share=1.5),
+                Column(label="Item", share=1.5 if _short(mine) else 2.6),
                 Column(label="What it asks for", share=2.4),
                 Column(label="Section", share=0.7),
                 Column(label="State", share=1),
@@ -71,25 +80,33 @@ def crosswalk(evidence: Evidence) -> Iterator[Block]:
         yield Grid(
             caption="Required groups, reasons of margins and fields of cards",
             columns=(
-                Column(label="Item", share=1.6),
+                Column(label="Item", share=2),
                 Column(label="State"),
                 Column(label="Where, or why not", share=3),
             ),
             rows=tuple(
-                cells(item["id"], word("state", item["state"]), item["reason"]) for item in own
+                cells(own_item(item["id"]), word("state", item["state"]), own_place(item))
+                for item in own
             ),
         )
+
+
+def _short(items: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether no word of a citation is wider than a narrow column."""
+    parts = (part for item in items for part in re.split(r"[ /]", item["citation"]))
+    return max(map(len, parts)) <= _NARROW
 
 
 def _item(item: Mapping[str, Any]) -> Row:
     star = "" if item.get("verified", True) else " *"
     missing = item["state"] == "not_available"
+    number_ = section(item["section"]).number
     citation = item["citation"].removeprefix("AppliedModelCard/").replace("/", " / ")
     return Row(
         cells=(
             Cell(text=citation),
             Cell(text=item["name"] + star),
-            Cell(text=section(item["section"]).number),
+            Cell(text="cover" if number_ == "0" else number_),
             Cell(text=word("state", item["state"]), tone="muted" if missing else "strong"),
             Cell(text=item["reason"], tone="muted" if missing else ""),
         )
@@ -117,6 +134,7 @@ def methods(evidence: Evidence) -> Iterator[Block]:
             if name in there
         ),
     )
+    yield Text(text=SYMBOLS, style="small")
     yield Heading(text="Settings")
     yield Facts(facts=tuple(_settings(evidence)))
     yield Heading(text="Versions")
@@ -193,10 +211,7 @@ def _largest_gaps(output: Mapping[str, Any], shown: Sequence[str]) -> Iterator[B
             cells(
                 " × ".join(map(humanised, str(g["attribute"]).split("×"))),
                 word("metric", g["metric"]),
-                *(
-                    number(g.get(name), unit_of(g["metric"]))
-                    for name in ("gap", "fair_median", "fair_95")
-                ),
+                *(_gap_text(g.get(n), g["metric"]) for n in ("gap", "fair_median", "fair_95")),
                 p_text(g.get("p")),
             )
             for g in gaps
@@ -204,11 +219,26 @@ def _largest_gaps(output: Mapping[str, Any], shown: Sequence[str]) -> Iterator[B
     )
 
 
+def _gap_text(value: float | None, metric: str) -> str:
+    """Return the size of a gap: points for rates."""
+    if value is None or unit_of(metric) != "percent":
+        return number(value, unit_of(metric))
+    return f"{100 * value:.1f} points"
+
+
 def terms(evidence: Evidence) -> Iterator[Block]:  # noqa: ARG001 - one signature
     """Yield appendix D."""
     facts = [
-        Fact(label=humanised(entry["label"]), value=entry["definition"])
-        for name in GLOSSARY_SECTIONS
-        for entry in glossary().get(name, {}).values()
+        Fact(label=label if len(label) == 1 else humanised(label), value=definition)
+        for label, definition in _defined().items()
     ]
     yield Facts(facts=tuple(facts))
+
+
+def _defined() -> dict[str, str]:
+    """Return the words of the glossary, each once: that of a verdict before that of a page."""
+    found: dict[str, str] = {}
+    for name in GLOSSARY_SECTIONS:
+        for entry in glossary().get(name, {}).values():
+            found.setdefault(str(entry["label"]), str(entry["definition"]))
+    return found

@@ -8,10 +8,11 @@ from typing import Any
 from audits.reporting.document.blocks import Block, Cell, Column, Grid, Missing, Row, Text
 from audits.reporting.document.findings import disparities, output_label
 from audits.reporting.document.tables import cells, difference_cell, estimate_cell
+from audits.reporting.naming import condition_text
 from audits.reporting.words import (
+    count,
     group_label,
     humanised,
-    level_text,
     p_text,
     word,
 )
@@ -20,8 +21,13 @@ Output = Mapping[str, Any]
 SHOWN_SLICES = 8
 
 
-def slices(outputs: Sequence[Output]) -> Iterator[Block]:
-    """Yield the worst slices of each output, sought on one half and tested on the other."""
+def slices(outputs: Sequence[Output], labels: Mapping[str, str]) -> Iterator[Block]:
+    """Yield the worst slices of each output, sought on one half and tested on the other.
+
+    Args:
+        outputs: Of the evidence.
+        labels: The study's own labels of its variables.
+    """
     for output in outputs:
         found = output.get("slices")
         if found is None:
@@ -29,12 +35,14 @@ def slices(outputs: Sequence[Output]) -> Iterator[Block]:
         elif found.get("state") == "not_available":
             yield Missing(text=f"{output_label(output)}, slices: {found.get('reason')}")
         else:
-            yield from _slice_grid(output, found)
+            yield from _slice_grid(output, found, labels)
     notes = dict.fromkeys(str((o.get("slices") or {}).get("note") or "") for o in outputs)
     yield from (Text(text=note, style="small") for note in notes if note)
 
 
-def _slice_grid(output: Output, found: Mapping[str, Any]) -> Iterator[Block]:
+def _slice_grid(
+    output: Output, found: Mapping[str, Any], labels: Mapping[str, str]
+) -> Iterator[Block]:
     flagged = [one for one in found.get("slices", ()) if one.get("flagged")]
     if not flagged:
         yield Text(text=f"{output_label(output)}: no slice stands out.")
@@ -44,23 +52,25 @@ def _slice_grid(output: Output, found: Mapping[str, Any]) -> Iterator[Block]:
         columns=(
             Column(label="Slice", share=3),
             Column(label="Measure", share=1.2),
+            Column(label="Cases", align="right", share=0.8),
             Column(label="In the slice", align="right", share=1.2),
             Column(label="Elsewhere", align="right", share=1.2),
             Column(label="Difference", align="right", share=1.4),
             Column(label="Adjusted p", align="right", share=0.9),
         ),
-        rows=tuple(_slice_row(one) for one in flagged[:SHOWN_SLICES]),
+        rows=tuple(_slice_row(one, labels) for one in flagged[:SHOWN_SLICES]),
     )
     if len(flagged) > SHOWN_SLICES:
         yield Text(text="The largest are shown; evidence.json holds the others.", style="small")
 
 
-def _slice_row(one: Mapping[str, Any]) -> Row:
+def _slice_row(one: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     metric = one["metric"]
     return Row(
         cells=(
-            Cell(text=" and ".join(level_text(c) for c in one["conditions"])),
+            Cell(text=" and ".join(condition_text(c, labels) for c in one["conditions"])),
             Cell(text=word("metric", metric)),
+            Cell(text=count((one.get("slice") or {}).get("n"), suppressed=True)),
             estimate_cell(one.get("slice"), metric),
             estimate_cell(one.get("rest"), metric),
             difference_cell(one.get("difference"), metric),
@@ -115,7 +125,8 @@ def mitigation(outputs: Sequence[Output]) -> Iterator[Block]:
         rows = [row for a in shown for method in a.get("methods", ()) for row in _rule(a, method)]
         if rows:
             yield Grid(
-                caption=f"{output_label(output)}: what other decision rules would change (preview)",
+                caption=f"{output_label(output)}: what other decision rules would change (preview)"
+                + _halves(part),
                 columns=(
                     Column(label="Group", share=1.6),
                     Column(label="Sensitivity", align="right", share=1.2),
@@ -126,6 +137,14 @@ def mitigation(outputs: Sequence[Output]) -> Iterator[Block]:
                 rows=tuple(rows),
             )
             yield Text(text=str(part.get("note") or ""), style="small")
+
+
+def _halves(part: Mapping[str, Any]) -> str:
+    """Say on how many cases rules were fitted and judged, where the release shows it."""
+    fitted, judged = ((part.get(side) or {}).get("n") for side in ("fitted_on", "judged_on"))
+    if fitted is None or judged is None:
+        return ""
+    return f"; fitted on {fitted:,} cases, judged on {judged:,} others"
 
 
 def _rule(attribute: Mapping[str, Any], method: Mapping[str, Any]) -> Iterator[Row]:

@@ -21,6 +21,7 @@ from audits.reporting.document.signed import (
     signatures,
 )
 from audits.reporting.document.tables import cells
+from audits.reporting.naming import own_item, place_text
 from audits.reporting.requirements import card_field, profiles, undeclared_fields
 from audits.reporting.sections import section
 from audits.reporting.words import (
@@ -81,7 +82,7 @@ def limitations(evidence: Evidence) -> Iterator[Block]:
         yield Grid(
             caption="What a reader of this run must know",
             columns=(Column(label="Where"), Column(label="Finding", share=3)),
-            rows=tuple(cells(str(f["where"]), str(f["message"])) for f in findings),
+            rows=tuple(cells(place_text(str(f["where"])), str(f["message"])) for f in findings),
         )
     yield Heading(text="What is not available")
     yield from _not_available(evidence)
@@ -126,10 +127,13 @@ def cited(items: Sequence[Mapping[str, Any]]) -> str:
     found: dict[str, list[str]] = {}
     for item in items:
         name = names.get(str(item.get("profile")))
-        number = str(item["citation"]) if name else str(item["id"])
+        number = str(item["citation"]) if name else own_item(str(item["id"]))
         number = number.removeprefix("Item ").rpartition("/")[2] if name == "CHAI" else number
-        found.setdefault(name or "This run", []).append(number.removeprefix("Item "))
-    return "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in found.items())
+        found.setdefault(name or "The policy", []).append(number.removeprefix("Item "))
+    return "; ".join(
+        f"{name}{': ' if name == 'The policy' else ' '}{', '.join(numbers)}"
+        for name, numbers in found.items()
+    )
 
 
 def attestations(evidence: Evidence) -> Iterator[Block]:

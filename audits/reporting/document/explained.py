@@ -25,6 +25,8 @@ from audits.reporting.words import (
     estimate_text,
     group_label,
     humanised,
+    limits,
+    minus,
     model_label,
     number,
     word,
@@ -83,7 +85,7 @@ def _drivers(output: Mapping[str, Any], overall: Mapping[str, Any], key: str) ->
     shown = output["importance"][:SHOWN_VARIABLES]
     yield Grid(
         caption=f"{name}: what moves the score, over {cases} randomly drawn cases "
-        f"({overall.get('unit')}), the {len(shown)} largest",
+        f"in {overall.get('unit')}, the {len(shown)} largest",
         columns=(
             Column(label="Variable", share=2.2),
             Column(label="Mean |effect| (95 % interval)", align="right", share=2),
@@ -187,9 +189,10 @@ def _checks(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
             columns=(
                 Column(label="Check", share=1.8),
                 Column(label="Output", share=1.4),
-                Column(label="Value", align="right"),
-                Column(label="Without the model", align="right"),
-                Column(label="Result", share=1.6),
+                Column(label="Cases that pass", align="right", share=1.5),
+                Column(label="Value", align="right", share=0.8),
+                Column(label="Limit, or without the model", align="right", share=1.2),
+                Column(label="Result", share=1.5),
             ),
             rows=tuple(_check_row(one) for one in checks),
         )
@@ -206,37 +209,61 @@ def _localised(summary: Mapping[str, Any], key: str) -> Iterator[Block]:
             "study's own masks or boxes, in cases that have the finding",
             columns=(
                 Column(label="Group", share=1.6),
+                Column(label="Cases", align="right", share=0.6),
                 Column(label="Peak inside", align="right", share=1.6),
                 Column(label="Overlap (IoU)", align="right", share=1.6),
                 Column(label="Share of the map inside", align="right", share=1.6),
                 Column(label="Share of the area inside", align="right", share=1.6),
             ),
             rows=tuple(
-                cells(name, *(estimate_text(metrics.get(one)) for one in _LOCALISED))
+                cells(
+                    name,
+                    count((metrics.get("iou") or {}).get("n"), suppressed=True),
+                    *(estimate_text(metrics.get(one), unit) for one, unit in _LOCALISED.items()),
+                )
                 for name, metrics in rows
             ),
         )
 
 
-_LOCALISED = ("pointing_game", "iou", "mass_share", "area_share")
+_LOCALISED = {
+    "pointing_game": "percent",
+    "iou": "number",
+    "mass_share": "percent",
+    "area_share": "percent",
+}
 
 
 def _check_row(one: Mapping[str, Any]) -> Row:
     numbers = [_small(one.get(name), one) for name in ("value", "null")]
-    plain = cells(humanised(str(one.get("name"))), humanised(str(one.get("output"))), *numbers)
+    name = word("check_name", str(one.get("name")))
+    plain = cells(name, humanised(str(one.get("output"))), _passing(one), *numbers)
     decides = "" if one.get("decides", True) else "informs only"
     return Row(cells=(*plain.cells, Cell(text=word("check", one.get("verdict")), note=decides)))
+
+
+def _passing(one: Mapping[str, Any]) -> str:
+    """Return how many of the tested cases pass, or that the model as a whole was tested."""
+    share = one.get("share")
+    if not share:
+        return "–" if one.get("verdict") == "not_checked" else "one test of the model"
+    if share.get("value") is None:
+        return estimate_text(share, "percent")
+    inside = limits(share.get("low"), share.get("high"), "percent")
+    return f"{share['k']:,} of {share['n']:,} ({inside} %)"
 
 
 def _small(value: float | None, entry: Mapping[str, Any]) -> str:
     if value is None:
         return SUPPRESSED if entry.get("suppressed") else "–"
-    return f"{value:.2g}"
+    return minus(f"{value:.2g}")
 
 
 def _asides(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the reasons that checks give, each once."""
-    reasons = {f"{humanised(str(c['name']))}: {c['reason']}." for c in checks if c.get("reason")}
+    reasons = {
+        f"{word('check_name', str(c['name']))}: {c['reason']}." for c in checks if c.get("reason")
+    }
     return sorted(reasons)
 
 

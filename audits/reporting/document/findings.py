@@ -92,8 +92,17 @@ def _group_value(output: Output, comparison: Comparison) -> str:
     for group in output["groups"]:
         if group["attributes"] == comparison["group"]:
             estimate = group["metrics"].get(comparison["metric"]) or {}
-            return estimate_text({**estimate, "low": None}, unit_of(comparison["metric"]))
+            shown = estimate_text({**estimate, "low": None}, unit_of(comparison["metric"]))
+            return shown + _behind(estimate)
     return SUPPRESSED
+
+
+def _behind(estimate: Mapping[str, Any]) -> str:
+    """Return the counts behind a value, where the release shows them."""
+    k, n = estimate.get("k"), estimate.get("n")
+    if estimate.get("value") is None or n is None:
+        return ""
+    return f" (n {n:,})" if k is None else f" ({k:,} of {n:,})"
 
 
 def _distance(comparison: Comparison) -> str:

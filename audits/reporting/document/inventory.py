@@ -18,6 +18,7 @@ from audits.reporting.document.blocks import (
 from audits.reporting.document.model_parts import model_name
 from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells, estimate_cell
+from audits.reporting.naming import unit_text
 from audits.reporting.words import MISSING, estimate_text, humanised, model_key
 
 Evidence = Mapping[str, Any]
@@ -156,7 +157,7 @@ def _row(
     shares = [_share(found[model_key(m)].get(name), weight[model_key(m)].get(name)) for m in models]
     return Row(
         cells=(
-            Cell(text=str(feature["label"]), note=str(feature.get("unit") or "")),
+            Cell(text=str(feature["label"]), note=unit_text(feature.get("unit"))),
             Cell(text=told, tone="strong" if role != "none" else "muted"),
             estimate_cell(associated, "") if associated else Cell(text="–", tone="muted"),
             *shares,

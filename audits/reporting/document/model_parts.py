@@ -20,6 +20,7 @@ from audits.reporting.document.blocks import (
 from audits.reporting.document.data_quality import population, quality_details
 from audits.reporting.document.signed import signoff_of
 from audits.reporting.document.tables import cells
+from audits.reporting.naming import variable_labels
 from audits.reporting.requirements import card_field, declared_field
 from audits.reporting.words import (
     MISSING,
@@ -180,6 +181,7 @@ def _shown(group: Mapping[str, Any], name: str) -> str:
 def _quality(quality: Mapping[str, Any]) -> Iterator[Block]:
     missing = [m for m in quality.get("missing", ()) if m.get("missing") or m.get("suppressed")]
     if missing:
+        labels = variable_labels(quality)
         yield Grid(
             caption="Missing values (columns without any are not listed)",
             columns=(
@@ -190,7 +192,7 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[Block]:
             ),
             rows=tuple(
                 cells(
-                    str(m["variable"]),
+                    labels.get(m["variable"], humanised(str(m["variable"]))),
                     count(m.get("missing"), suppressed=True),
                     count(m.get("n"), suppressed=True),
                     SUPPRESSED if m.get("share") is None else number(m["share"], "percent"),

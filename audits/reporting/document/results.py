@@ -40,6 +40,7 @@ from audits.reporting.words import (
     minus,
     model_label,
     p_text,
+    plural,
     points,
     reference_label,
     unit_of,
@@ -180,7 +181,11 @@ def _tally(output: Output) -> str:
     counts = verdict_counts([output])
     if not sum(counts.values()):
         return "No comparison was declared for this output, so nothing here is a verdict."
-    said = ", ".join(f"{n:,} {word('verdict', v).lower()}" for v, n in counts.items())
+    said = ", ".join(
+        plural(n, "disparity", "disparities") if v == "disparity" else f"{n:,} {label}"
+        for v, n in counts.items()
+        for label in (word("verdict", v).lower(),)
+    )
     return f"Verdicts: {said}."
 
 
@@ -310,7 +315,8 @@ def _open_questions(output: Output) -> Iterator[Block]:
     if rows:
         yield Grid(
             caption=f"{output_label(output)}: inconclusive, and how many more cases of the group "
-            "would usually settle it (0: this many already would)",
+            "would usually show equivalence if there were no difference, or a disparity if it were "
+            "twice the margin (0: this many usually do, so the difference may lie near the margin)",
             columns=(
                 Column(label="Group", share=2),
                 Column(label="Measure", share=1.4),

@@ -43,12 +43,15 @@ def robustness(evidence: Evidence) -> Iterator[Block]:
 
 def _time(quality: Mapping[str, Any]) -> Iterator[Block]:
     charts = list(prevalence_trends(quality))
+    months = (quality.get("prevalence_by_month") or {}).get("months") or ()
+    masked = any(one.get("suppressed") for one in months)
     yield Heading(text="Over time")
     for chart in charts:
         yield Figure(
             chart=chart,
-            caption="How common each outcome is, month by month; 95 % intervals. Months with "
-            "suppressed counts leave a gap",
+            caption="How common each outcome is, month by month; 95 % intervals, cut at the edge "
+            "of the panel where few cases lie behind them"
+            + (". Months with suppressed counts leave a gap" if masked else ""),
         )
     if not charts:
         found = quality.get("prevalence_by_month") or {}
@@ -122,6 +125,7 @@ def _changed(shortcuts: Mapping[str, Any]) -> Iterator[Block]:
         columns=(
             Column(label="Output", share=1.8),
             Column(label="Suspect", share=1.3),
+            Column(label="Images", align="right", share=0.7),
             Column(label="Hidden", align="right", share=1.3),
             Column(label="Put into other images", align="right", share=1.3),
             Column(label="Sham region hidden", align="right", share=1.3),
@@ -131,6 +135,7 @@ def _changed(shortcuts: Mapping[str, Any]) -> Iterator[Block]:
                 cells=(
                     Cell(text=humanised(str(s["output"])), note=model_label(s.get("model"))),
                     Cell(text=humanised(str(s["suspect"]))),
+                    Cell(text=count((s.get("effect") or {}).get("n"), suppressed=True)),
                     *(estimate_cell(s.get(name), "") for name in ("effect", "inserted", "sham")),
                 )
             )
@@ -144,12 +149,12 @@ def _probes(shortcuts: Mapping[str, Any]) -> Iterator[Block]:
     if not probes:
         return
     yield Grid(
-        caption="What the model's features know beside the outcome: AUC of telling the attribute "
+        caption="What the model's features know beside the outcome: AUROC of telling the attribute "
         "from them (0.5: nothing; knowing is not using)",
         columns=(
             Column(label="Model", share=1.6),
             Column(label="Attribute", share=1.3),
-            Column(label="AUC (95 % interval)", align="right", share=1.6),
+            Column(label="AUROC (95 % interval)", align="right", share=1.6),
             Column(label="Cases", align="right", share=0.8),
         ),
         rows=tuple(

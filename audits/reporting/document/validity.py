@@ -19,6 +19,7 @@ from audits.reporting.document.causes import slices
 from audits.reporting.document.model_parts import declared
 from audits.reporting.document.tables import estimate_cell
 from audits.reporting.document.version_parts import change_cell, drifted, moved_bands
+from audits.reporting.naming import variable_labels
 from audits.reporting.requirements.facts import why_not
 from audits.reporting.words import (
     SUPPRESSED,
@@ -38,10 +39,12 @@ def errors(evidence: Evidence) -> Iterator[Block]:
     shortcuts = evidence["shortcuts"].get("outputs") or []
     if shortcuts:
         yield Grid(
-            caption="Shortcut audit: does hiding a suspect region move the score?",
+            caption="Shortcut audit: does hiding a suspect region move the score? Effects in "
+            "log-odds, 95 % intervals",
             columns=(
                 Column(label="Output", share=1.5),
                 Column(label="Suspect", share=1.2),
+                Column(label="Images", align="right", share=0.7),
                 Column(label="Effect", align="right", share=1.3),
                 Column(label="Sham region", align="right", share=1.3),
                 Column(label="q", align="right", share=0.7),
@@ -55,7 +58,7 @@ def errors(evidence: Evidence) -> Iterator[Block]:
     limits = evidence["shortcuts"].get("does_not_establish")
     if limits:
         yield Text(text=str(limits), style="small")
-    yield from slices(evidence["outputs"])
+    yield from slices(evidence["outputs"], variable_labels(evidence["data_quality"]))
 
 
 def _shortcut_margin(evidence: Evidence) -> str:
@@ -71,6 +74,7 @@ def _shortcut_row(entry: Mapping[str, Any]) -> Row:
         cells=(
             Cell(text=humanised(str(entry.get("output"))), note=model_label(entry.get("model"))),
             Cell(text=humanised(str(entry.get("suspect")))),
+            Cell(text=count((entry.get("effect") or {}).get("n"), suppressed=True)),
             estimate_cell(entry.get("effect"), ""),
             estimate_cell(entry.get("sham"), ""),
             Cell(text=p_text(entry.get("q"))),

@@ -65,7 +65,11 @@ def known_numbers(evidence: dict[str, Any]) -> set[str]:
     """Return every number of the evidence, in each form in which a report prints numbers."""
     found: set[str] = set()
     for leaf in leaves(evidence):
-        found |= numbers_in(leaf) if isinstance(leaf, str) else set(forms(leaf))
+        if isinstance(leaf, str):
+            # A report prints the hour of a time after a blank, and "00" is no other number.
+            found |= numbers_in(re.sub(r"(?<=\d)T(?=\d)", " ", leaf))
+        else:
+            found |= set(forms(leaf))
     return found
 
 
