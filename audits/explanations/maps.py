@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from model_adapters.base import ImageValue, ModelAdapter
 
 VOLUME_AXES = 3
+SATURATED = 0.5
+"""Share of pixels at the largest value from which the reader is told."""
 CAM_ESTIMAND = (
     "Share of each cell of layer {layer} in {output}, first order, in {unit}; positive raises it. "
     "Cells do not add up to the score."
@@ -177,6 +179,24 @@ def _volume_notes(request: Request, spatial: SpatialMap) -> tuple[str, ...]:
     return notes
 
 
+def _image_notes(request: Request, spatial: SpatialMap) -> tuple[str, ...]:
+    """Return what must be said of an image that holds little: constant, or white for the most.
+
+    White ground is usual in colour (slides), so only grey images count as saturated.
+    """
+    stored = request.raw[spatial.field][0]
+    if isinstance(stored, SignalValue):
+        return ()
+    pixels = cast("ImageValue", stored).pixels
+    largest = pixels.max()
+    if pixels.min() == largest:
+        return ("Every pixel of the image has the same value: it shows nothing of the patient.",)
+    share = float((pixels == largest).mean())
+    if cast("ImageValue", stored).colour or share < SATURATED:
+        return ()
+    return (f"{share:.0%} of the pixels have the largest value: the image may be saturated.",)
+
+
 def map_findings(
     request: Request, fallback: str | None, spatial: SpatialMap
 ) -> tuple[Finding, ...]:
@@ -184,7 +204,7 @@ def map_findings(
     where = f"explanation.{request.case}"
     found = [
         Finding(severity="warning", where=where, message=note)
-        for note in _volume_notes(request, spatial)
+        for note in (*_volume_notes(request, spatial), *_image_notes(request, spatial))
     ]
     if fallback is not None:
         message = f"{fallback}; occlusion was used instead."

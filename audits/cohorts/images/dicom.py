@@ -14,6 +14,14 @@ from audits.cohorts.images.image import StudyImage, Window, full_range
 from audits.errors import StudyError
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_SAMPLES = dict.fromkeys((*_GREY, "PALETTE COLOR"), 1) | dict.fromkeys(
+    ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"), 3
+)
+"""Values a pixel has under each photometric interpretation (PS3.3 C.7.6.3.1.2)."""
+_NEEDED = (
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"),
+    *("SamplesPerPixel", "PhotometricInterpretation"),
+)
 
 
 def read_dicom(path: Path) -> StudyImage:
@@ -60,6 +68,7 @@ def decode(dataset: Any) -> npt.NDArray[Any]:
 
     if getattr(dataset, "file_meta", None) is None or "TransferSyntaxUID" not in dataset.file_meta:
         raise StudyError("it does not say how its pixels are encoded; export it again")
+    _check_header(dataset)
     try:
         stored = pixel_array(dataset)
     except (RuntimeError, NotImplementedError):
@@ -76,6 +85,30 @@ def decode(dataset: Any) -> npt.NDArray[Any]:
         coloured: npt.NDArray[Any] = apply_color_lut(stored, dataset)
         return coloured
     return np.asarray(stored)
+
+
+def _check_header(dataset: Any) -> None:
+    """Refuse headers that pixels cannot be read by.
+
+    Raises:
+        StudyError: An attribute is missing, or the kind of image contradicts itself.
+    """
+    missing = [name for name in _NEEDED if dataset.get(name) in {None, ""}]
+    if missing:
+        raise StudyError(f"its header lacks {', '.join(missing)}; export it again")
+    photometric, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
+    if photometric not in _SAMPLES:
+        raise StudyError(
+            f"its photometric interpretation {photometric!r} is none of the standard's; "
+            "export it again"
+        )
+    if samples != _SAMPLES[photometric]:
+        raise StudyError(
+            f"its photometric interpretation is {photometric}, but it has {samples} "
+            f"{'value' if samples == 1 else 'values'} a pixel; export it again"
+        )
+    if photometric == "PALETTE COLOR" and "RedPaletteColorLookupTableDescriptor" not in dataset:
+        raise StudyError("its colours are numbers of a palette that it does not hold; export again")
 
 
 def image_of(dataset: Any, stored: npt.NDArray[Any]) -> StudyImage:

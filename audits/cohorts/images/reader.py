@@ -22,6 +22,14 @@ _SUFFIXES: dict[str, InputKind] = {
     ".dcm": "dicom",
 }
 
+_WHY = {
+    "UnidentifiedImageError": "it is another kind of file",
+    "ImageFileError": "it is another kind of file",
+    "OSError": "it is cut short",
+    "EOFError": "it is cut short",
+}
+"""What the error of a reader most often means."""
+
 
 def open_image(path: Path, kind: InputKind, *, shown: str | None = None) -> StudyImage:
     """Open an image.
@@ -37,6 +45,7 @@ def open_image(path: Path, kind: InputKind, *, shown: str | None = None) -> Stud
     name = shown or path.name
     if not path.exists():
         raise StudyError(f"{name}: there is no such file in the study folder; check its name.")
+    _refuse_early(path, kind, name)
     try:
         # Readers warn of every oddity of a header; what matters is in the image's notes.
         with warnings.catch_warnings():
@@ -45,13 +54,27 @@ def open_image(path: Path, kind: InputKind, *, shown: str | None = None) -> Stud
     except StudyError as error:
         raise StudyError(f"{name}: the image does not open: {error}.") from None
     except Exception as error:  # noqa: BLE001 - a broken file can raise anything in a reader
+        why = _WHY.get(type(error).__name__, "it is damaged")
         raise StudyError(
-            f"{name}: the image does not open as {kind} ({type(error).__name__}); "
+            f"{name}: the image does not open as {kind}: {why} ({type(error).__name__}); "
             "replace the file, or clear its name in the table."
         ) from None
     if image.pixels.size == 0 or not np.isfinite(image.pixels).all():
         raise StudyError(f"{name}: the image holds no finite pixels; write it again.")
     return image
+
+
+def _refuse_early(path: Path, kind: InputKind, name: str) -> None:
+    """Refuse what no reader needs to see.
+
+    Raises:
+        StudyError: The file is empty, or a folder where a file belongs.
+    """
+    if path.is_dir():
+        if kind != "dicom":
+            raise StudyError(f"{name}: the image is a folder; name the {kind} file in it.")
+    elif path.stat().st_size == 0:
+        raise StudyError(f"{name}: the image file is empty; copy it again.")
 
 
 def open_mask(path: Path, *, shown: str | None = None) -> npt.NDArray[np.bool_]:

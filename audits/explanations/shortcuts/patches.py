@@ -101,12 +101,18 @@ def sham_of(mask: Mask, avoid: Sequence[Mask], rng: np.random.Generator) -> Mask
 def with_pasted(image: ImageValue, donor: ImageValue, mask: Mask) -> ImageValue:
     """Return the image with a region of another one, matched by their display ranges.
 
+    Colour that a grey image receives becomes the mean of its channels.
+
     Args:
         image: What receives the region.
-        donor: An image of the same shape.
+        donor: An image of the same height and width, grey or in colour.
         mask: The region.
     """
     share = (donor.pixels - donor.low) / max(donor.high - donor.low, 1e-6)
+    if donor.colour and not image.colour:
+        share = share.mean(axis=-1)
+    elif image.colour and not donor.colour:
+        share = share[..., None]
     matched = share * (image.high - image.low) + image.low
     spread = mask[..., None] if image.colour else mask
     return replace(image, pixels=np.where(spread, matched, image.pixels).astype(np.float32))

@@ -258,6 +258,33 @@ def test_a_file_that_does_not_open_is_one_sentence(dicom_file, name, parts, asse
     assert_sentence(caught.value, name, "does not open", *parts)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"Rows": None}, "its header lacks Rows"),
+        ({"PhotometricInterpretation": None}, "its header lacks PhotometricInterpretation"),
+        ({"PhotometricInterpretation": "MONOCHROME3"}, "'MONOCHROME3' is none of the standard's"),
+        ({"PhotometricInterpretation": "RGB"}, "is RGB, but it has 1 value a pixel"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "a palette that it does not hold"),
+        ({"Rows": 4000}, "damaged or cut short"),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_named(
+    dicom_file, tmp_path, change, said, assert_sentence
+):
+    dataset = pydicom.dcmread(dicom_file("CT_small.dcm"))
+    for name, value in change.items():
+        if value is None:
+            delattr(dataset, name)
+        else:
+            setattr(dataset, name, value)
+    dataset.save_as(tmp_path / "x.dcm")
+    with pytest.raises(StudyError, match=said) as caught:
+        open_image(tmp_path / "x.dcm", "dicom")
+    assert_sentence(caught.value, "x.dcm", "export")
+    assert "CompressedSamples" not in str(caught.value)
+
+
 def test_no_patient_data_stand_in_an_error(altered, dicom_file):
     pixels = pydicom.dcmread(dicom_file("CT_small.dcm")).pixel_array
     path = altered(pixels=pixels[:10], PatientName="Doe^Jane", PatientID="4711")

@@ -120,7 +120,11 @@ def test_nibabel_s_own_volume_opens():
         ("functional.nii", "nifti", ["17x21x3x20", "one grey volume per case"]),
         ("row_major.dconn.nii", "nifti", ["10x10"]),
         ("empty.tck", "nifti", ["does not open as nifti", "replace the file"]),
-        ("anatomical.nii", "png", ["does not open as png", "clear its name"]),
+        (
+            "anatomical.nii",
+            "png",
+            ["does not open as png", "another kind of file", "clear its name"],
+        ),
         ("anatomical.nii", "dicom", ["no DICOM header"]),
         ("anatomical.nii", "signal", ["signals are no images"]),
         ("gone.nii", "nifti", ["no such file", "check its name"]),
@@ -130,6 +134,26 @@ def test_a_file_that_does_not_open_is_one_sentence(name, kind, parts, assert_sen
     with pytest.raises(StudyError) as caught:
         open_image(NIBABEL / name, kind)
     assert_sentence(caught.value, name, *parts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keep", "said"),
+    [("png", 0.0, "the image file is empty"), ("png", 0.5, "cut short"), ("nifti", 0.5, "short")],
+)
+def test_a_copy_that_broke_off_is_said(tmp_path, kind, keep, said):
+    path = tmp_path / {"png": "x.png", "nifti": "x.nii.gz"}[kind]
+    if kind == "png":
+        save(np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8), path)
+    else:
+        volume(tmp_path, np.random.default_rng(0).random((9, 9, 9)), np.eye(4)).rename(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(StudyError, match=said):
+        open_image(path, kind)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StudyError, match="the image is a folder"):
+        open_image(path, kind)
 
 
 def test_a_mask_of_unknown_format_is_refused(assert_sentence):

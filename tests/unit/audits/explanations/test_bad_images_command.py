@@ -232,6 +232,7 @@ def test_a_constant_image_and_a_saturated_one(pictures, tmp_path, explain, case,
         assert np.isfinite(maps["patient"]).all()
         empty = not maps["native"].any()
     assert ("The map is zero everywhere" in printed) == empty
+    assert "Every pixel of the image has the same value" in printed
     assert entry["score"]["logit"] == pytest.approx(-0.5 if case == "black" else 2.5, abs=0.4)
 
 

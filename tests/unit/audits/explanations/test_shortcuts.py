@@ -279,6 +279,15 @@ def test_pasting_matches_the_display_range(seeded):
     assert pasted[~mask] == pytest.approx(10.0)
 
 
+def test_grey_and_colour_of_one_study_can_be_pasted_into_each_other():
+    grey = ImageValue(pixels=np.full((4, 4), 10, dtype=np.float32), low=0.0, high=100.0)
+    tint = np.full((4, 4, 3), [30, 60, 90], dtype=np.float32)
+    colour = ImageValue(pixels=tint, low=0.0, high=100.0, colour=True)
+    mask = np.eye(4, dtype=bool)
+    assert with_pasted(grey, colour, mask).pixels[mask] == pytest.approx(60.0)
+    assert with_pasted(colour, grey, mask).pixels[mask] == pytest.approx(10.0)
+
+
 def _measured(rng, effect, *, cases=40, spread=0.6, model="m@1"):
     labels = rng.integers(0, 2, (cases, 1)).astype(np.int8)
     return MeasuredSuspect(
