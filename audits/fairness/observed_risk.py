@@ -57,9 +57,10 @@ class ObservedRate:
 
         At another prevalence than the counted one, predicted and observed cannot be compared.
         """
-        if self.declared or self.low <= self.predicted <= self.high:
+        low, told, high = (round(100 * one) for one in (self.low, self.predicted, self.high))
+        if self.declared or low <= told <= high:  # as printed: nobody reads 1.3 as below "1 to 6"
             return ""
-        side = "low" if self.predicted < self.low else "high"
+        side = "low" if told < low else "high"
         return (
             f"The model's risks are too {side} here: on average it predicted "
             f"{100 * self.predicted:.1f} % for these cases."

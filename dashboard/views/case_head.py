@@ -163,8 +163,15 @@ def _row(
     return {
         "Version": f"{mark} {model_label(model)}",
         _scale_name(chosen): shown or numbers.number(facts.score),
-        "Threshold": numbers.MISSING if threshold is None else f"{threshold:.3g}",
+        "Threshold": _threshold(threshold, risk=facts.risk is not None),
         "Call": {True: "**flagged**", False: "not flagged", None: "no threshold"}[flagged],
         "Against the label": f"{outcome.symbol} {outcome.label}" if outcome else "–",
         "Rank in this cohort": "–" if place is None else f"above {int(100 * place)} % of cases",
     }
+
+
+def _threshold(value: float | None, *, risk: bool) -> str:
+    """Return a threshold on the scale that the prediction beside it is told on."""
+    if value is None:
+        return numbers.MISSING
+    return numbers.number(value, "percent") if risk else f"{value:.3g}"

@@ -26,6 +26,8 @@ POINTS = (
     " Effects are in log-odds, which add up. Points: how far the predicted risk lies above or "
     "below what it would be without that effect alone; they do not add up."
 )
+LEAST = 0.0005
+"""Change of a risk below which no tenth of a point is left of it."""
 SMALL_PART = 0.05
 """Parts below this share of an effect are not told."""
 
@@ -249,8 +251,13 @@ def points_text(points: float | None) -> str:
     Example:
         >>> points_text(0.0123), points_text(None)
         (' (+1.2 points)', '')
+        >>> points_text(-0.0001)
+        ' (under 0.1 points)'
     """
-    return "" if points is None else f" ({signed(points, 'percent')})"
+    if points is None:
+        return ""
+    told = "under 0.1 points" if abs(points) < LEAST else signed(points, "percent")
+    return f" ({told})"
 
 
 def measured_text(player: Mapping[str, Any]) -> str:

@@ -131,10 +131,12 @@ def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    flat = " ".join(str(text).replace("|", "\\|").split())
+    flat = _SPACES.sub(" ", str(text).replace("|", "\\|")).strip()
     return _PAIR.sub("\u00a0", flat)
 
 
+_SPACES = re.compile(r"[ \t\r\n]+")
+"""What a line may break at; a space that holds two words together stays."""
 _PAIR = re.compile(r"(?<=\d) (?=%)|(?<=\bn) (?=\d)|(?<=\d) (?=of \d)|(?<=\d of) (?=\d)")
 """Between a number and its unit or its count: a narrow table must not tear them apart."""
 

@@ -22,6 +22,8 @@ from audits.risk_points import risk_points
 
 TELLING = 3
 """Effects smaller than this many standard errors are not told apart from none."""
+LEAST = 0.0005
+"""Change of a risk below which no tenth of a point is left of it."""
 _NAMED = 4
 
 
@@ -53,7 +55,9 @@ def value_text(player: Mapping[str, Any]) -> str:
 def points_text(player: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     """Return an effect in points of risk with its sign; empty where the output is no risk."""
     points = risk_points(player["effect"], score.get("logit"))
-    return "" if points is None else minus(f"{100 * points:+.1f} pt")
+    if points is None:
+        return ""
+    return "< 0.1 pt" if abs(points) < LEAST else minus(f"{100 * points:+.1f} pt")
 
 
 def effect_text(player: Mapping[str, Any]) -> str:
@@ -106,13 +110,25 @@ def rows_of(told: ToldCase) -> Sequence[tuple[Mapping[str, str], Mapping[str, An
 
 
 def warnings_of(told: ToldCase) -> Iterator[str]:
-    """Yield what the audit found against using the score for this patient's groups."""
+    """Yield where the audit found a group worse off that this patient belongs to."""
+    compared = {
+        (one["attribute"], one["metric"])
+        for one in told.output["comparisons"]
+        if _belongs(told, one["group"])
+    }
     for output, one in disparities([told.output]):
-        mine = all(told.levels.get(a) == str(v) for a, v in one["group"].items())
-        # A two-level attribute is compared once, so the other level's patients are meant as well.
-        other = len(one["group"]) == 1 and one["worse"] == "reference"
-        if mine or (other and set(one["group"]) <= set(told.levels)):
+        if one["worse"] == "reference":
+            # A two-level attribute is compared once: patients of the other level are meant, too.
+            known = len(one["group"]) == 1 and set(one["group"]) <= set(told.levels)
+            mine = known and (one["attribute"], one["metric"]) not in compared
+        else:
+            mine = _belongs(told, one["group"])
+        if mine:
             yield f"{told_sentence(output, one)} Worse off: {disadvantaged(one)}."
+
+
+def _belongs(told: ToldCase, group: Mapping[str, Any]) -> bool:
+    return all(told.levels.get(name) == str(level) for name, level in group.items())
 
 
 def limits_of(told: ToldCase) -> Iterator[str]:
