@@ -14,10 +14,10 @@ export default function (component) {
   }
   viewer.send = setTriggerValue;
   viewer.show(decode(data));
-  const turn = (viewer.turn = (viewer.turn ?? 0) + 1);
+  const call = (viewer.calls = (viewer.calls ?? 0) + 1);
   return () => {
     // Streamlit also clears up after a call that a newer one overtook: the viewer lives on then.
-    if (viewer.turn !== turn) return;
+    if (viewer.calls !== call) return;
     viewer.dispose();
     INSTANCES.delete(parentElement);
   };
