@@ -29,7 +29,7 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
 )
 
-PATIENCE = 120
+PATIENCE = 240
 """Seconds that anything may take; a shared machine may be slow, a hang still ends."""
 EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
