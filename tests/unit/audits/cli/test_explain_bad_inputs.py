@@ -125,7 +125,7 @@ def test_a_case_does_not_hide_behind_itself_in_its_background(patient):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sodium": "140 mmol/L"}, "'sodium' is a numeric input of the model, found 1 cells"),
+        ({"sodium": "140 mmol/L"}, "'sodium' is a numeric input of the model, found 1 cell that"),
         ({"lactate": float("inf")}, "'lactate' holds 1 infinite values"),
     ],
 )
