@@ -79,7 +79,10 @@ class Timeline:
 
     def figure(self) -> Figure:
         """Return points in order; a line only within one strand, and never across a gap."""
-        ticks = [f"{p.name}<br>{p.date[:10]}" for p in self.points]
+        one_day = len({p.date[:10] for p in self.points}) == 1 < len(self.points)
+        ticks = [
+            f"{p.name}<br>{p.date[: 16 if one_day else 10].replace('T', ' ')}" for p in self.points
+        ]
         layout = quiet_layout(
             height=380,
             xaxis={

@@ -40,7 +40,8 @@ class Flips:
         n_worse: Cases that only the base calls correctly.
         better: The first of those that got better: newly found first, then the largest change.
         worse: The first of those that got worse: newly missed first, then the largest change.
-        groups: (attribute, level) to (changes for the better, for the worse, cases, newly missed).
+        groups: Attribute, level, changes for the better, for the worse, cases, newly missed, newly
+            found.
         chart: Both risks of the changed and of a sample of the unchanged cases.
     """
 
@@ -49,7 +50,7 @@ class Flips:
     n_worse: int
     better: tuple[CasePair, ...]
     worse: tuple[CasePair, ...]
-    groups: tuple[tuple[str, str, int, int, int, int], ...]
+    groups: tuple[tuple[str, str, int, int, int, int, int], ...]
     chart: Agreement
 
 
@@ -93,7 +94,7 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
         n_worse=int(worse.sum()),
         better=gained,
         worse=lost,
-        groups=tuple(_by_level(base, both, better, worse, worse & label)),
+        groups=tuple(_by_level(base, both, better, worse, label)),
         chart=Agreement(
             base=names[0],
             candidate=names[1],
@@ -111,8 +112,8 @@ def flips(sides: Sides, names: tuple[str, str]) -> Flips:
 
 
 def _by_level(
-    base: Scored, both: np.ndarray, better: np.ndarray, worse: np.ndarray, missed: np.ndarray
-) -> Iterator[tuple[str, str, int, int, int, int]]:
+    base: Scored, both: np.ndarray, better: np.ndarray, worse: np.ndarray, label: np.ndarray
+) -> Iterator[tuple[str, str, int, int, int, int, int]]:
     for name, levels in base.groups.items():
         for code, level in enumerate(levels.names):
             at = levels.codes == code
@@ -123,5 +124,6 @@ def _by_level(
                     int((better & at).sum()),
                     int((worse & at).sum()),
                     int((both & at).sum()),
-                    int((missed & at).sum()),
+                    int((worse & label & at).sum()),
+                    int((better & label & at).sum()),
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -135,8 +136,9 @@ def flips_part(chosen: Context, versions: Versions) -> None:
     with left:
         show_chart(found.chart, key="agreement", download=chosen.may_leave)
     with right:
-        _links(chosen, versions, f"Now called correctly ({found.n_better:,})", found.better)
         _links(chosen, versions, f"No longer called correctly ({found.n_worse:,})", found.worse)
+        _links(chosen, versions, f"Now called correctly ({found.n_better:,})", found.better)
+    _every(chosen, versions, found)
     _by_group(found)
 
 
@@ -148,18 +150,65 @@ def _links(chosen: Context, versions: Versions, title: str, pairs: Sequence[Case
         side_by_side(chosen, versions, pair.case, text)
 
 
+def _every(chosen: Context, versions: Versions, found: Flips) -> None:
+    """List every changed call, each linked to its case; newly missed and newly found first."""
+    listed = [*found.worse, *found.better]
+    total = found.n_worse + found.n_better
+    if total <= 2 * LINKED:
+        return
+    first = "" if len(listed) == total else f", the {len(listed):,} that weigh most"
+    part = st.expander(f"All {total:,} changed calls{first}", key="all_flips", on_change="rerun")
+    if not part.open:
+        return
+    import pandas as pd
+
+    names = (model_label(versions.base), model_label(versions.candidate))
+    frame = pd.DataFrame(
+        [
+            {
+                "Case": _address(chosen, versions, pair.case),
+                "Change": "now correct" if pair.change == "better" else "no longer correct",
+                "Has the condition": "yes" if pair.positive else "no",
+                names[0]: pair.base,
+                names[1]: pair.candidate,
+            }
+            for pair in listed
+        ]
+    )
+    share = st.column_config.NumberColumn(format="percent")
+    link = st.column_config.LinkColumn(
+        display_text=r"case=([^&]*)$", help="Opens the case, both versions side by side."
+    )
+    with part:
+        show_frame(
+            frame,
+            key="flips_listed",
+            alt="Every changed call with a link to its case",
+            column_config={"Case": link, **dict.fromkeys(names, share)},
+        )
+
+
+def _address(chosen: Context, versions: Versions, case: str) -> str:
+    """Return the address of a case in Case review, the id last."""
+    return "case?" + urlencode(_beside(chosen, versions, case))
+
+
+def _beside(chosen: Context, versions: Versions, case: str) -> dict[str, str]:
+    return {
+        "run": chosen.evidence["run"]["id"],
+        "model": versions.candidate,
+        "output": chosen.output.name,
+        "beside": versions.base,
+        "case": case,
+    }
+
+
 def side_by_side(chosen: Context, versions: Versions, case: str, text: str) -> None:
     """Link to a case in Case review, both versions side by side."""
     st.page_link(
         "app_pages/case_review.py",
         label=text,
-        query_params={
-            "run": chosen.evidence["run"]["id"],
-            "model": versions.candidate,
-            "output": chosen.output.name,
-            "case": case,
-            "beside": versions.base,
-        },
+        query_params=_beside(chosen, versions, case),
     )
 
 
@@ -171,12 +220,13 @@ def _by_group(found: Flips) -> None:
             {
                 "Group": group_label({name: level}),
                 "Cases": n,
-                "Now correct": better,
                 "No longer correct": worse,
                 "Of these newly missed": missed,
+                "Now correct": better,
+                "Of these newly found": newly_found,
                 "Net": better - worse,
             }
-            for name, level, better, worse, n, missed in found.groups
+            for name, level, better, worse, n, missed, newly_found in found.groups
         ]
     )
     if len(frame):

@@ -48,6 +48,10 @@ def reasons_part(chosen: Context, versions: Versions) -> None:
         st.caption(f"{numbers.of(drift['cases'], drift['of_cases'])} cases: {drift['sample']}.")
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
+        st.caption(
+            "Distance of explanations with 95 % intervals: 0 the same reasons, 1 none shared. The "
+            "line is how far apart explanations are without a change, at most."
+        )
         show_chart(_forest(found), key="drift", download=chosen.may_leave)
         few = sum(one["distance"]["value"] is None for one in found["groups"])
         if few:
@@ -82,7 +86,8 @@ def _forest(found: Mapping[str, Any]) -> Forest:
     return Forest(
         metric="Distance of explanations (0 the same reasons, 1 none shared)",
         unit="number",
-        overall=None,
+        overall=(found["noise"].get(found["against"]) or {}).get("high"),
+        line="noise",
         graded=False,
         rows=tuple(rows),
     )

@@ -21,7 +21,8 @@ PAGES = (
 def run_card(card: RunCard) -> None:
     """Show one run as a card with links into it."""
     with st.container(border=True):
-        kind = ", versions compared" if card.kind == "comparison" else ""
+        compared = card.kind == "comparison"
+        kind = ", versions compared" if compared else ""
         st.header(f"{humanised(card.study)}{kind}", anchor=False)
         patients = f", {card.patients:,} patients" if card.patients else ""
         cases = f"{card.cases:,}" if card.cases is not None else numbers.SUPPRESSED
@@ -32,7 +33,8 @@ def run_card(card: RunCard) -> None:
             st.caption(f"{numbers.counted(card.skipped, 'case')} could not be used, see Reports.")
         with st.container(horizontal=True):
             for text, page in PAGES:
-                if page == "app_pages/compare.py" and len(card.models) < 2:  # noqa: PLR2004
+                two = compared or len(card.models) > 1
+                if page == "app_pages/compare.py" and not two:
                     continue
                 st.page_link(page, label=text, query_params={"run": card.id}, width="content")
 
