@@ -9,7 +9,13 @@ from dashboard import numbers
 from dashboard.charts import Cell, Effect, Forest, ForestRow, GroupMap, PairedForest, PairedRow
 from dashboard.charts import Waterfall as WaterfallChart
 from dashboard.charts.paired import Side
-from dashboard.evidence import comparison_of, group_entry, group_label, is_intersection
+from dashboard.evidence import (
+    comparison_of,
+    group_entry,
+    group_label,
+    is_intersection,
+    level_label,
+)
 from dashboard.words import humanised, label, unit_label, verdict_text, word
 
 if TYPE_CHECKING:
@@ -88,8 +94,8 @@ def group_map(output: Entry, metric: str, attributes: tuple[str, str]) -> GroupM
         found = comparison_of(output, named, metric) or {}
         cells.append(
             Cell(
-                row=str(named[first]),
-                column=str(named[second]),
+                row=level_label(str(named[first])),
+                column=level_label(str(named[second])),
                 value=estimate.get("value"),
                 low=estimate.get("low"),
                 high=estimate.get("high"),
@@ -101,6 +107,9 @@ def group_map(output: Entry, metric: str, attributes: tuple[str, str]) -> GroupM
             )
         )
     overall = output["overall"]["metrics"].get(metric) or {}
+    margins = (c.get("margin") for c in output.get("comparisons", []) if c["metric"] == metric)
+    margin = next((m for m in margins if m), None)
+    ratio = word("metric", metric).unit == "ratio"
     return GroupMap(
         metric=label("metric", metric),
         unit=word("metric", metric).unit,
@@ -108,6 +117,7 @@ def group_map(output: Entry, metric: str, attributes: tuple[str, str]) -> GroupM
         column_name=humanised(second),
         cells=tuple(cells),
         overall=overall.get("value"),
+        margin=margin - 1 if margin and ratio else margin,
     )
 
 
@@ -317,6 +327,8 @@ def settle_text(comparison: Entry) -> str:
     if comparison.get("verdict") != "inconclusive":
         return reason
     needed = comparison.get("n_needed") or {}
+    if reason == "too few" and _count(needed.get("to_equivalence")) == 0:
+        reason = "unsettled: the difference may lie near the margin"
     parts = [
         f"{value:,} more to show {name}"
         for key, name in (("to_equivalence", "equivalence"), ("to_disparity", "a disparity"))

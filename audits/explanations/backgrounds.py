@@ -128,7 +128,7 @@ def audit_background(
     }
     which = "" if len(shuffled) == len(pool.case_ids) else " with shipped inputs"
     name = (
-        f"{len(kept)} of {len(shuffled)} {pool.words}{which} of {study.name} {study.version}, "
+        f"{len(kept):,} of {len(shuffled):,} {pool.words}{which} of {study.name} {study.version}, "
         f"seed {seed}"
     )
     digest = _digest(study, kept)

@@ -422,8 +422,8 @@ def _globally(
     if found is None:
         taken = ", ".join(sorted({one.modality for one in adapter.inputs})) or "scores only"
         reason = (
-            f"{adapter.card.key} takes {taken}: no table of at most 500 variables, measurements "
-            "over time or note, so no share of attribution belongs to an input with a value."
+            f"{adapter.card.key} takes {taken}. How much of the score is due to one input is "
+            "computed for tables of at most 500 variables, measurements over time and notes."
         )
         return {"protected_basis": no_inventory(reason)}, None
     rows = np.array([study.row(case) for case in found.case_ids], dtype=np.intp)

@@ -52,6 +52,8 @@ class GroupMap:
         column_name: Attribute along the columns.
         cells: Every crossed group that the run holds.
         overall: Estimate of everybody, the middle of the colour scale.
+        margin: Difference that does not matter; the scale reaches at least as far, so that
+            groups which are alike look alike. None where none is declared.
     """
 
     metric: str
@@ -60,6 +62,7 @@ class GroupMap:
     column_name: str
     cells: tuple[Cell, ...]
     overall: float | None = None
+    margin: float | None = None
 
     @property
     def alt(self) -> str:
@@ -101,7 +104,7 @@ class GroupMap:
         grid = [[found.get((r, c)) for c in columns] for r in rows]
         values = [c.value for c in self.cells if c.value is not None]
         middle = self.overall if self.overall is not None else sum(values) / max(len(values), 1)
-        reach = max([abs(v - middle) for v in values] + [0.02])
+        reach = max([abs(v - middle) for v in values] + [self.margin or 0.02])
         trace = {
             "type": "heatmap",
             "z": [[cell.value if cell else None for cell in line] for line in grid],

@@ -215,7 +215,7 @@ def _threshold_sentence(threshold: Mapping[str, Any]) -> str:
     chosen_on = threshold.get("chosen_on")
     where = f"on data `{numbers.short_hash(chosen_on)}`" if chosen_on else "on data not named"
     return (
-        f"A case is flagged from a predicted risk of **{threshold['value']:.3g}**, set by "
+        f"A case is flagged from a predicted risk of **{threshold['value']:.4g}**, set by "
         f"{source.get(str(threshold.get('source')), threshold.get('source'))}, chosen {where}."
     )
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
+from audits.reporting.naming import own_item
 from dashboard.evidence import model_keys, model_label
 from dashboard.identity import current
 from dashboard.queries import reports
 from dashboard.views.context import Context
 from dashboard.views.elements import show_frame, show_table
 from dashboard.views.pickers import pick_one
-from dashboard.words import humanised, inside, label, word
+from dashboard.words import humanised, word
 
 STATES = ("not_available", "attested", "declared", "computed")
 OWN = "own"
@@ -179,31 +180,13 @@ def requirement_part(chosen: Context, profiles: Sequence[str] = ()) -> None:
     rows = [
         {
             "State": f"{word('state', item['state']).symbol} {word('state', item['state']).label}",
-            "Item": item.get("name") or _own_item(item["id"]),
+            "Item": item.get("name") or own_item(item["id"]),
             "Citation": item.get("citation") or "policy or model card",
             "Where, or why not": _PLACES.get(item["reason"], item["reason"]),
         }
         for item in ranked
     ]
     show_table(rows, alt=f"Items of {names.get(key, OWN_NAME)}, missing ones first")
-
-
-def _own_item(name: str) -> str:
-    """Return what the policy or a model's card declares, in words.
-
-    Example:
-        >>> _own_item("card.icu-mlp@1.0.intended_use"), _own_item("group.age_band")
-        ('Card of icu-mlp, version 1.0: intended use', 'Group: age band')
-        >>> _own_item("reason.margin.tpr")
-        'Reason for the margin of sensitivity'
-    """
-    kind, _, rest = name.partition(".")
-    if kind == "card":
-        model, _, field = rest.rpartition(".")
-        return f"Card of {model_label(model)}: {inside(humanised(field))}"
-    if rest.startswith("margin."):
-        return f"Reason for the margin of {inside(label('metric', rest.partition('.')[2]))}"
-    return f"{humanised(kind)}: {inside(humanised(rest))}"
 
 
 def _profile_row(name: str, items: list[dict[str, Any]]) -> dict[str, str]:

@@ -101,11 +101,17 @@ def _mine(entry: Mapping[str, Any], chosen: Context) -> bool:
 def _share_row(entry: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Place": suspect_name(entry["where"]),
+        "Images": _n(entry.get("mass")),
         "Share of the map": numbers.with_interval(entry.get("mass"), "percent"),
         "Share of the area": numbers.with_interval(entry.get("area"), "percent"),
         "Positives": numbers.with_interval(entry.get("positives"), "percent"),
         "Negatives": numbers.with_interval(entry.get("negatives"), "percent"),
     }
+
+
+def _n(estimate: Mapping[str, Any] | None) -> str:
+    n = (estimate or {}).get("n")
+    return "–" if n is None else f"{n:,}"
 
 
 def _profile_row(entry: Mapping[str, Any]) -> dict[str, str]:
@@ -126,7 +132,8 @@ def _probe_row(entry: Mapping[str, Any], output: str) -> dict[str, str]:
     use = next((one for one in entry["use"] if one["output"] == output), None)
     row = {
         "Attribute": humanised(entry["attribute"]),
-        "Probe's AUC within labels": numbers.with_interval(entry.get("auc"), "number"),
+        "Cases": _n(entry.get("auc")),
+        "Probe's AUROC within labels": numbers.with_interval(entry.get("auc"), "number"),
         "Score moves without it by": "not available",
         "Without random directions": "not available",
         "p": "not available",

@@ -20,6 +20,8 @@ METRICS = ("tpr", "fpr", "auroc", "oe_ratio", "ppv", "npv")
 """Measures for which a limit may be declared after the run."""
 
 _DONE = "signoff_done"
+LONG = 12
+"""Rows of a register that are shown without scrolling."""
 
 
 def signoff_part(chosen: Context, profiles: Sequence[str]) -> None:
@@ -298,5 +300,6 @@ def _register_table(found: signing.Standing) -> None:
         }
         for one in found.register
     ]
-    with st.container(height=360, border=False):
+    # A long register scrolls; a short one is shown whole, its last row not cut.
+    with st.container(height=480 if len(rows) > LONG else "content", border=False):
         show_table(rows, alt="Register of disparities with owner and due date")

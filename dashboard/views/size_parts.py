@@ -50,7 +50,15 @@ def _totals(entry: Mapping[str, Any]) -> None:
         if entry.get("task") not in NO_CLASSES:
             st.metric("With the condition", numbers.count(overall.get("positives")), border=True)
         if share:
-            st.metric("Prevalence", numbers.with_interval(share, "percent"), border=True)
+            # The interval stands under the value: beside it, it is cut on a narrow screen.
+            st.metric(
+                "Prevalence (95 %)",
+                numbers.number(share.get("value"), "percent"),
+                numbers.interval(share, "percent") or None,
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+            )
 
 
 def _table(entry: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from dashboard.evidence import (
     gravest_attribute,
     group_entry,
     group_label,
+    level_label,
 )
 from dashboard.views.context import Context
 from dashboard.views.elements import show_chart, show_table
@@ -278,7 +279,7 @@ def _population_rows(held: Entry, output: Entry) -> Iterable[dict[str, str]]:
     for attribute in held["attributes"]:
         for item in attribute.get("levels", []):
             yield {
-                "Group": f"{humanised(attribute['attribute'])} {item['level']}",
+                "Group": f"{humanised(attribute['attribute'])} {level_label(item['level'])}",
                 "Share of the sample": _full(item.get("cohort"), "prevalence"),
                 "Share of the population": numbers.number(item["population"], "percent"),
                 "Ratio": numbers.with_interval(item.get("ratio"), "ratio"),

@@ -69,7 +69,7 @@ def _slice_row(one: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     return Row(
         cells=(
             Cell(text=" and ".join(condition_text(c, labels) for c in one["conditions"])),
-            Cell(text=word("metric", metric)),
+            Cell(text=humanised(word("metric", metric))),
             Cell(text=count((one.get("slice") or {}).get("n"), suppressed=True)),
             estimate_cell(one.get("slice"), metric),
             estimate_cell(one.get("rest"), metric),

@@ -28,8 +28,10 @@ def test_a_slice_names_what_it_overlaps_with():
             "metric": "tpr",
             "merged": [["site = North"], ["sex = F", "view = AP"], ["sex = M"]],
             "p": 0.004,
-        }
+        },
+        {"view": "Projection"},
     )
+    assert row["Slice"] == "Projection: PA"
     assert "1 more" in row["Overlaps with"]
     assert "and" in row["Overlaps with"]
-    assert _row({"conditions": ["sex = F"], "metric": "fpr"})["Overlaps with"] == "–"
+    assert _row({"conditions": ["sex = F"], "metric": "fpr"}, {})["Overlaps with"] == "–"

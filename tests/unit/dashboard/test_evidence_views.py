@@ -114,3 +114,9 @@ def test_suppression_is_visible_as_suppression():
 
 def test_an_undefined_number_says_why():
     assert "no positives" in numbers.full({"value": None, "reason": "no positives", "n": 0}, "tpr")
+
+
+def test_what_is_unsettled_although_the_cases_would_do_is_not_called_too_few():
+    needed = {"to_equivalence": 0, "to_disparity": 0}
+    told = settle_text(comparison(verdict="inconclusive", n_needed=needed, reason="too few", q=0.4))
+    assert told == "unsettled: the difference may lie near the margin"
