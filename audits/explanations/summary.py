@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SCALE_AT = 0.95
+MEDIANS = 3
 """Share of the cases whose maps lie wholly within the legend."""
 
 
@@ -78,10 +79,12 @@ def _map_scale(explanations: Sequence[CaseExplanation]) -> float | None:
     """Return one scale for the maps of all cases and outputs, or None where there are none.
 
     Scaled each by its own largest value, a map of almost nothing would look like any other. The
-    95th percentile of these values leaves a few cells beyond the end of the legend.
+    95th percentile of these values leaves a few cells beyond the end of the legend; where a few
+    maps are far larger than the rest, so that these would stay empty, it ends at three medians.
     """
     largest = {one.case: one.map.scale for one in explanations if one.map is not None}
-    found = float(np.quantile(list(largest.values()), SCALE_AT)) if largest else 0.0
+    high, middle = np.quantile(list(largest.values()), [SCALE_AT, 0.5]) if largest else (0.0, 0.0)
+    found = float(min(high, MEDIANS * middle) or high)
     return found if np.isfinite(found) and found > 0 else None
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.cancel import Cancel, never
+from audits.explanations.cams.tokens import declared_tokens
 from audits.explanations.cluster_means import cluster_means
 from audits.explanations.shortcuts.features import (
     Erasure,
@@ -40,6 +41,7 @@ FOLDS = 5
 RANDOM_SPACES = 39
 RESAMPLES = 200
 SHRINKAGE = 0.1
+NO_LAYER = "declare a target_layer: tokens in windows have no one grid whose features are probed"
 REASON = "fewer than two levels with {n} patients among the cases that were read"
 
 
@@ -67,6 +69,8 @@ def probe_attributes(
         ``reason`` where it cannot be probed. Empty for models without layers.
     """
     engine = layered_engine(adapter)
+    if engine is None and declared_tokens(adapter) is not None:
+        return [_unprobed(adapter, attribute.name, NO_LAYER) for attribute in attributes]
     if engine is None or not attributes:
         return []
     shipped = np.flatnonzero(study.available(adapter.inputs))
@@ -99,6 +103,11 @@ def probe_attributes(
         probed.append(entry)
     _add_use(engine, features, (centred, precision), patients, spaces, probed, rng, cancel)
     return out
+
+
+def _unprobed(adapter: ModelAdapter, attribute: str, reason: str) -> dict[str, Any]:
+    counts = {"n": 0, "patients": 0, "levels": [], "auc": None, "use": []}
+    return {"model": adapter.card.key, "attribute": attribute, **counts, "reason": reason}
 
 
 def _strata(study: Study, adapter: ModelAdapter, rows: Ints) -> Ints:

@@ -16,6 +16,8 @@ from audits.explanations import explain_case
 from audits.explanations.attention import attention_engine
 from audits.explanations.checks import badge
 from audits.explanations.checks.shuffles import shuffled_weights
+from audits.explanations.summary import _map_scale
+from audits.running import run_study_audit
 from model_adapters import load_adapter
 from model_adapters.architectures.swin_classifier import SwinClassifier
 from model_adapters.architectures.vision_transformer import VisionTransformer
@@ -70,10 +72,11 @@ def lesions(tmp_path_factory):
     for at, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{at}.png")
         Image.fromarray(masks[at].astype(np.uint8) * 255).save(folder / f"{at}_m.png")
-        rows.append((f"c{at}", f"p{at}", f"{at}.png", f"{at}_m.png", int(labels[at])))
-    cases = pd.DataFrame(rows, columns=["case_id", "patient_id", "image", "mask", "y"])
+        rows.append((f"c{at}", f"p{at}", f"{at}.png", f"{at}_m.png", int(labels[at]), "ab"[at % 2]))
+    columns = ["case_id", "patient_id", "image", "mask", "y", "site"]
+    cases = pd.DataFrame(rows, columns=columns)
     inputs = {"image": {"column": "image", "kind": "png", "mask_column": "mask"}}
-    study_folder(folder, cases, inputs=inputs)
+    study_folder(folder, cases, inputs=inputs, groups=["site"])
     return SimpleNamespace(folder=folder, ill=list(cases.query("y == 1")["case_id"]))
 
 
@@ -133,6 +136,41 @@ def test_its_badge_reflects_the_model_and_that_of_shuffled_weights_does_not(
     }
     assert [word for word, _ in words["learnt"]].count("reflects") >= 2
     assert "reflects" not in {word for word, _ in words["shuffled"]}
+
+
+def test_a_whole_audit_of_a_swin(swin, lesions, tmp_path):
+    """Scores and maps of every case come from one pass; nothing falls back to occlusion."""
+    model = _folder(tmp_path / "m", "auscult.SwinClassifier", SWIN, swin.state_dict(), WINDOWS)
+    more = {"explain_cases": 6, "check_cases": 0}
+    run = run_study_audit(lesions.folder, [model], out=tmp_path / "r", store=tmp_path / "s", **more)
+    told = run.evidence["explanations"]["m@1.0"]
+    found = (told["method"], told["layer"], told["grid"])
+    assert found == ("attention_relevance", "swin.patch_embed", GRID)
+    maps = run.maps("m@1.0")
+    assert maps["maps"].shape == (40, 1, *GRID)
+    assert str(maps["method"]) == "attention_relevance"
+    overall = told["localisation"][0]["overall"]
+    assert overall["pointing_game"]["value"] > 0.9
+    assert overall["mass_share"]["low"] > 3 * overall["area_share"]["value"]
+    (border,) = run.evidence["shortcuts"]["outputs"]
+    assert border["suspect"] == "border"
+    assert border["verdict"] != "used"
+    (probe,) = run.evidence["shortcuts"]["probes"]
+    assert probe["auc"] is None
+    assert "declare a target_layer" in probe["reason"]
+
+
+def test_a_few_huge_maps_leave_the_others_their_colour():
+    def scales(values):
+        return [
+            SimpleNamespace(case=str(at), map=SimpleNamespace(scale=one))
+            for at, one in enumerate(values)
+        ]
+
+    assert _map_scale(scales([1.0, 1.2, 1.4, 1.6])) == pytest.approx(1.57)
+    assert _map_scale(scales([1.0, 1.0, 1.0, 29.0])) == pytest.approx(3.0)
+    assert _map_scale(scales([0.0, 0.0, 2.0])) == pytest.approx(1.8)
+    assert _map_scale(scales([0.0])) is None
 
 
 def test_registers_are_left_out_by_what_the_adapter_declares(vit, lesions, tmp_path, explain):
