@@ -92,11 +92,14 @@ def versions(evidence: Evidence) -> Iterator[Block]:
         return
     yield Text(
         text=f"Base: {_named(comparison.get('base'))}. Candidate: "
-        f"{_named(comparison.get('candidate'))}. Differences are candidate − base, same cases."
+        f"{_named(comparison.get('candidate'))}. Differences are candidate − base, same cases. "
+        "Beyond the others: a group's difference less that of its declared reference, else of "
+        "everybody else."
     )
     for output in comparison.get("outputs") or ():
-        name = humanised(str(output.get("name")))
-        yield Text(text=f"{name}: {' '.join(compared_words(comparison, output))}")
+        said = " ".join(compared_words(comparison, output))
+        if said:
+            yield Text(text=f"{humanised(str(output.get('name')))}: {said}")
         yield _version_grid(output)
         yield from moved_bands(output)
     if comparison.get("explanation_drift"):
@@ -112,11 +115,16 @@ def _named(side: Any) -> str:
 def _flips(group: Mapping[str, Any]) -> str:
     """Say how many calls the candidate gets wrong that the base got right, and the reverse."""
     told = []
-    for key, what in (("negative_flips", "newly wrong"), ("positive_flips", "newly right")):
+    for key, what, weighty, of_these in (
+        ("negative_flips", "newly wrong", "missed_positives", "newly missed"),
+        ("positive_flips", "newly right", "found_positives", "newly found"),
+    ):
         flips = group.get(key) or {}
         hidden = bool(flips.get("suppressed"))
         k, n = (count(flips.get(name), suppressed=hidden) for name in ("k", "n"))
-        told.append(f"{k if k == n else f'{k} of {n}'} {what}")
+        weight = flips.get(weighty)
+        more = "" if weight is None else f" ({weight:,} {of_these})"
+        told.append(f"{k if k == n else f'{k} of {n}'} {what}{more}")
     return ", ".join(told)
 
 
@@ -136,6 +144,7 @@ def _version_grid(output: Mapping[str, Any]) -> Grid:
                         estimate_cell(one.get("base"), metric),
                         estimate_cell(one.get("candidate"), metric),
                         change_cell(one.get("delta"), metric),
+                        change_cell(one.get("difference_in_differences"), metric),
                         Cell(text=p_text(one.get("q"))),
                         Cell(text=word("verdict", verdict) if verdict else "–", mark=verdict or ""),
                     )
@@ -148,6 +157,7 @@ def _version_grid(output: Mapping[str, Any]) -> Grid:
             Column(label="Base", align="right", share=1.4),
             Column(label="Candidate", align="right", share=1.4),
             Column(label="Difference", align="right", share=1.4),
+            Column(label="Beyond the others", align="right", share=1.4),
             Column(label="q", align="right", share=0.7),
             Column(label="Verdict", share=1.3),
         ),
