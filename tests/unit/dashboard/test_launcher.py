@@ -52,3 +52,10 @@ def test_the_app_keeps_to_itself():
     assert options["browser.gatherUsageStats"] is False
     assert options["client.showErrorDetails"] == "none"
     assert options["client.disableDataExport"] is True
+
+
+def test_the_browser_keeps_what_the_last_cases_sent():
+    from streamlit import config
+
+    option = "global.maxCachedMessageAge"  # hidden in Streamlit: it must still be there
+    assert flat_options(_config())[option] > config._config_options_template[option].default_val
