@@ -63,7 +63,7 @@ chosen = context.pick(
 if chosen:
     states.review_banner()
     left, right = st.columns([1, 2.6], gap="medium")
-    with left, states.guarded("The cases cannot be listed"):
+    with left, st.container(key="find_case"), states.guarded("The cases cannot be listed"):
         blind = blind_toggle()
         case = case_list(chosen, blind=blind)
     with right:

@@ -254,8 +254,9 @@ def _line(trace: Trace, axis: str) -> dict[str, Any]:
 def _extent(trace: Trace) -> tuple[float, float]:
     found = [*trace.readings, *(edge for edge in trace.normal if edge is not None)]
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
-    pad = (high - low or abs(high) or 1.0) * 0.2  # a reference band that ends inside its panel
-    return low - pad, high + pad
+    width = high - low or abs(high) or 1.0
+    # A reference band that ends inside its panel, and room for what is written above a reading.
+    return low - 0.2 * width, high + (0.5 if len(trace.readings) <= LABELLED else 0.2) * width
 
 
 def _told(trace: Trace) -> str:

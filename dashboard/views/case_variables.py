@@ -69,7 +69,8 @@ def show_variables(
     ]
     raises = sorted((p for p in players if p["effect"] > 0), key=lambda p: -p["effect"])
     lowers = sorted((p for p in players if p["effect"] < 0), key=lambda p: p["effect"])
-    columns = [st.container(), st.container()] if narrow else list(st.columns(2, gap="medium"))
+    with st.container(key=f"sides_{model}"):  # stacked on a narrow screen (static/style.css)
+        columns = [st.container(), st.container()] if narrow else list(st.columns(2, gap="medium"))
     for column, title, side in zip(
         columns, ("Raises the score", "Lowers the score"), (raises, lowers), strict=True
     ):

@@ -153,6 +153,21 @@ def test_the_page_says_risk_basis_counter_evidence_reliability_and_limits():
     assert "Not for primary diagnosis" in page["notice"]
 
 
+def test_only_what_speaks_against_the_patients_own_groups_is_warned_of():
+    held = output()
+    own = {**held["comparisons"][0], "attribute": "race", "group": {"race": "Black"}}
+    others = {**own, "group": {"race": "White"}, "worse": "reference"}
+    elsewhere = {**own, "group": {"race": "Asian"}}
+    held["comparisons"] = [own, others, elsewhere]
+    warned = page_data(told(output=held, levels={"race": "Black"}))["warnings"]
+    assert len(warned) == 1
+    assert "Worse off: Race: Black" in warned[0]
+    held["comparisons"] = [others]  # of two levels one comparison speaks for both
+    assert len(page_data(told(output=held, levels={"race": "Black"}))["warnings"]) == 1
+    held["comparisons"] = [{**own, "worse": "reference"}]  # the patient's own group is better off
+    assert not page_data(told(output=held, levels={"race": "Black"}))["warnings"]
+
+
 def test_a_masked_group_is_said_to_be_suppressed():
     masked = {"attributes": {"sex": "F"}, "n": None, "suppressed": True,
               "metrics": {"tpr": {"value": None, "suppressed": True}}}  # fmt: skip
