@@ -15,7 +15,7 @@ from audits.reporting.digest import with_digest
 from audits.reporting.signoff.filing import DRAFT, Filing, filing_of, with_signoff
 from audits.reporting.signoff.keys import write_signature
 from audits.reporting.tables import tables_zip
-from audits.storage import Run, canonical_json
+from audits.storage import Run, canonical_json, refuse_altered
 
 Evidence = Mapping[str, Any]
 
@@ -94,7 +94,7 @@ def export_run(
 
     Raises:
         AuditError: The format or a profile is not known.
-        StoreError: ``out`` exists or cannot be written.
+        StoreError: The run was altered, or ``out`` exists or cannot be written.
     """
     make = FORMATS.get(form)
     if make is None:
@@ -103,6 +103,7 @@ def export_run(
         known = ", ".join(sorted({*FORMATS, *CASE_FORMATS}))
         raise AuditError(f"report: there is no format {form!r}; use one of {known}.")
     target = _new(out)
+    refuse_altered(run.path)
     _written(target, make(run.evidence, filing_of(run, profiles)), key)
     return target
 
@@ -126,7 +127,7 @@ def export_case(
 
     Raises:
         AuditError: The format, the case, the model or the output is not known.
-        StoreError: ``out`` exists or cannot be written.
+        StoreError: The run was altered, or ``out`` exists or cannot be written.
     """
     from audits.reporting.case import case_of_run
 
@@ -136,6 +137,7 @@ def export_case(
             f"{', '.join(CASE_FORMATS)}."
         )
     target = _new(out)
+    refuse_altered(run.path, "internal/explanations", "internal/predictions")
     told = case_of_run(run, about)
     if form == "dicom":
         from audits.reporting.dicom import write_dicom

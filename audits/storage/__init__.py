@@ -12,7 +12,7 @@ from audits.storage.names import file_name_of, name_of_file
 from audits.storage.registry import GateRecord, RunRecord, Store, list_runs
 from audits.storage.reviews import CaseReview, Reviews, reviews_bytes
 from audits.storage.run import Run, open_run
-from audits.storage.verify import Verification, verify_run
+from audits.storage.verify import Verification, refuse_altered, verify_run
 from audits.storage.writer import RunWriter
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "list_runs",
     "name_of_file",
     "open_run",
+    "refuse_altered",
     "reviews_bytes",
     "sha256_of",
     "verify_run",

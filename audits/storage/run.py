@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, npt.NDArray[Any]]
 
+_READS = "1"
+"""Number before the point of the schema that is read; a minor one only adds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -32,7 +35,14 @@ class Run:
     @cached_property
     def evidence(self) -> dict[str, Any]:
         """Return ``evidence.json``: everything that may leave, at the declared release."""
-        return self._json("evidence.json")
+        found = self._json("evidence.json")
+        version = str(found.get("schema_version", _READS))
+        if version.partition(".")[0] != _READS:
+            raise StoreError(
+                f"{self.path / 'evidence.json'}: is written in schema {version}, and this version "
+                f"of Auscult reads schema {_READS}; open it with the version that wrote it."
+            )
+        return found
 
     @cached_property
     def exact(self) -> dict[str, Any]:

@@ -80,6 +80,38 @@ def verify_run(path: Path | str) -> Verification:
     )
 
 
+def refuse_altered(path: Path | str, *parts: str) -> None:
+    """Refuse to go on from a run whose files are not those that were written.
+
+    Whatever is made from a run carries a digest of its own and verifies as intact, so what was
+    altered must be met before.
+
+    Args:
+        path: The run folder.
+        parts: Files, or folders with all that is in them, beside ``evidence.json``.
+
+    Raises:
+        StoreError: Names the first file that is altered, or is gone.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        raise StoreError(
+            f"{folder}: {MANIFEST} is not there, so nobody can tell whether the run was altered; "
+            "restore it, or audit again."
+        )
+    wanted = (EVIDENCE, *parts)
+    for name, expected in read_manifest((folder / MANIFEST).read_bytes()).items():
+        if not any(name == one or name.startswith(f"{one}/") for one in wanted):
+            continue
+        file = folder / name
+        if not file.is_file() or _differs(file, expected):
+            what = "was altered" if file.exists() else "is gone"
+            raise StoreError(
+                f"{file}: {what} since the run was written, so nothing is made from it; restore "
+                "the file, or audit again (`auscult verify` names all that differs)."
+            )
+
+
 def _differs(path: Path, expected: str) -> bool:
     # A link may point anywhere, so it is never what was written.
     return path.is_symlink() or file_sha256(path) != expected

@@ -15,7 +15,7 @@ from audits.reporting.export import FORMATS, export_case
 from audits.reporting.requirements.catalogue import profiles
 from audits.reporting.signoff import filing_of
 from audits.reporting.signoff.filing import with_signoff
-from audits.storage import Verification, verify_run
+from audits.storage import Verification, refuse_altered, verify_run
 from dashboard.queries.runs import RunRef, load_run
 
 ORDER = ("pdf", "html", "json", "csv", "xlsx", "md", "xml")
@@ -51,6 +51,7 @@ def export_bytes(ref: RunRef, form: str, profiles: Sequence[str] = ()) -> bytes:
         form: One of :data:`ORDER`.
         profiles: Laws and guidelines that it answers; none for all of the run.
     """
+    refuse_altered(ref.path)
     if form == "json":
         return (Path(ref.path) / "evidence.json").read_bytes()
     run = load_run(ref)

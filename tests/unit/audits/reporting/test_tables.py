@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -14,6 +15,7 @@ from audits.reporting import evidence_tables, export_run, tables_zip
 from audits.reporting.further_tables import SOURCES
 from audits.reporting.table_words import column_meaning
 from audits.storage import Run
+from audits.storage.manifest import manifest_bytes
 
 EVIDENCE = {
     "release": "internal",
@@ -146,7 +148,10 @@ def test_versions_and_explanations_get_tables_of_their_own():
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "evidence.json").write_text(json.dumps(EVIDENCE))
+    data = json.dumps(EVIDENCE).encode()
+    (tmp_path / "run" / "evidence.json").write_bytes(data)
+    named = {"evidence.json": hashlib.sha256(data).hexdigest()}
+    (tmp_path / "run" / "manifest.json").write_bytes(manifest_bytes(named))
     return Run(path=tmp_path / "run")
 
 
