@@ -115,8 +115,9 @@ class Planes extends Overlay {
     const py = event.clientY - box.top;
     const { panels, rows, wide, tall } = this.planeLayout();
     const row = clamp(Math.floor(py / tall), 0, rows - 1);
-    const panel = panels[3 * row + clamp(Math.floor(px / wide), 0, 2)];
-    return { panel, u: (px - panel.x) / panel.width, v: (py - panel.y) / panel.height };
+    const column = clamp(Math.floor(px / wide), 0, 2);
+    const panel = panels[3 * row + column];
+    return { panel, column, u: (px - panel.x) / panel.width, v: (py - panel.y) / panel.height };
   }
 
   // A voxel under the pointer, or null outside the volume.

@@ -289,10 +289,9 @@ class Viewer extends Planes {
   // What of the volume the enlarged image is held at when a drag begins.
   gripOf(event) {
     if (!this.inPlanes()) return {};
-    const { panels } = this.planeLayout();
-    const { panel } = this.panelAt(event);
-    this.view.plane = panels.indexOf(panel) % 3;
-    return { plane: this.view.plane, share: panel.cross, from: { x: event.clientX, y: event.clientY } };
+    const { panel, column } = this.panelAt(event);
+    this.view.plane = column; // one plane stands in each
+    return { plane: column, share: panel.cross, from: { x: event.clientX, y: event.clientY } };
   }
 
   pressed(event) {
