@@ -65,6 +65,7 @@ bench: $(VENV)/.test ## measure against peers in the same run (benchmarks/README
 validity: $(VENV)/.test ## the full validity suite of the statistics (hours on 2 cores)
 	$(BIN)/python -m benchmarks.validity
 	$(BIN)/python -m benchmarks.validity.versions
+	$(BIN)/python -m benchmarks.validity.swaps
 
 # Runs in the environment at hand, so that a machine with its own CUDA build of torch is used as is.
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)

@@ -1,10 +1,6 @@
-"""How long a comparison of two versions takes, and how often it raises a difference without one.
+"""How long a comparison of two versions takes; how often one errs: ``benchmarks.validity``.
 
-The null takes two real networks' scores of the 1,302 chest X-rays that both scored (../shared/data)
-and swaps them patient by patient; it is left out where the data is not there.
-
-    python -m benchmarks.comparison
-    python -m benchmarks.comparison --only null --runs 1000
+Run as ``python -m benchmarks.comparison``, with ``--only speed`` or ``--only threshold`` for one.
 """
 
 from __future__ import annotations
@@ -13,20 +9,15 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from scipy.stats import binom
 
 from audits.cohorts import Attribute
 from audits.comparison import LayoutMaker, Pair, PairedComparison, compare_outputs
 from audits.fairness import ScoredOutput
 from audits.policy import load_policy
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 ROWS, OUTPUTS = 1_000_000, 15
 RATES = ("tpr", "fpr", "ppv", "selection_rate", "accuracy")
 
@@ -115,83 +106,16 @@ def time_threshold() -> None:
     print(f"threshold moved, {ROWS:,} rows, 66 groups {'':17} {statistics.median(spent):.3f} s CPU")
 
 
-FINDINGS = ("Effusion", "Infiltration", "Atelectasis", "Cardiomegaly", "Mass", "Nodule")
-JUDGED = ("tpr", "fpr", "ppv", "npv", "accuracy", "auroc", "oe_ratio")
-
-
-def swapped(runs: int, findings: Sequence[str] = FINDINGS) -> None:
-    """Print in how many of so many swaps any difference is raised."""
-    table = shared_images()
-    if table is None:
-        print("null: real data is not here (../shared/data)")
-        return
-    policy = load_policy({"audit": {"groups": ["sex", "view"], "verdict_metrics": list(JUDGED)}})
-    groups = []
-    for name in ("sex", "view"):
-        codes, levels = pd.factorize(table[name], sort=True)
-        groups.append(replace(attribute(name, len(levels), codes), levels=tuple(map(str, levels))))
-    patients, _ = pd.factorize(table["patient_id"])
-    for finding in findings:
-        rng = np.random.default_rng(7)
-        old, new = table[f"prob_{finding}"].to_numpy(), table[f"prob_{finding}_2"].to_numpy()
-        made = ScoredOutput(
-            name=finding,
-            y=table[f"label_{finding}"].to_numpy(dtype=np.int8),
-            score=old,
-            threshold=0.2,
-            patients=patients,
-            attributes=tuple(groups),
-        )
-        known = {"n": len(table), "metrics": {}}
-        audited = [{"model": None, "name": finding, "overall": known, "groups": []}]
-        raised = judged = 0
-        for _ in range(runs):
-            swap = (rng.random(patients.max() + 1) < 0.5)[patients]
-            pair = (
-                replace(made, score=np.where(swap, new, old)),
-                replace(made, score=np.where(swap, old, new)),
-            )
-            found = compare_outputs([pair], policy, base="a", candidate="b", audited=audited)
-            (output,) = found.to_dict()["outputs"]
-            entries = [e for group in output["groups"] for e in group["metrics"].values()]
-            raised += any(e["q"] is not None and e["q"] <= policy.alpha for e in entries)
-            judged += any(e["verdict"] in {"better", "worse"} for e in entries)
-        print(
-            f"null, {finding:13} {runs:,} swaps of {len(table):,} images of "
-            f"{patients.max() + 1:,} patients: {raised} with any q ≤ .05, {judged} with any better "
-            f"or worse   limit {int(binom.ppf(0.99, runs, 0.05))}",
-            flush=True,
-        )
-
-
-def shared_images() -> pd.DataFrame | None:
-    """Return the images that two real networks scored, or None where they are not here."""
-    files = (
-        SHARED / "nih-chexnet" / "predictions.parquet",
-        SHARED / "nih-underdiagnosis" / "predictions_seed45.parquet",
-    )
-    if not all(file.exists() for file in files):
-        return None
-    base, candidate = (pd.read_parquet(file).set_index("image") for file in files)
-    both = base.index.intersection(candidate.index)
-    theirs = candidate.loc[both].filter(like="prob_").add_suffix("_2")
-    return base.loc[both].join(theirs).reset_index()
-
-
 def main() -> None:
     """Print every figure, or one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["speed", "threshold", "null"])
-    parser.add_argument("--runs", type=int, default=1_000)
-    parser.add_argument("--findings", nargs="+", default=FINDINGS)
+    parser.add_argument("--only", choices=["speed", "threshold"])
     arguments = parser.parse_args()
     if arguments.only in (None, "speed"):
         time_comparison(repeated=False)
         time_comparison(repeated=True)
     if arguments.only in (None, "threshold"):
         time_threshold()
-    if arguments.only in (None, "null"):
-        swapped(arguments.runs, arguments.findings)
 
 
 if __name__ == "__main__":

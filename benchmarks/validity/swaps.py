@@ -83,10 +83,7 @@ def swapped(case: Case, numbers: range, seed: int) -> Iterator[dict[tuple[str, s
     patients = np.arange(n) if base.patients is None else np.asarray(base.patients)
     _, whose = np.unique(patients, return_inverse=True)
     swap = np.stack(
-        [
-            (_stream(case, number, seed).random(whose.max() + 1) < 0.5)[whose]
-            for number in numbers
-        ]
+        [(_stream(case, number, seed).random(whose.max() + 1) < 0.5)[whose] for number in numbers]
     )
     run = np.repeat(np.arange(many), n)
     attributes = (_run(run, many), *(_apart(one, run, many) for one in _grouped(base)))

@@ -36,6 +36,17 @@ def test_flips_of_every_group_are_exact():
     assert (told["runs"], told["groups_with_wrong_flips"]) == (2, 0)
 
 
+def test_swapped_scores_raise_a_difference_in_at_most_5_percent_of_runs():
+    """1,000 swaps patient by patient of every finding and sample output that was counted."""
+    kept = json.loads(swaps.RESULTS.read_text(encoding="utf-8"))
+    assert sum(name.startswith("NIH, ") for name in kept) == 14
+    for study in swaps.SAMPLES:
+        assert any(name.startswith(f"{study}, ") for name in kept), study
+    for name, one in kept.items():
+        assert one["runs"] == 1_000, name
+        assert one["raised"] <= tallies.limit(1_000), name
+
+
 @pytest.fixture(scope="module")
 def case() -> swaps.Case:
     """Two versions of 120 patients with two rows each, of two groups."""
