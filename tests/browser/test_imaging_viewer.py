@@ -71,14 +71,17 @@ def test_three_planes_are_linked_and_nothing_is_sent_back(volumes, watch):
     shown, asked = _at_rest(page, canvas), watched.asked
     third = shown.width // 3
     others = (third, 0, shown.width, shown.height)
-    # The middle of the first panel: a click there moves the other two to that column and row.
-    canvas.click(position={"x": shown.width / 6, "y": shown.height / 2})
+    # The image alone stands above, the map below. The middle of the first panel: a click there
+    # moves the other two to that column and row.
+    canvas.click(position={"x": shown.width / 6, "y": shown.height / 4})
     moved = _at_rest(page, canvas)
     while shown.crop(others).tobytes() == moved.crop(others).tobytes():  # until the test's timeout
         moved = _at_rest(page, canvas)
     told = page.locator("[name=slice] + output")
     expect(told).to_have_text(re.compile("of 20"))
     before = told.inner_text()
+    expect(page.locator(".legend .high")).to_contain_text("logits")
+    expect(page.locator(".legend .holds")).to_contain_text("the same for all patients")
     canvas.focus()
     page.keyboard.press("PageUp")
     expect(told).not_to_have_text(before)
