@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from audits.errors import StudyError
-from dashboard.queries import ahead, explanations
+from dashboard.queries import ahead, sources
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def opened(monkeypatch):
     monkeypatch.setattr(ahead, "SETTLING", 0.0)
     monkeypatch.setattr(ahead, "_begun", set())
     monkeypatch.setattr(ahead, "load_run", lambda _: run)
-    monkeypatch.setattr(explanations, "model_folder", lambda _, model: f"models/{model}")
-    monkeypatch.setattr(explanations, "run_model", lambda _, model: done.append(model))
-    monkeypatch.setattr(explanations, "everybody", lambda *_: done.append("everybody"))
+    monkeypatch.setattr(sources, "model_folder", lambda _, model: f"models/{model}")
+    monkeypatch.setattr(sources, "run_model", lambda _, model: done.append(model))
+    monkeypatch.setattr(sources, "everybody", lambda *_: done.append("everybody"))
     return done, run
 
 
@@ -45,7 +45,7 @@ def test_what_cannot_be_opened_is_said_by_the_case_alone(opened, monkeypatch):
     def gone(*_):
         raise StudyError("gone")
 
-    monkeypatch.setattr(explanations, "everybody", gone)
+    monkeypatch.setattr(sources, "everybody", gone)
     thread = ahead.open_ahead("run", "m@1")
     thread.join(120)  # pytest turns an exception of a thread into a failure
     assert not thread.is_alive()

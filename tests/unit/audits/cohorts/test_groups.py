@@ -79,7 +79,7 @@ def test_five_hundred_levels_are_fine_and_two_thousand_are_not(assert_sentence):
 def test_bands_on_text_are_refused(assert_sentence):
     with pytest.raises(StudyError) as caught:
         levels_of(["old", "7"], bands=(20,))
-    assert_sentence(caught.value, "'g'", "cut into bands", "1 cells", "row 0", "correct")
+    assert_sentence(caught.value, "'g'", "cut into bands", "1 cell ", "row 0", "correct")
 
 
 def test_groups_are_read_as_written():
