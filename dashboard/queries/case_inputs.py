@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from audits.errors import ExplanationError, PackageError
+from audits.errors import PackageError
 from dashboard.queries.runs import RunRef, load_run
 from dashboard.queries.sources import (
     case_study,
     is_peekable,
+    kept_study,
     model_folder,
     run_study,
     study_folder,
@@ -95,12 +96,7 @@ def case_image(ref: RunRef, case: str, field: str) -> StudyImage:
         StudyError: The image is not shipped or does not open.
         ExplanationError: The study folder is gone.
     """
-    study = case_study(ref, case)
-    if study is None:
-        raise ExplanationError(
-            f"Case {case}: the study folder of this run is gone; put it back to see images."
-        )
-    return study.image(case, field)
+    return kept_study(ref, case, "images").image(case, field)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from audits.errors import ExplanationError
 from dashboard.queries.runs import RunRef
-from dashboard.queries.sources import case_study
+from dashboard.queries.sources import case_study, kept_study
 
 if TYPE_CHECKING:
     from model_adapters.base import SignalValue
@@ -30,9 +29,4 @@ def case_signal(ref: RunRef, case: str, field: str) -> SignalValue:
         StudyError: The recording is not shipped or does not open.
         ExplanationError: The study folder is gone.
     """
-    study = case_study(ref, case)
-    if study is None:
-        raise ExplanationError(
-            f"Case {case}: the study folder of this run is gone; put it back to see recordings."
-        )
-    return study.signal(case, field)
+    return kept_study(ref, case, "recordings").signal(case, field)

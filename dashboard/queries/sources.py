@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from audits.errors import ExplanationError
 from dashboard.queries.runs import RunRef, load_run
 
 if TYPE_CHECKING:
@@ -132,3 +133,22 @@ def case_study(ref: RunRef, case: str | None) -> Study | None:
     if (folder, sha256) not in _whole() and is_peekable(folder, sha256):
         return _peeked(folder, sha256, case)
     return opened_study(folder, sha256)
+
+
+def kept_study(ref: RunRef, case: str, seen: str) -> Study:
+    """Return the run's study for a view of one case.
+
+    Args:
+        ref: The run.
+        case: The case.
+        seen: What is looked for in it, as the error names it.
+
+    Raises:
+        ExplanationError: The study folder is gone.
+    """
+    study = case_study(ref, case)
+    if study is None:
+        raise ExplanationError(
+            f"Case {case}: the study folder of this run is gone; put it back to see {seen}."
+        )
+    return study
